@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { onEnd } from './cleanup.ts';
+import { waitFor } from './wait-for.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A `kisflow` of its own process: what it said, and how it ended. */
+export interface DaemonProcess {
+  readonly pid: number;
+  readonly cwd: string;
+  /** Complete lines so far, in the order in which they came. */
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+  /** The first line of either stream, from the beginning, that matches. Rejects when the process ends without it. */
+  waitForLine(pattern: RegExp, deadlineMs?: number): Promise<string>;
+  kill(signal?: NodeJS.Signals): void;
+  /** Resolves when it has ended and all it said has been read. */
+  waitForExit(deadlineMs?: number): Promise<Exit>;
+}
+
+export interface DaemonOptions {
+  /** Where it runs; a fresh folder, removed at the end, when left out. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Options of node itself, as `--max-old-space-size=200`. */
+  readonly nodeArgs?: readonly string[];
+}
+
+/** Runs `node dist/main.js ARGS` (npm test has built it). Killed at the end when it still runs. */
+export async function spawnDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<DaemonProcess> {
+  const cwd = options.cwd ?? (await createFolder());
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN, ...args], {
+    cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
+  createInterface({ input: child.stderr }).on('line', (line) => stderr.push(line));
+  let exit: Exit | undefined;
+  child.once('close', (code, signal) => (exit = { code, signal }));
+  const said = () => [...stdout, ...stderr].slice(-40).join('\n');
+  const daemon: DaemonProcess = {
+    pid: child.pid ?? -1,
+    cwd,
+    stdout,
+    stderr,
+    async waitForLine(pattern, deadlineMs = 20_000) {
+      const find = () => stdout.find((line) => pattern.test(line)) ?? stderr.find((line) => pattern.test(line));
+      await waitFor(() => find() !== undefined || exit !== undefined, { deadlineMs, what: `${pattern}; it said:\n${said()}` });
+      const line = find();
+      if (line === undefined) throw new Error(`ended with ${JSON.stringify(exit)} without ${pattern}; it said:\n${said()}`);
+      return line;
+    },
+    kill: (signal = 'SIGTERM') => void child.kill(signal),
+    waitForExit: (deadlineMs = 20_000) => waitFor(() => exit, { deadlineMs, what: `the end of ${args.join(' ')}` }),
+  };
+  onEnd(async () => {
+    if (exit !== undefined) return;
+    child.kill('SIGKILL');
+    await daemon.waitForExit();
+  });
+  return daemon;
+}
+
+/** A fresh folder with these files (path: content), removed at the end. */
+export async function createFolder(files: Readonly<Record<string, string>> = {}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'kisflow-test-'));
+  onEnd(() => rm(folder, { recursive: true, force: true }));
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  return folder;
+}
