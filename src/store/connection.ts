@@ -1,0 +1,206 @@
+import { connect, type Socket } from 'node:net';
+import { createConnection, type Connection, type ConnectionOptions } from 'mysql2';
+import { CodedError } from '../lib/error.ts';
+import type { Row } from '../row/change.ts';
+import type { StoreResult } from './contract.ts';
+import { excerpt, toStoreError } from './errors.ts';
+import type { StoreAddress } from './url.ts';
+
+/**
+ * How every connection to a store is set: values go in and come out unchanged (L8) whatever the server's defaults are. Zero
+ * dates and 0 in AUTO_INCREMENT columns are values like others; a value that does not fit is refused, never cut.
+ */
+const sessionSettings = [
+  'NAMES utf8mb4',
+  "time_zone = '+00:00'",
+  "sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+  'innodb_lock_wait_timeout = 10',
+  'lock_wait_timeout = 30',
+];
+
+export interface ConnectionSettings {
+  readonly address: StoreAddress;
+  readonly connectTimeoutMs: number;
+  /** 0: no deadline. */
+  readonly statementTimeoutMs: number;
+  readonly hasAutocommit: boolean;
+  /** False: connect to the server alone, because the database may not be there. */
+  readonly usesDatabase?: boolean;
+}
+
+interface Pending {
+  readonly reject: (error: CodedError) => void;
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * One connection, set as every store connection is, whose statements each have a deadline.
+ *
+ *     open ──error of the socket, deadline, destroy()──► broken        open ──close()──► closed
+ *
+ * A broken connection has dropped its socket and refuses every further statement with the error that broke it: what its
+ * server had not committed is rolled back there.
+ */
+export class StoreConnection {
+  readonly #driver: Connection;
+  readonly #socket: Socket;
+  readonly #where: string;
+  readonly #statementTimeoutMs: number;
+  readonly #pending = new Set<Pending>();
+  #broken: CodedError | undefined;
+
+  constructor(driver: Connection, socket: Socket, settings: ConnectionSettings) {
+    this.#driver = driver;
+    this.#socket = socket;
+    this.#where = `${settings.address.host}:${settings.address.port}`;
+    this.#statementTimeoutMs = settings.statementTimeoutMs;
+    const onLost = (error?: unknown): void =>
+      this.#break(toStoreError(error ?? lost(), { doing: `The connection to the store at ${this.#where} was lost` }));
+    driver.on('error', onLost);
+    driver.on('end', onLost);
+    socket.on('close', () => onLost());
+  }
+
+  get isBroken(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  /** The server's number of this connection: what KILL takes. */
+  get threadId(): number {
+    return this.#driver.threadId;
+  }
+
+  /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline the connection is broken. */
+  query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    return new Promise((resolve, reject) => {
+      const ms = this.#statementTimeoutMs;
+      const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql)), ms);
+      const pending: Pending = { reject, timer };
+      this.#pending.add(pending);
+      const onResult = (error: Error | null, result: unknown): void => {
+        clearTimeout(timer);
+        this.#pending.delete(pending);
+        if (error === null) resolve(toResult(result));
+        else reject(this.#onError(error, sql));
+      };
+      // without params the driver is not asked to look for placeholders: a batch's statement may hold question marks
+      if (params === undefined) this.#driver.query(sql, onResult);
+      else this.#driver.query(sql, [...params], onResult);
+    });
+  }
+
+  /** Says good-bye to the server and drops the connection. Never rejects. */
+  async close(): Promise<void> {
+    if (this.#broken !== undefined) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 1000);
+      this.#driver.end(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.destroy();
+  }
+
+  /** Drops the socket now; statements in flight are rejected, and the server rolls back what was not committed. */
+  destroy(): void {
+    this.#break(
+      new CodedError('STORE_UNREACHABLE', `The connection to the store at ${this.#where} was closed`, { class: 'retry' }),
+    );
+  }
+
+  #onError(error: Error, sql: string): CodedError {
+    const coded = toStoreError(error, { sql });
+    if (coded.code === 'STORE_UNREACHABLE') this.#break(coded);
+    return coded;
+  }
+
+  #makeTimeout(sql: string): CodedError {
+    const message = `The store at ${this.#where} did not answer within ${this.#statementTimeoutMs} ms; statement: ${excerpt(sql)}`;
+    return new CodedError('STORE_TIMEOUT', message, { class: 'retry' });
+  }
+
+  #break(error: CodedError): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = error;
+    // the driver's own destroy() only half-closes, which a server that does not answer never notices
+    this.#driver.destroy();
+    this.#socket.destroy();
+    for (const { reject, timer } of this.#pending) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#pending.clear();
+  }
+}
+
+function lost(): Error {
+  return Object.assign(new Error('the server closed it'), { code: 'PROTOCOL_CONNECTION_LOST' });
+}
+
+/** The driver gives an array of rows, a header, or (after CALL) an array of those. */
+function toResult(result: unknown): StoreResult {
+  if (isRows(result)) return Array.isArray(result[0]) ? toResult(result[0]) : { rows: result, affectedRows: 0 };
+  const affected: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'affectedRows') : 0;
+  return { rows: [], affectedRows: typeof affected === 'number' ? affected : 0 };
+}
+
+/** The text protocol's rows are objects of column name to value; they are not looked at one by one. */
+function isRows(result: unknown): result is readonly Row[] {
+  return Array.isArray(result);
+}
+
+function driverOptions(settings: ConnectionSettings, socket: Socket): ConnectionOptions {
+  const { address } = settings;
+  return {
+    stream: () => socket,
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    password: address.password,
+    ...(settings.usesDatabase === false ? {} : { database: address.database }),
+    ...(address.tls === 'off'
+      ? {}
+      : { ssl: { rejectUnauthorized: address.tls === 'verify', verifyIdentity: address.tls === 'verify' } }),
+    connectTimeout: settings.connectTimeoutMs,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+    decimalNumbers: false,
+    jsonStrings: true,
+    multipleStatements: false,
+  };
+}
+
+/** Connects and sets the session. Rejects with STORE_UNREACHABLE, STORE_ACCESS_DENIED, STORE_TABLE_MISSING (no such database). */
+export async function connectStore(settings: ConnectionSettings): Promise<StoreConnection> {
+  const { address } = settings;
+  const doing = `Connecting to the store at ${address.host}:${address.port} as ${address.user || '(no user)'}`;
+  const socket = connect({ host: address.host, port: address.port });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, 10_000);
+  const driver = createConnection(driverOptions(settings, socket));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      driver.once('error', reject);
+      driver.connect((error) => (error === null || error === undefined ? resolve() : reject(error)));
+    });
+  } catch (error) {
+    driver.on('error', () => undefined); // what follows a failed connect says nothing new
+    driver.destroy();
+    socket.destroy();
+    throw toStoreError(error, { doing });
+  }
+  const connection = new StoreConnection(driver, socket, settings);
+  try {
+    await connection.query(`SET ${sessionSettings.join(', ')}, autocommit = ${settings.hasAutocommit ? 1 : 0}`);
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+  return connection;
+}

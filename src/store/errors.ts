@@ -1,0 +1,131 @@
+/**
+ * Which of kisflow's codes a server's error is. Numbers are those of MySQL 8.0–9.7 and MariaDB 10.5–11.8; the two servers
+ * share those below 1900 and differ above (https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html,
+ * https://mariadb.com/docs/server/reference/error-codes).
+ */
+import type { ErrorCode } from '../lib/error-codes.ts';
+import { CodedError, type ErrorClass } from '../lib/error.ts';
+
+interface Kind {
+  readonly code: ErrorCode;
+  readonly class: ErrorClass;
+}
+
+const unreachable: Kind = { code: 'STORE_UNREACHABLE', class: 'retry' };
+const busy: Kind = { code: 'STORE_TIMEOUT', class: 'retry' };
+const denied: Kind = { code: 'STORE_ACCESS_DENIED', class: 'stop' };
+const readOnly: Kind = { code: 'STORE_READ_ONLY', class: 'stop' };
+const tableMissing: Kind = { code: 'STORE_TABLE_MISSING', class: 'stop' };
+const columnUnknown: Kind = { code: 'STORE_COLUMN_UNKNOWN', class: 'stop' };
+const constraint: Kind = { code: 'STORE_CONSTRAINT', class: 'row' };
+const refused: Kind = { code: 'STORE_STATEMENT', class: 'stop' };
+
+const errnosOf: readonly (readonly [Kind, readonly number[]])[] = [
+  // Too many connections, shutting down, killed, aborted, network, idle for too long, a Galera node that is not ready.
+  [
+    unreachable,
+    [
+      1040, 1042, 1043, 1047, 1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927, 2006, 2013, 3032, 3168,
+      4031,
+    ],
+  ],
+  // Lock wait, deadlock, statement interrupted or over its time, disk full, lock table full, commit failed, definition or row
+  // changed meanwhile: the same statement may succeed later.
+  [busy, [1020, 1021, 1037, 1041, 1114, 1180, 1205, 1206, 1213, 1317, 1412, 1613, 1614, 1637, 1969, 3024, 3058, 3101, 3572]],
+  [denied, [1044, 1045, 1095, 1130, 1142, 1143, 1227, 1251, 1370, 1410, 1449, 1698, 1820, 1862, 3118, 3878, 3879, 4151]],
+  [readOnly, [1792, 1836]],
+  [tableMissing, [1049, 1051, 1109, 1146]],
+  [columnUnknown, [1054]],
+  // A key that another row has; NULL, or nothing, where a value must be.
+  [constraint, [1022, 1062, 1169, 1586, 1859, 1048, 1263, 1364, 1423]],
+  // Out of range, cut, or of the wrong type; too large; a conversion that cannot be.
+  [constraint, [1264, 1265, 1292, 1300, 1365, 1366, 1367, 1406, 1411, 1416, 1441, 1467, 1525, 1690]],
+  [constraint, [1118, 1153, 1301, 1713, 3854, 3903, 3988, 4078]],
+  // A foreign key; a view's or a partition's condition; CHECK of MySQL and of MariaDB; a trigger's SIGNAL.
+  [constraint, [1216, 1217, 1451, 1452, 1761, 1762, 1369, 1526, 1591, 1748, 3819, 4025, 1644]],
+  // JSON that is none.
+  [constraint, [3140, 3141, 3143, 3144, 3146, 3147, 3156, 3157, 3158, 4037, 4038, 4042]],
+];
+
+const kindOfErrno: ReadonlyMap<number, Kind> = new Map(
+  errnosOf.flatMap(([kind, errnos]) => errnos.map((errno) => [errno, kind] as const)),
+);
+
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'PROTOCOL_UNEXPECTED_PACKET',
+]);
+
+/** A field that the driver's error object may carry. */
+function fieldOf(error: object, name: 'errno' | 'code' | 'fatal'): unknown {
+  return Reflect.get(error, name);
+}
+
+/** The server's own number of the error that a CodedError was made from; undefined where it has none. */
+export function errnoOf(error: unknown): number | undefined {
+  if (error instanceof CodedError) return errnoOf(error.cause);
+  if (typeof error !== 'object' || error === null) return undefined;
+  const errno = fieldOf(error, 'errno');
+  return typeof errno === 'number' && errno > 0 ? errno : undefined;
+}
+
+function kindOf(error: Error): Kind {
+  const errno = errnoOf(error);
+  if (errno === 1290) {
+    // "The MySQL server is running with the … option so it cannot execute this statement": not only read_only
+    return /read[-_]only/i.test(error.message) ? readOnly : refused;
+  }
+  const known = errno === undefined ? undefined : kindOfErrno.get(errno);
+  if (known !== undefined) return known;
+  const code = fieldOf(error, 'code');
+  if (typeof code === 'string' && networkCodes.has(code)) return unreachable;
+  return errno === undefined && fieldOf(error, 'fatal') === true ? unreachable : refused;
+}
+
+const excerptLength = 300;
+
+/** The beginning of a statement, for messages: data rows may be private and are long. */
+export function excerpt(sql: string): string {
+  const line = sql
+    .slice(0, excerptLength * 2)
+    .replace(/\s+/g, ' ')
+    .trim();
+  return line.length <= excerptLength ? line : `${line.slice(0, excerptLength)}…`;
+}
+
+export interface StoreErrorContext {
+  /** What was tried: `connecting to 10.0.0.5:3306`, `writing school.avg_score`. */
+  readonly doing?: string;
+  readonly sql?: string;
+  readonly details?: Readonly<Record<string, string | number>>;
+}
+
+/** Wraps an error of the driver or the server in the code and the class that it means; a CodedError stays as it is. */
+export function toStoreError(error: unknown, context: StoreErrorContext = {}): CodedError {
+  if (error instanceof CodedError) return error;
+  const own = error instanceof Error ? error : new Error(String(error));
+  const kind = kindOf(own);
+  const text = own.message === '' ? String(fieldOf(own, 'code') ?? own.name) : own.message;
+  const errno = errnoOf(own);
+  const parts = [context.doing, errno === undefined ? text : `${text} [${errno}]`].filter((part) => part !== undefined);
+  const showsSql = context.sql !== undefined && kind === refused;
+  const message = showsSql ? `${parts.join(': ')}; statement: ${excerpt(context.sql ?? '')}` : parts.join(': ');
+  return new CodedError(kind.code, message, {
+    class: kind.class,
+    cause: own,
+    details: { ...context.details, ...(errno === undefined ? {} : { errno }) },
+  });
+}

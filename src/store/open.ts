@@ -1,0 +1,148 @@
+import { CodedError } from '../lib/error.ts';
+import { silentLogger, type Logger } from '../lib/logger.ts';
+import type { Row } from '../row/change.ts';
+import { connectStore, type ConnectionSettings, type StoreConnection } from './connection.ts';
+import type { Flavour, StoreResult, StoreTransaction } from './contract.ts';
+import { errnoOf } from './errors.ts';
+import { quoteName } from './name.ts';
+import { ConnectionPool } from './pool.ts';
+import { makeSession, type StoreFacts, type StoreSession } from './session.ts';
+import { parseStoreUrl } from './url.ts';
+
+/** The local store: a MySQL or MariaDB database that kisflow writes to. */
+export interface Store extends StoreTransaction {
+  readonly flavour: Flavour;
+  /** As the server says it: `9.7.0`, `10.11.19-MariaDB`. */
+  readonly version: string;
+  readonly database: string;
+  /** No statement may be longer: the server's max_allowed_packet, and never more than 16 MB. */
+  readonly maxPacketBytes: number;
+  /** MySQL: server_uuid. MariaDB: `server_id:<n>`. The same words as a source's ServerIdentity.server. */
+  readonly serverIdentity: string;
+  /** One statement by itself, committed at once, on a pooled connection. */
+  query(sql: string, params?: readonly unknown[]): Promise<StoreResult>;
+  /** Runs `work` in a transaction on a pooled connection: committed when it resolves, rolled back when it rejects. */
+  transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T>;
+  /** A dedicated connection for a flow's batches; `statementTimeoutMs` replaces the store's own (0: none). */
+  openSession(options?: { readonly statementTimeoutMs?: number }): Promise<StoreSession>;
+  /** Drops every connection, sessions too. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface OpenStoreOptions {
+  /** `mysql://user:password@host:port/database`, with `?ssl=verify` or `?ssl=encrypt` for TLS. */
+  readonly url: string;
+  readonly connectTimeoutMs?: number;
+  /** A statement that takes longer breaks its connection (STORE_TIMEOUT, retry). 0: none. */
+  readonly statementTimeoutMs?: number;
+  readonly connectionsMax?: number;
+  readonly logger?: Logger;
+}
+
+const packetBytesMax = 16 * 1024 * 1024;
+const idleMsMax = 60_000;
+
+/**
+ * Connects to the store, and makes its database (utf8mb4) when it is not there and the user may.
+ * Rejects with STORE_UNREACHABLE (retry), STORE_ACCESS_DENIED, or CONFIG_INVALID for a url that is none.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const settings: ConnectionSettings = {
+    address: parseStoreUrl(options.url),
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
+    hasAutocommit: true,
+  };
+  await ensureDatabase(settings, options.logger ?? silentLogger);
+  const pool = new ConnectionPool({
+    connect: () => connectStore(settings),
+    connectionsMax: options.connectionsMax ?? 4,
+    idleMsMax,
+  });
+  try {
+    const facts = await pool.use((connection) => readFacts(connection, settings.address.database));
+    return makeStore(settings, pool, facts);
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+interface ServerFacts extends StoreFacts {
+  readonly version: string;
+  readonly serverIdentity: string;
+}
+
+function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
+  const { flavour, database, maxPacketBytes } = facts;
+  const sessions = new Set<StoreSession>();
+  return {
+    ...facts,
+    query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
+    transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database, maxPacketBytes }, work)),
+    async openSession({ statementTimeoutMs = settings.statementTimeoutMs } = {}) {
+      const connection = await connectStore({ ...settings, statementTimeoutMs, hasAutocommit: false });
+      const session = makeSession(connection, { flavour, database, maxPacketBytes }, (ended) => sessions.delete(ended));
+      sessions.add(session);
+      return session;
+    },
+    async close() {
+      for (const session of sessions) session.destroy();
+      await pool.close();
+    },
+  };
+}
+
+async function runTransaction<T>(
+  connection: StoreConnection,
+  facts: StoreFacts,
+  work: (transaction: StoreTransaction) => Promise<T>,
+): Promise<T> {
+  await connection.query('START TRANSACTION');
+  try {
+    const result = await work({ ...facts, query: (sql, params) => connection.query(sql, params) });
+    await connection.query('COMMIT');
+    return result;
+  } catch (error) {
+    // a connection that cannot even roll back is not used again: its server rolls back when the socket closes
+    await connection.query('ROLLBACK').catch(() => connection.destroy());
+    throw error;
+  }
+}
+
+async function ensureDatabase(settings: ConnectionSettings, logger: Logger): Promise<void> {
+  const { database } = settings.address;
+  try {
+    await (await connectStore(settings)).close();
+    return;
+  } catch (error) {
+    if (errnoOf(error) !== 1049) throw error;
+  }
+  const connection = await connectStore({ ...settings, usesDatabase: false });
+  try {
+    await connection.query(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)} CHARACTER SET utf8mb4`);
+    logger.info({ database }, 'store database created');
+  } finally {
+    await connection.close();
+  }
+}
+
+async function readFacts(connection: StoreConnection, database: string): Promise<ServerFacts> {
+  const { rows } = await connection.query('SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@server_id AS server_id');
+  const row: Row | undefined = rows[0];
+  if (row === undefined) throw new CodedError('STORE_STATEMENT', 'The store does not tell its version');
+  const version = String(row['version']);
+  const flavour: Flavour = /mariadb/i.test(version) ? 'mariadb' : 'mysql';
+  return {
+    flavour,
+    version,
+    database,
+    maxPacketBytes: Math.min(Number(row['packet']), packetBytesMax),
+    serverIdentity: flavour === 'mysql' ? await readUuid(connection) : `server_id:${String(row['server_id'])}`,
+  };
+}
+
+async function readUuid(connection: StoreConnection): Promise<string> {
+  const { rows } = await connection.query('SELECT @@server_uuid AS uuid');
+  return String(rows[0]?.['uuid']);
+}

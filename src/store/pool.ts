@@ -1,0 +1,98 @@
+import { CodedError } from '../lib/error.ts';
+import type { StoreConnection } from './connection.ts';
+
+interface Waiter {
+  readonly resolve: (connection: StoreConnection) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A few connections that many use, each for one piece of work at a time. A connection that broke, or lay idle so long that
+ * the server may have dropped it, is not handed out again.
+ */
+export class ConnectionPool {
+  readonly #connect: () => Promise<StoreConnection>;
+  readonly #connectionsMax: number;
+  readonly #idleMsMax: number;
+  readonly #idle: { readonly connection: StoreConnection; readonly since: number }[] = [];
+  readonly #busy = new Set<StoreConnection>();
+  readonly #waiters: Waiter[] = [];
+  #opening = 0;
+  #isClosed = false;
+
+  constructor(options: {
+    readonly connect: () => Promise<StoreConnection>;
+    readonly connectionsMax: number;
+    readonly idleMsMax: number;
+  }) {
+    this.#connect = options.connect;
+    this.#connectionsMax = options.connectionsMax;
+    this.#idleMsMax = options.idleMsMax;
+  }
+
+  /** Runs `work` with a connection of its own, and takes it back whatever happens. */
+  async use<T>(work: (connection: StoreConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#acquire();
+    try {
+      return await work(connection);
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /** Refuses new work, ends idle connections and drops those still at work. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(closed());
+    for (const connection of this.#busy) connection.destroy();
+    await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.close()));
+  }
+
+  async #acquire(): Promise<StoreConnection> {
+    if (this.#isClosed) throw closed();
+    for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
+      if (!entry.connection.isBroken && Date.now() - entry.since < this.#idleMsMax) return this.#take(entry.connection);
+      entry.connection.destroy();
+    }
+    if (this.#busy.size + this.#opening < this.#connectionsMax) return this.#open();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+    });
+  }
+
+  async #open(): Promise<StoreConnection> {
+    this.#opening += 1;
+    try {
+      const connection = await this.#connect();
+      if (this.#isClosed) {
+        connection.destroy();
+        throw closed();
+      }
+      return this.#take(connection);
+    } finally {
+      this.#opening -= 1;
+      if (this.#busy.size === 0) this.#serveWaiters(); // the connect failed: the next in line tries for itself
+    }
+  }
+
+  #take(connection: StoreConnection): StoreConnection {
+    this.#busy.add(connection);
+    return connection;
+  }
+
+  #release(connection: StoreConnection): void {
+    this.#busy.delete(connection);
+    if (this.#isClosed) return connection.destroy();
+    if (!connection.isBroken) this.#idle.push({ connection, since: Date.now() });
+    this.#serveWaiters();
+  }
+
+  #serveWaiters(): void {
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) this.#acquire().then(waiter.resolve, waiter.reject);
+  }
+}
+
+function closed(): CodedError {
+  return new CodedError('STORE_UNREACHABLE', 'The store was closed', { class: 'retry' });
+}
