@@ -1,0 +1,70 @@
+/**
+ * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
+ * a table is a new entry at the end. They are applied before the user's files, under the same lock and the same record.
+ *
+ * Names are compared byte by byte (utf8mb4_bin): two flows whose names differ in case are two flows. Times are UTC.
+ */
+export interface OwnMigration {
+  /** Also its name in kis_migration; no file of a user can have it, because of the colon. */
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+const options = 'ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin';
+
+/** What was applied to this store. Made by hand before all others, because the others are recorded in it. */
+export const migrationTable = `
+CREATE TABLE IF NOT EXISTS kis_migration (
+  name       VARCHAR(190) NOT NULL COMMENT 'file name, or kisflow:<name> for its own tables',
+  statements INT UNSIGNED NOT NULL COMMENT 'statements applied; fewer than the file has when one failed',
+  checksum   CHAR(64)     NOT NULL COMMENT 'SHA-256 of the statements applied',
+  applied_at DATETIME(3)  NULL     COMMENT 'UTC; NULL until the last statement was applied',
+  seconds    DOUBLE       NOT NULL DEFAULT 0 COMMENT 'time it took',
+  PRIMARY KEY (name)
+) ${options} COMMENT = 'kisflow: migrations applied to this store'`;
+
+/** One row a flow: how far it is. Written in the transaction of the rows it stands for (L1). */
+const checkpointTable = `
+CREATE TABLE IF NOT EXISTS kis_checkpoint (
+  flow        VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  position    LONGTEXT        NOT NULL COMMENT 'everything up to here is in the computed tables',
+  epoch       BIGINT UNSIGNED NOT NULL COMMENT 'epoch of the lease that wrote it; a lower one is refused (L6)',
+  sequence    BIGINT UNSIGNED NOT NULL COMMENT 'batches committed; an update names the one it continues (L6)',
+  commit_time DATETIME(3)     NULL     COMMENT 'commit time at the source of the last transaction; NULL before the first',
+  rows_total  BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'source rows that the flow has taken',
+  updated_at  DATETIME(3)     NOT NULL COMMENT 'UTC',
+  PRIMARY KEY (flow)
+) ${options} COMMENT = 'kisflow: how far each flow is'`;
+
+/** One row a flow that was ever run: which daemon may write it, and until when without a sign of life. */
+const leaseTable = `
+CREATE TABLE IF NOT EXISTS kis_lease (
+  flow          VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  holder        VARCHAR(190)    NOT NULL COMMENT 'host, process and start of the daemon that holds it',
+  epoch         BIGINT UNSIGNED NOT NULL COMMENT 'raised by one each time the holder changes',
+  connection_id BIGINT UNSIGNED NOT NULL COMMENT 'store connection of the holder: its successor ends it',
+  expires_at    DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock; free for others afterwards',
+  acquired_at   DATETIME(3)     NOT NULL COMMENT 'UTC',
+  PRIMARY KEY (flow)
+) ${options} COMMENT = 'kisflow: the one writer of each flow'`;
+
+/** One row a flow: what people want of it, and what its daemon last said. `status`, `pause` and `resume` work by it. */
+const flowTable = `
+CREATE TABLE IF NOT EXISTS kis_flow (
+  flow          VARCHAR(190) NOT NULL COMMENT 'flow_name',
+  wanted        VARCHAR(16)  NOT NULL DEFAULT 'run' COMMENT 'run | pause',
+  state         VARCHAR(16)  NOT NULL COMMENT 'what the daemon last reported',
+  error_code    VARCHAR(64)  NULL     COMMENT 'code of the error it stands on; NULL without one',
+  error_text    TEXT         NULL     COMMENT 'its message',
+  fingerprint   VARCHAR(64)  NULL     COMMENT 'hash of the flow''s configuration',
+  tables_hash   VARCHAR(64)  NULL     COMMENT 'hash of its source.tables: counts of rows done inside a transaction hold for these only (L2)',
+  head_position LONGTEXT     NULL     COMMENT 'end of the source binlog when last seen',
+  lag_ms        BIGINT       NULL     COMMENT 'milliseconds behind the source; NULL while unknown',
+  rate          DOUBLE       NULL     COMMENT 'source rows a second',
+  updated_at    DATETIME(3)  NOT NULL COMMENT 'UTC; old when no daemon runs the flow',
+  PRIMARY KEY (flow)
+) ${options} COMMENT = 'kisflow: wanted and actual state of each flow'`;
+
+export const ownMigrations: readonly OwnMigration[] = [
+  { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
+];
