@@ -1,0 +1,57 @@
+/**
+ * A connector: named access to a storage. The registry opens each configured connector once and shares it among all functions
+ * that name it; a run asks it for a session, which lives as long as the batch.
+ *
+ * Promises: `save` returns after the storage has taken the rows. On the local store that is inside the batch's transaction,
+ * so it is undone with the batch and done exactly once. Elsewhere it is at least once, and `batch.id` is the same when the
+ * same batch is tried again, so that a storage can make it idempotent. Every implementation passes
+ * test/connector/laws.
+ */
+import type { Logger } from '../lib/logger.ts';
+import type { Row } from '../row/change.ts';
+import type { StoreTransaction } from '../store/contract.ts';
+
+export type Guarantee = 'exactly-once' | 'at-least-once';
+
+/** The batch that a session works for. */
+export interface BatchScope {
+  /** Deterministic: the same rows from the same position have the same id. */
+  readonly id: string;
+  readonly flow: string;
+  /** The batch's transaction in the local store; null in a program that has no store. */
+  readonly store: StoreTransaction | null;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+export interface ConnectorSession {
+  /**
+   * Writes rows (plain rows or changes, see row/change.ts isChange). A plain row is upserted by the table's primary key; a change is applied:
+   * insert and update write `after`, a delete removes the key, a changed primary key does both. Fields that a row does not
+   * have are left alone. Rows of one key take effect in the order given.
+   */
+  save(rows: readonly unknown[]): Promise<void>;
+  /** Reads the rows that have these values in these columns; in no particular order; keys without a row are absent. */
+  load(keys: readonly Row[]): Promise<Row[]>;
+  /** The storage's own language, where it has one (SQL for mysql). Rejects with CONNECTOR_FAILED where it has none. */
+  query(statement: string, params?: readonly unknown[]): Promise<readonly Row[]>;
+}
+
+export interface Connector {
+  readonly name: string;
+  readonly type: string;
+  readonly guarantee: Guarantee;
+  open(): Promise<void>;
+  session(batch: BatchScope): ConnectorSession;
+  close(): Promise<void>;
+}
+
+/** What a connector is made from: its part of the configuration, as plain data. */
+export interface ConnectorOptions {
+  readonly name: string;
+  readonly type: string;
+  readonly addrs: string;
+  /** The table, hash or topic. */
+  readonly key: string;
+  readonly params: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,108 @@
+/**
+ * A flow: an ordered chain of functions over batches of rows, and what a function sees while it runs.
+ *
+ * The daemon (or a program) gives a `Flow` rows and a batch scope; the runner calls its functions in order. Semantics are
+ * KisFlow's: a function that commits no rows ends the run, unless it reuses its input or forces the next function; reuse passes the
+ * function's input on and drops what it committed; a jump goes on at the named function with the rows that function received
+ * before; a disabled flow runs nothing; a function's params are its defaults overlaid by the flow's.
+ */
+import type { Logger } from '../lib/logger.ts';
+import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
+
+export type FunctionMode = 'Verify' | 'Save' | 'Load' | 'Calculate' | 'Expand';
+
+/** What a function says should happen next. Several may be given together. */
+export type Action =
+  | { readonly kind: 'reuse' }
+  | { readonly kind: 'forceNext' }
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'jump'; readonly fname: string };
+
+export type FunctionParams = Readonly<Record<string, string>>;
+
+/** The context of one run, as the running function sees it. Nothing of a run lives on the flow itself. */
+export interface FlowContext {
+  readonly flowName: string;
+  readonly functionName: string;
+  /** The rows this function received. */
+  readonly input: readonly unknown[];
+  /** The function's parameters: its defaults overlaid by the flow's. */
+  readonly params: FunctionParams;
+  /** Deterministic: the same rows from the same position have the same id. */
+  readonly batchId: string;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Values kept for the flow's functions between runs; not transactional. `ttlMs` absent: no expiry. */
+  readonly cache: { get(key: string): unknown; set(key: string, value: unknown, ttlMs?: number): void };
+  /** Values of this run only, shared by its functions. */
+  readonly metadata: Map<string, unknown>;
+  /** Hands a row to the next function: an object, or its JSON text. */
+  commitRow(row: unknown): void;
+  commitRowBatch(rows: readonly unknown[]): void;
+  next(...actions: readonly Action[]): void;
+  /** One parameter; '' when there is none. */
+  param(key: string): string;
+  /** The connector of this function, inside the batch. Throws when the function has none. */
+  getConnector(): ConnectorSession;
+}
+
+/** A function's code, as `defineFunction` takes it. */
+export interface FunctionDefinition {
+  readonly name: string;
+  /** Parses one input row; a zod schema fits. */
+  readonly input?: RowSchema | undefined;
+  run(flow: FlowContext, rows: readonly never[]): void | Promise<void>;
+}
+
+/** The part of a zod schema that is used (its own interface, so that any zod 3.25+ or 4 instance fits). */
+export interface RowSchema {
+  safeParse(
+    value: unknown,
+  ):
+    | { readonly success: true; readonly data: unknown }
+    | { readonly success: false; readonly error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] } };
+}
+
+/** One function in its place in a flow. */
+export interface FlowStep {
+  readonly fname: string;
+  readonly mode: FunctionMode;
+  /** Absent: the connector's own save or load runs. */
+  readonly definition: FunctionDefinition | undefined;
+  readonly connector: Connector | undefined;
+  readonly params: FunctionParams;
+  /** Fields that every input row must have. */
+  readonly must: readonly string[];
+  readonly retryTimes: number;
+  readonly retryDelayMs: number;
+  readonly timeoutMs: number;
+}
+
+/** A flow ready to run: data only, shared by all its runs. */
+export interface Flow {
+  readonly name: string;
+  readonly isEnabled: boolean;
+  readonly steps: readonly FlowStep[];
+}
+
+/** Rows in and out of one step of a run. */
+export interface StepCount {
+  readonly fname: string;
+  readonly rowsIn: number;
+  readonly rowsOut: number;
+}
+
+export interface RunResult {
+  readonly steps: readonly StepCount[];
+}
+
+/**
+ * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED, FUNCTION_TIMEOUT, FUNCTION_JUMP (class
+ * stop), ROW_INVALID (class row), or what a connector rejected with.
+ */
+export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) => Promise<RunResult>;
+
+export interface RunHooks {
+  /** Called right before the step at this index of `flow.steps` starts. */
+  readonly onStep?: (index: number) => void;
+}

@@ -1,0 +1,148 @@
+/**
+ * The error catalogue: every code kisflow can end in, what it means and what mends it. `docs/errors.md` is made from this
+ * table, and a test compares them.
+ */
+export const errorCodes = {
+  CONFIG_INVALID: {
+    meaning: 'The configuration has mistakes; all of them are listed, with file and path.',
+    remedy: 'Mend the named keys; `kisflow check` shows what is left. The process ends with exit code 78.',
+  },
+  SOURCE_UNREACHABLE: {
+    meaning: 'The source server does not answer, or the connection was lost.',
+    remedy: 'Check the host, the port and that the server runs. kisflow retries with backoff once it has been connected.',
+  },
+  SOURCE_ACCESS_DENIED: {
+    meaning: 'The source server refuses the user or the password.',
+    remedy: 'Correct the source url.',
+  },
+  SOURCE_GRANT_MISSING: {
+    meaning: 'The source user may not read the binlog.',
+    remedy: 'GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the source user (MariaDB: also BINLOG MONITOR).',
+  },
+  SOURCE_BINLOG_OFF: {
+    meaning: 'The source server writes no binlog.',
+    remedy: 'Start the server with log_bin, binlog_format=ROW, binlog_row_image=FULL, binlog_row_metadata=FULL.',
+  },
+  SOURCE_STATEMENT_FORMAT: {
+    meaning: 'A change of a routed table reached the binlog as a statement, not as rows, or the server is set to do so.',
+    remedy: 'SET GLOBAL binlog_format = ROW, reconnect the writers, then rebuild the flow from a position after the statement.',
+  },
+  SOURCE_ROW_IMAGE: {
+    meaning: 'A row event lacks columns (binlog_row_image is not FULL); kisflow never takes an absent column for NULL.',
+    remedy: 'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then start the flow after the last partial event.',
+  },
+  SOURCE_ROW_METADATA: {
+    meaning: 'An event does not carry its own column names (binlog_row_metadata is not FULL), so its columns are not certain.',
+    remedy: 'SET GLOBAL binlog_row_metadata = FULL, then start the flow after the last event without them.',
+  },
+  SOURCE_UNDECODABLE: {
+    meaning: 'The binlog holds an event that cannot be decoded. Nothing after it was read, and no checkpoint passes it.',
+    remedy: 'The message names the server setting to change. Start the flow after the event once that is done.',
+  },
+  SOURCE_PURGED: {
+    meaning: 'The server no longer has the binlog that holds the wanted position.',
+    remedy: 'Choose a new start for the flow and rebuild it; raise binlog_expire_logs_seconds.',
+  },
+  SOURCE_WRONG_SERVER: {
+    meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
+    remedy: 'Point the source at the right server, or choose a new start for the flow.',
+  },
+  SOURCE_POSITION_INVALID: {
+    meaning: 'The wanted start position does not exist on the source server.',
+    remedy: 'Use earliest, latest, <file>:<offset> of the end of a transaction, a GTID set, or a time.',
+  },
+  SOURCE_SERVER_ID_CLASH: {
+    meaning: 'Another reader uses the same server_id; the source server ends one of the two connections.',
+    remedy: 'Set server_id: 0 to have one chosen, or give each reader its own.',
+  },
+  STORE_UNREACHABLE: {
+    meaning: 'The store server does not answer, or the connection was lost.',
+    remedy: 'Check the host, the port and that the server runs. kisflow retries with backoff once it has been connected.',
+  },
+  STORE_ACCESS_DENIED: {
+    meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
+    remedy: 'Correct the store url, or grant the right that the message names.',
+  },
+  STORE_READ_ONLY: {
+    meaning: 'The store server does not accept writes.',
+    remedy: 'SET GLOBAL read_only = OFF on the store, or point the store url at the primary.',
+  },
+  STORE_TABLE_MISSING: {
+    meaning: 'A computed table does not exist in the store.',
+    remedy: 'Create it with a file in migrations/ and run `kisflow migrate`.',
+  },
+  STORE_KEY_MISSING: {
+    meaning: 'A computed table has no primary key, or a row lacks a column of it, so a row of it cannot be addressed.',
+    remedy: 'Add a primary key to the table, or the key columns to the row.',
+  },
+  STORE_COLUMN_UNKNOWN: {
+    meaning: 'A row has a field that the computed table has no column for.',
+    remedy: 'Add the column with a migration, or commit rows without the field.',
+  },
+  STORE_CONSTRAINT: {
+    meaning: 'The store refuses a row: a constraint, a NULL in a NOT NULL column, a value out of range or of the wrong type.',
+    remedy: 'The message names the row. Mend the function that computes it, or the table.',
+  },
+  STORE_STATEMENT: {
+    meaning: 'The store refuses a statement for a reason that a retry does not mend.',
+    remedy: 'The message carries the server’s own error.',
+  },
+  STORE_TIMEOUT: {
+    meaning: 'The store did not answer a statement in time.',
+    remedy: 'kisflow retries with backoff; look for locks and for a full disk on the store.',
+  },
+  MIGRATION_FAILED: {
+    meaning: 'A migration could not be applied, or an applied one was edited.',
+    remedy: 'The message names the file and the statement. Mend it in a new file; applied files are never edited.',
+  },
+  LEASE_LOST: {
+    meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
+    remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
+  },
+  FLOW_CHECKPOINT_MISMATCH: {
+    meaning: 'The flow stands inside a huge transaction and its tables were changed since.',
+    remedy: 'Restore the flow’s source.tables until the transaction has passed, or give the flow a new start.',
+  },
+  FLOW_CYCLE: {
+    meaning: 'Flows read what they write: directly, or through one another.',
+    remedy: 'Break the cycle that the message shows.',
+  },
+  FLOW_OWNER_CLASH: {
+    meaning: 'Two flows write the same column of the same table.',
+    remedy: 'Let one flow own the column.',
+  },
+  FUNCTION_FAILED: {
+    meaning: 'A function threw an error, or its promise was rejected.',
+    remedy: 'The message carries the error. Mend the function; the flow goes on from the same batch.',
+  },
+  FUNCTION_TIMEOUT: {
+    meaning: 'A function did not return within its time limit.',
+    remedy: 'Make it faster, or raise option.timeout of the function.',
+  },
+  FUNCTION_JUMP: {
+    meaning: 'A function jumped to a function that the flow does not have, or the jumps never ended.',
+    remedy: 'Jump to a function of the same flow, and only a bounded number of times.',
+  },
+  ROW_INVALID: {
+    meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
+    remedy: 'The message names the row and the fields.',
+  },
+  CONNECTOR_FAILED: {
+    meaning: 'A connector other than the store could not save or load.',
+    remedy: 'The message carries the connector’s own error.',
+  },
+  SERVER_NOT_FOUND: {
+    meaning: 'No database server for the demo or the tests was found, and none could be installed.',
+    remedy: 'Run scripts/install-servers.sh (Debian, Ubuntu), start Docker, or put mysqld or mariadbd on the PATH.',
+  },
+  STOP_DEADLINE: {
+    meaning: 'The stop did not finish within its deadline, or a second signal came; work in flight was rolled back.',
+    remedy: 'Nothing: the next start goes on from the last checkpoint.',
+  },
+  INTERNAL: {
+    meaning: 'kisflow found a fault of its own.',
+    remedy: 'Report it with the message.',
+  },
+} as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,126 @@
+/**
+ * What the source hands to the right: rows, changes and transactions.
+ *
+ * The source emits each commit as one or more transaction parts, in commit order. Rows that one binlog event changed stay
+ * together in a group, so that a million rows cost a million row objects and nothing more.
+ */
+
+/**
+ * A column's value as functions see it. Numbers are JavaScript numbers where they are exact, else decimal strings (BIGINT
+ * beyond 2^53, every DECIMAL); dates and times are strings as the server prints them in UTC; JSON is its text; binary
+ * columns are Buffers; NULL is null.
+ */
+export type Value = string | number | bigint | boolean | null | Uint8Array | Date | object | undefined;
+
+/** One row: column name to value. */
+export type Row = Record<string, Value>;
+
+export interface Column {
+  readonly name: string;
+}
+
+/** A source table as one event described it. */
+export interface Table {
+  readonly schema: string;
+  readonly name: string;
+  /** `schema.name`. */
+  readonly id: string;
+  readonly columns: readonly Column[];
+  /** The primary key's column names in key order; empty without one. */
+  readonly primaryKey: readonly string[];
+}
+
+export type Op = 'insert' | 'update' | 'delete';
+
+/** Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together. */
+export type ChangeGroup =
+  | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[] }
+  | { readonly op: 'update'; readonly table: Table; readonly before: readonly Row[]; readonly after: readonly Row[] }
+  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[] };
+
+/** How many changes a group holds. */
+export function groupSize(group: ChangeGroup): number {
+  return group.op === 'delete' ? group.before.length : group.after.length;
+}
+
+/** Changes `from` (included) to `to` (excluded) of a group. */
+export function sliceGroup(group: ChangeGroup, from: number, to: number): ChangeGroup {
+  switch (group.op) {
+    case 'insert':
+      return { op: 'insert', table: group.table, after: group.after.slice(from, to) };
+    case 'update':
+      return { op: 'update', table: group.table, before: group.before.slice(from, to), after: group.after.slice(from, to) };
+    case 'delete':
+      return { op: 'delete', table: group.table, before: group.before.slice(from, to) };
+    default:
+      return group satisfies never;
+  }
+}
+
+/** One source commit, or a part of one that is too large for a single batch; parts of a commit follow one another. */
+export interface TransactionPart {
+  /** The changes of wanted tables, in commit order; empty where the commit touched none (it still moves the position). */
+  readonly groups: readonly ChangeGroup[];
+  /** Binlog file and the offset behind the commit. Only a final part moves the position there. */
+  readonly file: string;
+  readonly offset: number;
+  /** The transaction's GTID; '' where the server gives none, and in parts that only move file and offset. */
+  readonly gtid: string;
+  /** Commit time at the source in milliseconds since 1970; 0 where it is not known. */
+  readonly time: number;
+  /** Size of the part in the binlog, in bytes: what queues are bounded by. */
+  readonly bytes: number;
+  /** False while more parts of the same transaction follow. */
+  readonly isFinal: boolean;
+}
+
+/** One row's change, as a flow with `rows: change` receives it. */
+export interface Change {
+  readonly op: Op;
+  /** `schema.name` of the source table. */
+  readonly table: string;
+  /** The row before the change; null for an insert. */
+  readonly before: Row | null;
+  /** The row after the change; null for a delete. */
+  readonly after: Row | null;
+  /** Names of the source table's primary key columns. */
+  readonly key: readonly string[];
+  /** `file:offset` of the transaction, with its GTID where there is one. */
+  readonly position: string;
+  /** Commit time at the source in milliseconds since 1970. */
+  readonly time: number;
+}
+
+const changeMark = Symbol.for('kisflow.change');
+
+/** A change as the daemon makes it; `isChange` knows it by a mark on the prototype, which costs nothing per row. */
+class MarkedChange implements Change {
+  readonly op: Op;
+  readonly table: string;
+  readonly before: Row | null;
+  readonly after: Row | null;
+  readonly key: readonly string[];
+  readonly position: string;
+  readonly time: number;
+
+  constructor(fields: Change) {
+    this.op = fields.op;
+    this.table = fields.table;
+    this.before = fields.before;
+    this.after = fields.after;
+    this.key = fields.key;
+    this.position = fields.position;
+    this.time = fields.time;
+  }
+}
+Object.defineProperty(MarkedChange.prototype, changeMark, { value: true });
+
+/** Makes a change that `isChange` knows again, whatever package instance made it. */
+export function makeChange(fields: Change): Change {
+  return new MarkedChange(fields);
+}
+
+/** Whether a row of a flow is a whole change rather than a plain row. */
+export function isChange(row: unknown): row is Change {
+  return typeof row === 'object' && row !== null && changeMark in row;
+}

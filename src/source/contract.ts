@@ -1,0 +1,59 @@
+/**
+ * A source: where transactions come from. The supervisor opens one per configured source, asks it for positions, and runs one
+ * `read` for all flows near the head and one for each flow that is behind.
+ *
+ * Order of calls: `inspect` (once, before any read), `resolve`/`head` at any time, `read` any number of times, concurrently;
+ * `close` last. A read delivers parts to its sink in commit order, whole transactions, from the position it was given, and
+ * reconnects by itself; it resolves when its signal aborts and rejects with a CodedError of class `stop` when it cannot go on.
+ */
+import type { Position, StartPoint } from '../row/position.ts';
+import type { TransactionPart } from '../row/change.ts';
+
+/** Which tables a read decodes. Called once per table-map event, so it may cost a map look-up but no more. */
+export type TableFilter = (schema: string, table: string) => boolean;
+
+export interface TransactionSink {
+  /**
+   * Takes a part. A returned promise means "enough": the source stops reading its socket until it resolves. Must not throw.
+   */
+  push(part: TransactionPart): Promise<void> | undefined;
+}
+
+/** What a reader does, for `status` and readiness. */
+export interface ReaderState {
+  readonly isConnected: boolean;
+  /** Milliseconds since 1970 of the last byte from the server (heartbeats count). */
+  readonly lastEventAt: number;
+  /** The last connection error, cleared when the reader is connected again. */
+  readonly lastError: Error | undefined;
+}
+
+export interface ReadOptions {
+  readonly from: Position;
+  readonly wants: TableFilter;
+  readonly sink: TransactionSink;
+  readonly signal: AbortSignal;
+  readonly onState?: (state: ReaderState) => void;
+}
+
+/** What the server is, as `inspect` found it. */
+export interface ServerIdentity {
+  readonly flavour: 'mysql' | 'mariadb';
+  readonly version: string;
+  /** MySQL: server_uuid. MariaDB, which has none: `server_id:<n>`. */
+  readonly server: string;
+  /** Whether positions carry GTIDs: gtid_mode=ON on MySQL, always on MariaDB. */
+  readonly hasGtid: boolean;
+}
+
+export interface Source {
+  readonly name: string;
+  /** Connects, and checks that the server writes a binlog that can be read: throws the SOURCE_… code of the first obstacle. */
+  inspect(signal: AbortSignal): Promise<ServerIdentity>;
+  /** Turns a flow's `start` into a position on this server. Throws SOURCE_POSITION_INVALID or SOURCE_PURGED. */
+  resolve(start: StartPoint, signal: AbortSignal): Promise<Position>;
+  /** The end of the binlog now. */
+  head(signal: AbortSignal): Promise<Position>;
+  read(options: ReadOptions): Promise<void>;
+  close(): Promise<void>;
+}
