@@ -1,0 +1,54 @@
+import type { Flavour, StoreResult, StoreTransaction } from '../store/contract.ts';
+import type { StoreSession } from '../store/session.ts';
+import { stepCheckpoint, type CheckpointStep } from './checkpoint.ts';
+
+export interface BatchTransactionOptions {
+  readonly session: StoreSession;
+  readonly store: { readonly flavour: Flavour; readonly database: string; readonly maxPacketBytes: number };
+  readonly step: CheckpointStep;
+  /** Resolves when the batch before has committed; rejects when it has failed, and then nothing of this batch is sent. */
+  readonly gate: Promise<void>;
+}
+
+/**
+ * The one store transaction of a batch (L1): its rows, its state and its checkpoint.
+ *
+ *     idle ── first query or commit ──► open ── commit ──► committed
+ *                                        └──── rollback ─► rolled back
+ *
+ * It opens with the checkpoint update, so a daemon that has lost the flow is stopped before it writes a row. Until the batch
+ * before has committed every statement waits at the gate; what is computed meanwhile costs nothing if that batch fails.
+ */
+export class BatchTransaction implements StoreTransaction {
+  readonly flavour: Flavour;
+  readonly database: string;
+  readonly maxPacketBytes: number;
+  readonly #session: StoreSession;
+  readonly #step: CheckpointStep;
+  readonly #gate: Promise<void>;
+  #opened: Promise<void> | undefined;
+
+  constructor(options: BatchTransactionOptions) {
+    this.flavour = options.store.flavour;
+    this.database = options.store.database;
+    this.maxPacketBytes = options.store.maxPacketBytes;
+    this.#session = options.session;
+    this.#step = options.step;
+    this.#gate = options.gate;
+  }
+
+  async query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
+    await this.#open();
+    return this.#session.query(sql, params);
+  }
+
+  async commit(): Promise<void> {
+    await this.#open();
+    await this.#session.commit();
+  }
+
+  #open(): Promise<void> {
+    this.#opened ??= this.#gate.then(() => stepCheckpoint(this.#session, this.#step));
+    return this.#opened;
+  }
+}

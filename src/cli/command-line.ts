@@ -1,0 +1,139 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { pino, destination } from 'pino';
+import { CodedError, describeError } from '../lib/error.ts';
+import { errorCodes } from '../lib/error-codes.ts';
+import { nearest } from '../config/nearest.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { commands } from './commands.ts';
+import { formatTable } from './table.ts';
+
+const commonOptions = {
+  conf: { type: 'string', default: 'conf' },
+  functions: { type: 'string', default: 'functions' },
+  migrations: { type: 'string', default: 'migrations' },
+  'log-level': { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const satisfies ParseArgsOptionsConfig;
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Runs one command line; resolves with the exit code. Errors are printed here and nowhere else. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    print(overview());
+    return name === undefined ? exitCode.usage : exitCode.done;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    const near = nearest(name, commands.map((candidate) => candidate.name));
+    complain(`kisflow: unknown command "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}. \`kisflow help\` lists them.`);
+    return exitCode.usage;
+  }
+  const parsed = parse(command, rest);
+  if (typeof parsed === 'string') {
+    complain(`kisflow ${name}: ${parsed}\n\nusage: kisflow ${usageOf(command)}`);
+    return exitCode.usage;
+  }
+  if (parsed.values.help === true) {
+    print(`${command.summary}\n\nusage: kisflow ${usageOf(command)}`);
+    return exitCode.done;
+  }
+  return runCommand(command, parsed);
+}
+
+interface ParsedLine {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly positionals: readonly string[];
+}
+
+/** The parsed line, or what is wrong with it. */
+function parse(command: Command, args: readonly string[]): ParsedLine | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { ...commonOptions, ...command.options },
+      allowPositionals: true,
+    });
+    const [least, most] = command.positionals ?? [0, 0];
+    const level = values['log-level'];
+    if (level !== undefined && !logLevels.includes(String(level))) return `--log-level is one of ${logLevels.join(', ')}`;
+    if (values.help !== true && positionals.length < least) return 'an argument is missing';
+    if (positionals.length > most) return `one argument too many: ${positionals[most] ?? ''}`;
+    // parseArgs types multiple options as lists; no command declares one
+    return { values: values as ParsedLine['values'], positionals };
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+async function runCommand(command: Command, line: ParsedLine): Promise<number> {
+  const stop = new AbortController();
+  const abort = new AbortController();
+  const onSignal = (): void => (stop.signal.aborted ? abort.abort() : stop.abort());
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
+  const logger = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, destination({ dest: 2, sync: true }));
+  const context: CommandContext = {
+    conf: String(line.values.conf),
+    functions: String(line.values.functions),
+    migrations: String(line.values.migrations),
+    json: line.values.json === true,
+    env: process.env,
+    logger,
+    options: line.values,
+    positionals: line.positionals,
+    print,
+    progress: (text) => {
+      if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+    },
+    stop: stop.signal,
+    abort: abort.signal,
+  };
+  try {
+    return await command.run(context);
+  } catch (error) {
+    return reportError(error, context.json);
+  } finally {
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
+  }
+}
+
+/** Prints an error with its code and what mends it; gives the exit code. */
+function reportError(error: unknown, json: boolean): number {
+  const code = error instanceof CodedError ? error.code : 'INTERNAL';
+  if (json) print(JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } }));
+  const text = error instanceof CodedError ? describeError(error) : (error instanceof Error && error.stack) || describeError(error);
+  complain(`kisflow: ${text}`);
+  if (code !== 'CONFIG_INVALID') complain(`  ${errorCodes[code].remedy}`);
+  return code === 'CONFIG_INVALID' ? exitCode.configuration : exitCode.failed;
+}
+
+function overview(): string {
+  const rows = commands.map((command) => [`kisflow ${command.name}`, command.summary]);
+  return [
+    'kisflow keeps computed business fields right: it reads a MySQL binlog, runs flows of functions over the changes,',
+    'and writes the results into a MySQL store, each effect exactly once.',
+    '',
+    formatTable([{ title: 'command' }, { title: 'what it does' }], rows),
+    '',
+    'options of every command: [--conf DIR] [--functions DIR] [--migrations DIR] [--log-level LEVEL] [--json] [--help]',
+    'exit codes: 0 done, 1 failed, 2 usage, 78 configuration',
+  ].join('\n');
+}
+
+function usageOf(command: Command): string {
+  const common = '[--conf DIR] [--functions DIR] [--log-level L] [--json]';
+  return `${command.name}${command.usage === '' ? '' : ` ${command.usage}`} ${common}`;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { groupSize, makeChange, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
+import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
+
+/** A transaction part with only one flow's changes in it. */
+export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
+  readonly groups: readonly ChangeGroup[];
+  /** How many changes the groups hold. */
+  readonly size: number;
+}
+
+/** The rows a flow processes together, and the checkpoints before and after them. Data only: a batch can be run again. */
+export interface Batch {
+  readonly start: Position;
+  readonly end: Position;
+  readonly parts: readonly RoutedPart[];
+  /** Changes in the batch, those that its flow filters out included. */
+  readonly size: number;
+  /** Source commit time of the last transaction in milliseconds since 1970; 0 when the batch has none. */
+  readonly time: number;
+}
+
+/** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
+export type RowShape = 'after' | 'change';
+
+export function countChanges(groups: readonly ChangeGroup[]): number {
+  let size = 0;
+  for (const group of groups) size += groupSize(group);
+  return size;
+}
+
+/** The part without its first `count` changes. */
+export function dropChanges(part: RoutedPart, count: number): RoutedPart {
+  return cutPart(part, count, part.size, part.isFinal);
+}
+
+function cutPart(part: RoutedPart, from: number, to: number, isFinal: boolean): RoutedPart {
+  const groups: ChangeGroup[] = [];
+  let at = 0;
+  for (const group of part.groups) {
+    const size = groupSize(group);
+    const first = Math.max(from - at, 0);
+    const last = Math.min(to - at, size);
+    if (first < last) groups.push(first === 0 && last === size ? group : sliceGroup(group, first, last));
+    at += size;
+  }
+  return { ...part, groups, size: to - from, isFinal, bytes: Math.ceil((part.bytes * (to - from)) / Math.max(part.size, 1)) };
+}
+
+/**
+ * Follows a flow's place through the parts it is given, and says what its checkpoint is behind each (L2): the end of the last
+ * whole transaction, and how many routed changes of the next one are done.
+ */
+export class Progress {
+  readonly #moving: MovingPosition;
+  #rows: number;
+
+  constructor(start: Position, options: { readonly hasGtid: boolean }) {
+    this.#moving = new MovingPosition(start, options);
+    this.#rows = start.rows;
+  }
+
+  get place(): { readonly file: string; readonly offset: number } {
+    return { file: this.#moving.file, offset: this.#moving.offset };
+  }
+
+  /** Routed changes done of the transaction that follows the position. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  hasPassed(part: Pick<TransactionPart, 'file' | 'offset' | 'gtid'>): boolean {
+    return this.#moving.hasPassed(part);
+  }
+
+  /** A part of `size` routed changes is done. */
+  advance(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid' | 'isFinal' | 'size'>): void {
+    if (part.isFinal) {
+      this.#moving.advance(part);
+      this.#rows = 0;
+    } else {
+      this.#rows += part.size;
+    }
+  }
+
+  /** A part that only moves the place while the changes done so far still count. */
+  moveTo(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid'>): void {
+    this.#moving.advance(part);
+  }
+
+  toPosition(): Position {
+    return this.#moving.toPosition(this.#rows);
+  }
+}
+
+/** Makes the batch that leads from `start` through these parts. */
+export function makeBatch(start: Position, parts: readonly RoutedPart[], options: { readonly hasGtid: boolean }): Batch {
+  const progress = new Progress(start, options);
+  let size = 0;
+  let time = 0;
+  for (const part of parts) {
+    progress.advance(part);
+    size += part.size;
+    time = part.time || time;
+  }
+  return { start, end: progress.toPosition(), parts, size, time };
+}
+
+/** Halves a batch of two changes or more: what to do with a batch that fails because of one of its rows. */
+export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean }): readonly [Batch, Batch] {
+  const half = Math.floor(batch.size / 2);
+  const first: RoutedPart[] = [];
+  const second: RoutedPart[] = [];
+  let at = 0;
+  for (const part of batch.parts) {
+    if (at + part.size <= half && second.length === 0) first.push(part);
+    else if (at >= half) second.push(part);
+    else {
+      first.push(cutPart(part, 0, half - at, false));
+      second.push(cutPart(part, half - at, part.size, part.isFinal));
+    }
+    at += part.size;
+  }
+  const left = makeBatch(batch.start, first, options);
+  return [left, makeBatch(left.end, second, options)];
+}
+
+/** The rows that the flow's first function receives. `filtered` counts the changes that this shape of flow does not want. */
+export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unknown[]; readonly filtered: number } {
+  const rows: unknown[] = [];
+  for (const part of batch.parts) {
+    for (const group of part.groups) {
+      if (shape === 'change') pushChanges(rows, group, part);
+      else if (group.op !== 'delete') for (const row of group.after) rows.push(row);
+    }
+  }
+  return { rows, filtered: batch.size - rows.length };
+}
+
+function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): void {
+  const position = part.gtid === '' ? `${part.file}:${part.offset}` : `${part.file}:${part.offset} gtid=${part.gtid}`;
+  const shared = { table: group.table.id, key: group.table.primaryKey, position, time: part.time };
+  for (let i = 0; i < groupSize(group); i += 1) {
+    const before = group.op === 'insert' ? null : (group.before[i] ?? null);
+    const after = group.op === 'delete' ? null : (group.after[i] ?? null);
+    rows.push(makeChange({ op: group.op, before, after, ...shared }));
+  }
+}
+
+/** The same flow, from the same position over the same changes, has the same batch id. */
+export function batchId(flow: string, batch: Batch): string {
+  const text = `${flow}|${formatPosition(batch.start)}|${batch.size}`;
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

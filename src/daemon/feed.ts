@@ -1,0 +1,195 @@
+import { deferred, type Deferred } from '../lib/abort.ts';
+import type { ChangeGroup, Table, TransactionPart } from '../row/change.ts';
+import type { Position } from '../row/position.ts';
+import type { TransactionSink } from '../source/contract.ts';
+import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
+
+export interface FeedOptions {
+  readonly flow: string;
+  /** The flow's checkpoint: parts up to it are dropped. */
+  readonly start: Position;
+  readonly hasGtid: boolean;
+  readonly wants: (schema: string, table: string) => boolean;
+  /** Above this many bytes waiting, `push` asks its reader to stop; it asks on below half of it. */
+  readonly queueBytesMax: number;
+  readonly batch: { readonly rows: number; readonly bytes: number };
+}
+
+/**
+ * What one flow has yet to process: the end of a reader, the beginning of the flow's worker.
+ *
+ * A reader pushes every transaction part; the feed keeps the flow's changes and drops what the flow has passed already. So a
+ * reader may begin anywhere at or before the feed's place, and may be exchanged for another at any moment (`attach`): what
+ * comes twice is dropped by position, and by count in the transaction that was cut.
+ */
+export class FlowFeed implements TransactionSink {
+  readonly flow: string;
+  readonly #options: FeedOptions;
+  /** What has been received; the worker's place is behind it by what is queued. */
+  readonly #received: Progress;
+  #taken: Position;
+  #queue: RoutedPart[] = [];
+  #head = 0;
+  #queuedBytes = 0;
+  #drained: Deferred<void> | undefined;
+  #arrived: Deferred<void> | undefined;
+  /** False until this reader has delivered something new: from then on nothing can come twice. */
+  #isSynced = false;
+  /** Changes of the next transaction that the flow has already. */
+  #skip: number;
+  #lastTable: Table | undefined;
+  #lastWanted = false;
+  #failure: Error | undefined;
+
+  constructor(options: FeedOptions) {
+    this.flow = options.flow;
+    this.#options = options;
+    this.#received = new Progress(options.start, { hasGtid: options.hasGtid });
+    this.#taken = options.start;
+    this.#skip = options.start.rows;
+  }
+
+  /** Where a reader for this feed has to begin, at the latest. */
+  get received(): Position {
+    return this.#received.toPosition();
+  }
+
+  get receivedPlace(): { readonly file: string; readonly offset: number } {
+    return this.#received.place;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  get isFull(): boolean {
+    return this.#drained !== undefined;
+  }
+
+  /** Commit time of the oldest change that waits; 0 when none does. */
+  get oldestTime(): number {
+    return this.#queue[this.#head]?.time ?? 0;
+  }
+
+  /** Resolves when the queue has room again. */
+  get drained(): Promise<void> {
+    return this.#drained?.promise ?? Promise.resolve();
+  }
+
+  wants(schema: string, table: string): boolean {
+    return this.#options.wants(schema, table);
+  }
+
+  /** Another reader takes over, from at or before `received`. */
+  attach(): void {
+    this.#isSynced = false;
+    this.#skip = this.#received.rows;
+  }
+
+  /** No more will come: the worker gets the error once it has taken what is queued. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#arrived?.resolve();
+  }
+
+  push(part: TransactionPart): Promise<void> | undefined {
+    if (!this.#isSynced) {
+      // A bare move of file and offset says nothing about GTIDs, and after a failover nothing about the place either.
+      if (this.#options.hasGtid && part.gtid === '') return undefined;
+      if (this.#received.hasPassed(part)) return undefined;
+      this.#isSynced = true;
+    }
+    this.#enqueue(part);
+    if (this.#queuedBytes <= this.#options.queueBytesMax) return undefined;
+    this.#drained ??= deferred();
+    return this.#drained.promise;
+  }
+
+  /**
+   * The next batch: everything that waits, up to the flow's limits. Waits for a first change, or for the place to have moved;
+   * resolves with undefined when the signal aborts and nothing is left.
+   */
+  async take(signal: AbortSignal): Promise<Batch | undefined> {
+    while (this.#head === this.#queue.length) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (signal.aborted) return undefined;
+      this.#arrived = deferred();
+      const { resolve } = this.#arrived;
+      const onAbort = (): void => resolve();
+      signal.addEventListener('abort', onAbort, { once: true });
+      await this.#arrived.promise;
+      signal.removeEventListener('abort', onAbort);
+      this.#arrived = undefined;
+    }
+    return this.#cutBatch();
+  }
+
+  #enqueue(part: TransactionPart): void {
+    const groups = this.#route(part.groups);
+    const size = countChanges(groups);
+    let routed: RoutedPart = { ...part, groups, size, bytes: size === 0 ? 0 : part.bytes };
+    if (this.#skip > 0) {
+      const skipped = Math.min(this.#skip, size);
+      this.#skip -= skipped;
+      if (skipped > 0) routed = dropChanges(routed, skipped);
+      // What moves the place before the cut transaction comes back leaves the count of its rows standing.
+      if (routed.isFinal && size === 0) return this.#received.moveTo(routed);
+    }
+    this.#received.advance(routed);
+    if (routed.size === 0 && !routed.isFinal) return;
+    this.#append(routed);
+    this.#arrived?.resolve();
+  }
+
+  /** Parts without changes that follow one another need not all be kept: only GTIDs must. */
+  #append(part: RoutedPart): void {
+    const last = this.#queue.at(-1);
+    if (part.size === 0 && part.gtid === '' && last?.size === 0 && last.gtid === '' && this.#head < this.#queue.length) {
+      this.#queue[this.#queue.length - 1] = part;
+      return;
+    }
+    this.#queue.push(part);
+    this.#queuedBytes += part.bytes;
+  }
+
+  #route(groups: readonly ChangeGroup[]): readonly ChangeGroup[] {
+    if (groups.every((group) => this.#isWanted(group.table))) return groups;
+    return groups.filter((group) => this.#isWanted(group.table));
+  }
+
+  #isWanted(table: Table): boolean {
+    if (table !== this.#lastTable) {
+      this.#lastTable = table;
+      this.#lastWanted = this.#options.wants(table.schema, table.name);
+    }
+    return this.#lastWanted;
+  }
+
+  #cutBatch(): Batch {
+    const { rows, bytes } = this.#options.batch;
+    const parts: RoutedPart[] = [];
+    let size = 0;
+    let taken = 0;
+    while (this.#head < this.#queue.length) {
+      const part = this.#queue[this.#head];
+      if (part === undefined) break;
+      if (parts.length > 0 && part.size > 0 && size > 0 && (size + part.size > rows || taken + part.bytes > bytes)) break;
+      parts.push(part);
+      size += part.size;
+      taken += part.bytes;
+      this.#head += 1;
+    }
+    this.#queuedBytes -= taken;
+    if (this.#head === this.#queue.length || this.#head > 1024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    if (this.#drained !== undefined && this.#queuedBytes <= this.#options.queueBytesMax / 2) {
+      this.#drained.resolve();
+      this.#drained = undefined;
+    }
+    const batch = makeBatch(this.#taken, parts, { hasGtid: this.#options.hasGtid });
+    this.#taken = batch.end;
+    return batch;
+  }
+}

@@ -1,0 +1,79 @@
+import type { CodedError } from '../lib/error.ts';
+import type { Store } from '../store/open.ts';
+
+/**
+ * What a flow is doing, as `kisflow status` shows it.
+ *
+ *     standby ─► starting ─► running ◄─► retrying
+ *        ▲                     │ │ └────► paused ─► starting
+ *        └──── lease lost ─────┘ └──────► failed ─► starting (by resume, or a restart)
+ */
+export type FlowState = 'standby' | 'starting' | 'running' | 'retrying' | 'paused' | 'failed' | 'stopped';
+
+/** What an operator wants of a flow, and whether its last failure still stands. */
+export interface FlowWish {
+  readonly isPaused: boolean;
+  readonly hasError: boolean;
+  readonly tablesHash: string;
+}
+
+export interface FlowFigures {
+  /** Milliseconds that the oldest waiting change is behind its commit; 0 when nothing waits. */
+  readonly lagMs: number;
+  /** Changes committed per second, lately. */
+  readonly rate: number;
+}
+
+/** The flows' rows of kis_flow: written by the daemon that holds the flow, wishes written by commands on any host. */
+export class FlowRecords {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async wishes(): Promise<ReadonlyMap<string, FlowWish>> {
+    const { rows } = await this.#store.query('SELECT flow, wanted, error_code, tables_hash FROM kis_flow');
+    return new Map(
+      rows.map((row) => [
+        String(row.flow),
+        { isPaused: row.wanted === 'pause', hasError: row.error_code !== null, tablesHash: String(row.tables_hash ?? '') },
+      ]),
+    );
+  }
+
+  async setTables(flow: string, hash: string): Promise<void> {
+    await this.#store.query(
+      `INSERT INTO kis_flow (flow, wanted, state, tables_hash, updated_at) VALUES (?, 'run', 'starting', ?, UTC_TIMESTAMP(3))
+       ON DUPLICATE KEY UPDATE tables_hash = ?`,
+      [flow, hash, hash],
+    );
+  }
+
+  async setState(flow: string, state: FlowState, error?: CodedError): Promise<void> {
+    const code = error?.code ?? null;
+    const text = error?.message ?? null;
+    await this.#store.query(
+      `INSERT INTO kis_flow (flow, wanted, state, error_code, error_text, updated_at) VALUES (?, 'run', ?, ?, ?, UTC_TIMESTAMP(3))
+       ON DUPLICATE KEY UPDATE state = ?, error_code = ?, error_text = ?, updated_at = UTC_TIMESTAMP(3)`,
+      [flow, state, code, text, state, code, text],
+    );
+  }
+
+  async setFigures(flow: string, figures: FlowFigures): Promise<void> {
+    await this.#store.query('UPDATE kis_flow SET lag_ms = ?, rate = ?, updated_at = UTC_TIMESTAMP(3) WHERE flow = ?', [
+      figures.lagMs,
+      figures.rate,
+      flow,
+    ]);
+  }
+
+  /** Sets what an operator wants; `run` also clears a failure, so that the daemon tries again. False: no such flow. */
+  async setWish(flow: string, wanted: 'run' | 'pause'): Promise<boolean> {
+    const { rows } = await this.#store.query('SELECT flow FROM kis_flow WHERE flow = ?', [flow]);
+    if (rows.length === 0) return false;
+    if (wanted === 'pause') await this.#store.query("UPDATE kis_flow SET wanted = 'pause' WHERE flow = ?", [flow]);
+    else await this.#store.query("UPDATE kis_flow SET wanted = 'run', error_code = NULL, error_text = NULL WHERE flow = ?", [flow]);
+    return true;
+  }
+}

@@ -1,0 +1,100 @@
+import type { Batch } from './batch.ts';
+import type { Attempt, BatchRunner } from './batch-runner.ts';
+import type { FlowFeed } from './feed.ts';
+
+export interface FlowWorkerOptions {
+  readonly feed: FlowFeed;
+  readonly runner: BatchRunner;
+  /** Take what is queued, commit it, and end. */
+  readonly drain: AbortSignal;
+  /** A place that has moved without changes is saved at most this often. */
+  readonly idleSaveMs: number;
+}
+
+/**
+ * One flow's loop: takes a batch, begins it, and goes on to the next while that one is written.
+ *
+ *     feed ──take──► begin(n+1) │ functions ──► statements ──► commit
+ *                    begin(n)   └──────────────────────────────▲ waits for the commit of n
+ *
+ * At most two batches are under way. Batches form by themselves: while one commits, the feed gathers the next; when nothing
+ * is under way a row goes at once.
+ */
+export async function runFlowWorker(options: FlowWorkerOptions): Promise<void> {
+  const worker = new FlowWorker(options);
+  await worker.run();
+}
+
+class FlowWorker {
+  readonly #options: FlowWorkerOptions;
+  #previous: Attempt | undefined;
+  #next: Promise<Batch | undefined> | undefined;
+  /** The last batch, where it has no changes and is not saved yet. */
+  #idle: Batch | undefined;
+  #savedAt = Date.now();
+
+  constructor(options: FlowWorkerOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { drain, idleSaveMs } = this.#options;
+    for (;;) {
+      const batch = await this.#take();
+      if (batch === undefined) break;
+      // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
+      if (batch.size === 0 && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
+      else await this.#process(batch);
+    }
+    if (this.#idle !== undefined) await this.#process(this.#idle);
+    await this.#settle();
+  }
+
+  /** The next batch; meanwhile the one under way may fail, and is recovered then and not when the next one comes. */
+  async #take(): Promise<Batch | undefined> {
+    const { feed, drain } = this.#options;
+    this.#next ??= feed.take(drain);
+    this.#next.catch(() => {});
+    for (;;) {
+      const previous = this.#previous;
+      const winner = await Promise.race([
+        this.#next.then(() => 'batch' as const),
+        ...(previous === undefined ? [] : [previous.committed.then(() => 'settled' as const, () => 'settled' as const)]),
+      ]);
+      if (winner === 'batch') break;
+      await this.#settle();
+    }
+    const batch = await this.#next;
+    this.#next = undefined;
+    return batch;
+  }
+
+  async #process(batch: Batch): Promise<void> {
+    const { runner } = this.#options;
+    this.#idle = undefined;
+    this.#savedAt = Date.now();
+    const previous = this.#previous;
+    const attempt = runner.begin(batch, previous?.committed ?? Promise.resolve());
+    if (previous !== undefined) {
+      try {
+        await previous.committed;
+      } catch (error) {
+        this.#previous = undefined;
+        return runner.recover([previous, attempt], error);
+      }
+    }
+    this.#previous = attempt;
+    await attempt.computed;
+  }
+
+  async #settle(): Promise<void> {
+    const attempt = this.#previous;
+    this.#previous = undefined;
+    if (attempt === undefined) return;
+    try {
+      await attempt.committed;
+    } catch (error) {
+      await this.#options.runner.recover([attempt], error);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import { CodedError } from '../lib/error.ts';
+import type { Store } from './open.ts';
+
+/**
+ * The right to write a flow's results: one holder at a time (L6).
+ *
+ * A lease is a row of kis_lease with a holder, an epoch and an expiry by the store's clock. Taking it raises the epoch, there
+ * and in kis_checkpoint, in one transaction; every later checkpoint update names its epoch, so the holder before changes
+ * nothing any more, however late it wakes. Before the new epoch is written the old holder's connection is ended, so that a
+ * stopped process which still holds the checkpoint's row lock cannot delay its successor.
+ */
+export interface Lease {
+  readonly flow: string;
+  readonly epoch: number;
+}
+
+export interface LeaseKeeperOptions {
+  readonly store: Store;
+  /** Unique to this daemon: host, process and a random part. */
+  readonly holder: string;
+  /** How long a lease outlives its last renewal. A standby takes over after at most this and one poll. */
+  readonly ttlMs: number;
+}
+
+export class LeaseKeeper {
+  readonly #store: Store;
+  readonly #holder: string;
+  readonly #ttlMs: number;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#store = options.store;
+    this.#holder = options.holder;
+    this.#ttlMs = options.ttlMs;
+  }
+
+  /** Whether another daemon holds the flow's lease now. */
+  async isHeldByOther(flow: string): Promise<boolean> {
+    const { rows } = await this.#store.query(
+      "SELECT 1 FROM kis_lease WHERE flow = ? AND holder <> ? AND holder <> '' AND expires_at > UTC_TIMESTAMP(3)",
+      [flow, this.#holder],
+    );
+    return rows.length > 0;
+  }
+
+  /** Takes the flow's lease for the session with this connection id; undefined while another daemon holds it. */
+  async acquire(flow: string, connectionId: number): Promise<Lease | undefined> {
+    await this.#store.query(
+      'INSERT IGNORE INTO kis_lease (flow, holder, epoch, connection_id, expires_at, acquired_at) VALUES (?, ?, 0, 0, ?, ?)',
+      [flow, '', '1970-01-02 00:00:00.000', '1970-01-02 00:00:00.000'],
+    );
+    return this.#store.transaction(async (transaction) => {
+      const { rows } = await transaction.query(
+        'SELECT holder, epoch, connection_id, expires_at > UTC_TIMESTAMP(3) AS is_held FROM kis_lease WHERE flow = ? FOR UPDATE',
+        [flow],
+      );
+      const row = rows[0];
+      if (row === undefined) throw new CodedError('INTERNAL', `The lease row of flow ${flow} disappeared.`);
+      if (Number(row.is_held) === 1 && row.holder !== this.#holder) return undefined;
+      const epoch = Number(row.epoch) + 1;
+      const previous = Number(row.connection_id);
+      if (previous > 0 && previous !== connectionId && row.holder !== '') await this.#endConnection(previous);
+      await transaction.query(
+        `UPDATE kis_lease SET holder = ?, epoch = ?, connection_id = ?, acquired_at = UTC_TIMESTAMP(3),
+           expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE flow = ?`,
+        [this.#holder, epoch, connectionId, this.#ttlMs * 1000, flow],
+      );
+      await transaction.query('UPDATE kis_checkpoint SET epoch = ? WHERE flow = ?', [epoch, flow]);
+      return { flow, epoch };
+    });
+  }
+
+  /** Notes that the flow's session was opened anew. */
+  async reconnect(lease: Lease, connectionId: number): Promise<void> {
+    await this.#store.query('UPDATE kis_lease SET connection_id = ? WHERE flow = ? AND holder = ? AND epoch = ?', [
+      connectionId,
+      lease.flow,
+      this.#holder,
+      lease.epoch,
+    ]);
+  }
+
+  /** Lengthens every lease of this daemon; gives the flows it still holds, with their epochs. */
+  async renew(): Promise<ReadonlyMap<string, number>> {
+    await this.#store.query('UPDATE kis_lease SET expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE holder = ?', [
+      this.#ttlMs * 1000,
+      this.#holder,
+    ]);
+    const { rows } = await this.#store.query('SELECT flow, epoch FROM kis_lease WHERE holder = ?', [this.#holder]);
+    return new Map(rows.map((row) => [String(row.flow), Number(row.epoch)]));
+  }
+
+  /** Gives the flow's lease up, so that a standby takes over at its next poll. */
+  async release(lease: Lease): Promise<void> {
+    await this.#store.query(
+      `UPDATE kis_lease SET holder = '', connection_id = 0, expires_at = UTC_TIMESTAMP(3)
+       WHERE flow = ? AND holder = ? AND epoch = ?`,
+      [lease.flow, this.#holder, lease.epoch],
+    );
+  }
+
+  /** Ends a connection of the holder before; that it is gone already is the usual case. */
+  async #endConnection(connectionId: number): Promise<void> {
+    await this.#store.query(`KILL ${connectionId}`).catch((error: unknown) => {
+      if (error instanceof CodedError && error.class !== 'retry') return;
+      throw error;
+    });
+  }
+}
