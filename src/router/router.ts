@@ -11,7 +11,7 @@ import { CodedError } from '../lib/error.ts';
 import { matchesTable, parseTablePattern, type TablePattern } from './table-pattern.ts';
 
 /** One flow's wish: its name and the patterns under its `source.tables`. */
-export interface RouterFlow {
+interface RouterFlow {
   readonly name: string;
   readonly patterns: readonly string[];
 }
@@ -42,8 +42,8 @@ const maxCachedTables = 10_000;
  */
 export function compilePatterns(patterns: readonly string[], isReserved: TablePredicate = () => false): TablePredicate {
   const parsed = patterns.map(requirePattern);
-  return cachePerTable(
-    (schema, table) => parsed.some((pattern) => matchesTable(pattern, schema, table) && (pattern.isExplicit || !isReserved(schema, table))),
+  return cachePerTable((schema, table) =>
+    parsed.some((pattern) => matchesTable(pattern, schema, table) && (pattern.isExplicit || !isReserved(schema, table))),
   );
 }
 

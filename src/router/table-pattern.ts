@@ -41,8 +41,8 @@ export function matchesTable(pattern: TablePattern, schema: string, table: strin
  * does not fit, so the time is bounded by the product of the lengths, where a regular expression with many stars has no such bound.
  */
 export function matchesGlob(glob: string, text: string): boolean {
-  const want = [...glob];
-  const have = [...text];
+  const want = Array.from(glob);
+  const have = Array.from(text);
   let wantAt = 0;
   let haveAt = 0;
   let starAt = -1;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { matchesGlob, matchesTable, parseTablePattern } from '../../src/router/table-pattern.ts';
 
@@ -7,7 +7,9 @@ const seed = Number(process.env.FAST_CHECK_SEED ?? Date.now() % 2 ** 31);
 
 /** The same question asked of a regular expression: slower, but another's code. */
 function matchesByRegExp(glob: string, text: string): boolean {
-  const source = [...glob].map((sign) => (sign === '*' ? '.*' : sign === '?' ? '.' : `\\u{${sign.codePointAt(0)?.toString(16)}}`));
+  const source = Array.from(glob).map((sign) =>
+    sign === '*' ? '.*' : sign === '?' ? '.' : `\\u{${sign.codePointAt(0)?.toString(16)}}`,
+  );
   return new RegExp(`^${source.join('')}$`, 'su').test(text);
 }
 
@@ -29,7 +31,9 @@ describe('globs', () => {
     fc.assert(
       fc.property(pieces, (parts) => {
         const text = parts.map((part) => part.text).join('');
-        const pattern = parts.map((part) => (part.as === 'text' ? part.text : part.as === 'star' ? '*' : '?'.repeat([...part.text].length)));
+        const pattern = parts.map((part) =>
+          part.as === 'text' ? part.text : part.as === 'star' ? '*' : '?'.repeat(Array.from(part.text).length),
+        );
         return matchesGlob(pattern.join(''), text);
       }),
       { seed, numRuns: 2000 },
