@@ -1,0 +1,190 @@
+/**
+ * The five kinds of documents. Keys stand here as they do in the YAML; KisFlow's own are a subset. Texts that KisFlow
+ * leaves empty (`cname: ""`) are absent.
+ */
+import { z } from 'zod';
+import { flag, list, mapping, mysqlUrl, names, oneOf, optionalText, params, text, textOr, wholeNumber } from './values.ts';
+
+/** What a document can be. */
+export const kistypes = ['global', 'source', 'flow', 'func', 'conn'] as const;
+export type Kistype = (typeof kistypes)[number];
+
+/** The process as a whole; at most one. */
+export interface GlobalSpec {
+  readonly kistype: 'global';
+  /** The local store: mysql://user:pass@host:3306/database. */
+  readonly store?: { readonly url: string } | undefined;
+  readonly redis?: { readonly url?: string | undefined } | undefined;
+  /** Health, API and console; absent: none. `host:port`. */
+  readonly http?: { readonly listen: string } | undefined;
+  readonly prometheus_enable: boolean;
+  readonly prometheus_listen: boolean;
+  /** `host:port`. */
+  readonly prometheus_serve?: string | undefined;
+  /** Seconds from the first signal until work in flight is rolled back. */
+  readonly stop_deadline: number;
+}
+
+/** Where rows come from. */
+export interface SourceSpec {
+  readonly kistype: 'source';
+  readonly name: string;
+  readonly type: 'mysql-binlog';
+  readonly url: string;
+  /** 0: chosen; else the first of a range, one for each reader. */
+  readonly server_id: number;
+}
+
+/** What a flow reads of its source. */
+interface FlowSourceSpec {
+  readonly name: string;
+  /** Table patterns: db.table, db.* or a glob. */
+  readonly tables: readonly string[];
+  /** after: plain rows of inserts and updates; change: whole changes, deletes too. */
+  readonly rows: 'after' | 'change';
+  /** Where it begins without a checkpoint (see parseStart); `loadConfiguration` demands it. */
+  readonly start?: string | undefined;
+}
+
+/** One function in its place in a flow. */
+export interface FlowFunctionSpec {
+  readonly fname: string;
+  /** Overlay the function's default_params. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** An ordered chain of functions. */
+export interface FlowSpec {
+  readonly kistype: 'flow';
+  readonly flow_name: string;
+  /** KisFlow's; kept, not used. */
+  readonly flow_id?: string | undefined;
+  /** 0: loaded, not run. */
+  readonly status: 0 | 1;
+  /** Absent: fed by commitRow or by a job. */
+  readonly source?: FlowSourceSpec | undefined;
+  /** Limits of one batch; a batch has at least one row whatever its size. */
+  readonly batch: { readonly rows: number; readonly bytes: number };
+  readonly flows: readonly FlowFunctionSpec[];
+}
+
+/** One function: its mode, what its rows must have, and how it is run. */
+export interface FuncSpec {
+  readonly kistype: 'func';
+  readonly fname: string;
+  readonly fmode: 'Verify' | 'Load' | 'Calculate' | 'Save' | 'Expand';
+  readonly source: { readonly name?: string | undefined; readonly must: readonly string[] };
+  readonly option: {
+    readonly cname?: string | undefined;
+    readonly retry_times: number;
+    /** Milliseconds before the first retry, doubled each time. */
+    readonly return_duration: number;
+    /** Milliseconds that one call may take. */
+    readonly timeout: number;
+    readonly default_params: Readonly<Record<string, string>>;
+  };
+}
+
+/** Named access to a storage. */
+export interface ConnSpec {
+  readonly kistype: 'conn';
+  readonly cname: string;
+  /** Which types there are is asked when it is opened: see checkConnectorTypes. */
+  readonly type: string;
+  /** `store`, or the storage's own address; '' when absent. */
+  readonly addrs: string;
+  /** Table, hash or topic; '' when absent. */
+  readonly key: string;
+  /** For a table: `mode` (upsert, insert, update) and `columns`, a comma list of the columns that its flow owns. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Functions bound to it, as KisFlow exports them; kept, not used. */
+  readonly load: readonly string[];
+  readonly save: readonly string[];
+}
+
+export type Spec = GlobalSpec | SourceSpec | FlowSpec | FuncSpec | ConnSpec;
+
+/** Rows and bytes of one batch where a flow does not say. */
+const defaultBatch = { rows: 5000, bytes: 4 * 1024 * 1024 } as const;
+
+const aDay = 24 * 60 * 60;
+const uint32 = 2 ** 32 - 1;
+
+export const globalSpec: z.ZodType<GlobalSpec> = mapping({
+  kistype: z.literal('global'),
+  store: mapping({ url: mysqlUrl({ example: 'mysql://user:pass@host:3306/kisflow', needsDatabase: true }) }).optional(),
+  redis: mapping({ url: optionalText }).optional(),
+  http: mapping({ listen: textOr('127.0.0.1:8060') }).optional(),
+  prometheus_enable: flag,
+  prometheus_listen: flag,
+  prometheus_serve: optionalText,
+  stop_deadline: wholeNumber({ min: 1, max: aDay, fallback: 20, unit: ' of seconds' }),
+});
+
+const sourceSpec: z.ZodType<SourceSpec> = mapping({
+  kistype: z.literal('source'),
+  name: text('name the source'),
+  type: oneOf(['mysql-binlog']),
+  url: mysqlUrl({ example: 'mysql://user:pass@host:3306', needsDatabase: false }),
+  server_id: wholeNumber({ min: 0, max: uint32, fallback: 0 }),
+});
+
+const flowSource = mapping({
+  name: text('name a source'),
+  tables: list(text('write db.table, db.* or a glob')),
+  rows: oneOf(['after', 'change'], 'after'),
+  start: optionalText,
+});
+
+const flowBatch = mapping({
+  rows: wholeNumber({ min: 1, max: 1_000_000, fallback: defaultBatch.rows }),
+  bytes: wholeNumber({ min: 1024, max: 1024 ** 3, fallback: defaultBatch.bytes }),
+});
+
+const flowSpec: z.ZodType<FlowSpec> = mapping({
+  kistype: z.literal('flow'),
+  flow_name: text('name the flow'),
+  flow_id: optionalText,
+  status: oneOf(['0', '1'], '1').transform((status) => (status === '1' ? 1 : 0)),
+  source: flowSource.optional(),
+  batch: flowBatch.optional().transform((batch) => batch ?? defaultBatch),
+  flows: list(mapping({ fname: text('name a function'), params })),
+});
+
+const funcSource = mapping({ name: optionalText, must: names });
+
+const funcOption = mapping({
+  cname: optionalText,
+  retry_times: wholeNumber({ min: 0, max: 1000, fallback: 0 }),
+  return_duration: wholeNumber({ min: 0, max: aDay * 1000, fallback: 200, unit: ' of milliseconds' }),
+  timeout: wholeNumber({ min: 1, max: aDay * 1000, fallback: 30_000, unit: ' of milliseconds' }),
+  default_params: params,
+});
+
+const funcSpec: z.ZodType<FuncSpec> = mapping({
+  kistype: z.literal('func'),
+  fname: text('name the function'),
+  fmode: oneOf(['Verify', 'Load', 'Calculate', 'Save', 'Expand']),
+  source: funcSource.optional().transform((source) => source ?? { must: [] }),
+  option: funcOption.optional().transform((option) => option ?? funcOption.parse({})),
+});
+
+const connSpec: z.ZodType<ConnSpec> = mapping({
+  kistype: z.literal('conn'),
+  cname: text('name the connector'),
+  type: text('write mysql or memory'),
+  addrs: textOr(''),
+  key: textOr(''),
+  params,
+  load: names,
+  save: names,
+});
+
+/** The spec of each kind. */
+export const specs = {
+  global: globalSpec,
+  source: sourceSpec,
+  flow: flowSpec,
+  func: funcSpec,
+  conn: connSpec,
+} as const satisfies Record<Kistype, z.ZodType<Spec>>;
