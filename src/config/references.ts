@@ -1,0 +1,197 @@
+/** Checks across documents: every name exists, every start and pattern can be read, no flow feeds itself, no column has two writers. */
+import { parseStart } from '../row/position.ts';
+import { parseTablePattern } from '../router/table-pattern.ts';
+import { placeOf, problemAt, type Configuration, type DocumentName } from './configuration.ts';
+import { didYouMean } from './nearest.ts';
+import { findCycles, findOwnerClashes, flowGraph, isSameServer, ownTableReads, storeDatabaseOf, type FlowNode } from './plan.ts';
+import type { Problem } from './problem.ts';
+import type { FlowSpec, FuncSpec } from './spec.ts';
+
+export interface ReferenceOptions {
+  /** Functions that have code; undefined: not checked. */
+  readonly functionNames?: ReadonlySet<string> | undefined;
+  /** Names of documents that could not be used; they count as known. */
+  readonly doubtful: ReadonlySet<string>;
+  /** Whether the store may be named in a document that could not be used. */
+  readonly hasDoubtfulStore: boolean;
+}
+
+interface Check extends ReferenceOptions {
+  readonly configuration: Configuration;
+  readonly add: (
+    document: DocumentName,
+    problem: Omit<Problem, 'code' | 'file' | 'line'> & { readonly code?: Problem['code'] },
+  ) => void;
+}
+
+const startForms = 'earliest, latest, <file>:<offset>, a GTID set or an ISO time';
+
+/** All problems between the documents of a configuration. */
+export function checkReferences(configuration: Configuration, options: ReferenceOptions): readonly Problem[] {
+  const problems: Problem[] = [];
+  const check: Check = {
+    ...options,
+    configuration,
+    add: (document, problem) => problems.push(problemAt(configuration, document, problem)),
+  };
+  for (const flow of configuration.flows.values()) {
+    checkFlowFunctions(check, flow);
+    checkFlowSource(check, flow);
+  }
+  for (const func of configuration.funcs.values()) checkFunc(check, func);
+  checkStoreConnectors(check);
+  checkTables(check);
+  return problems;
+}
+
+function checkFlowFunctions(check: Check, flow: FlowSpec): void {
+  const document: DocumentName = { kistype: 'flow', name: flow.flow_name };
+  for (const [index, { fname }] of flow.flows.entries()) {
+    if (check.configuration.funcs.has(fname) || check.doubtful.has(fname)) continue;
+    const remedy = didYouMean(
+      fname,
+      [...check.configuration.funcs.keys(), ...check.doubtful],
+      'add a document with kistype: func and this fname',
+    );
+    check.add(document, { path: `flows[${index}].fname`, message: `no function "${fname}"`, remedy });
+  }
+  if (flow.flows.length === 0 && flow.source !== undefined) {
+    check.add(document, { path: 'flows', message: 'missing', remedy: 'name at least one function' });
+  }
+}
+
+function checkFlowSource(check: Check, flow: FlowSpec): void {
+  const { source } = flow;
+  if (source === undefined) return;
+  const { configuration, doubtful } = check;
+  const add = (path: string, message: string, remedy: string): void =>
+    check.add({ kistype: 'flow', name: flow.flow_name }, { path, message, remedy });
+  if (!configuration.sources.has(source.name) && !doubtful.has(source.name)) {
+    const remedy = didYouMean(
+      source.name,
+      [...configuration.sources.keys(), ...doubtful],
+      'add a document with kistype: source and this name',
+    );
+    add('source.name', `no source "${source.name}"`, remedy);
+  }
+  if (source.tables.length === 0) add('source.tables', 'missing', 'list the tables: db.table, db.* or a glob');
+  for (const [index, table] of source.tables.entries()) {
+    if (parseTablePattern(table) !== undefined) continue;
+    add(`source.tables[${index}]`, `"${table}" is no table pattern`, 'write db.table, db.* or a glob such as shop_*.order_?');
+  }
+  const start = source.start === undefined ? undefined : parseStart(source.start);
+  if (source.start === undefined) add('source.start', 'missing', `write ${startForms}`);
+  else if (start === undefined) add('source.start', `"${source.start}" is no start`, `write ${startForms}`);
+  else if (start.kind === 'snapshot') {
+    add(
+      'source.start',
+      'snapshots are not built yet',
+      'write earliest to take in all that the binlog still holds, or latest to begin now',
+    );
+  }
+  if (configuration.global.store === undefined && !check.hasDoubtfulStore) {
+    add(
+      'source',
+      'a flow with a source keeps its checkpoint in the store, and there is none',
+      'write store: {url: …} in the global document',
+    );
+  }
+}
+
+function checkFunc(check: Check, func: FuncSpec): void {
+  const { configuration, functionNames } = check;
+  const document: DocumentName = { kistype: 'func', name: func.fname };
+  const { cname } = func.option;
+  if (cname !== undefined && !configuration.conns.has(cname) && !check.doubtful.has(cname)) {
+    const remedy = didYouMean(
+      cname,
+      [...configuration.conns.keys(), ...check.doubtful],
+      'add a document with kistype: conn and this cname',
+    );
+    check.add(document, { path: 'option.cname', message: `no connector "${cname}"`, remedy });
+  }
+  if (functionNames === undefined || functionNames.has(func.fname) || check.doubtful.has(func.fname)) return;
+  const file = `functions/${func.fname}.ts`;
+  if (func.fmode === 'Save' || func.fmode === 'Load') {
+    if (cname !== undefined) return;
+    const message = `a ${func.fmode} function needs code or a connector, and "${func.fname}" has neither`;
+    check.add(document, { path: 'option.cname', message, remedy: `name a connector, or write ${file}` });
+  } else if (isUsed(configuration, func.fname)) {
+    const remedy = didYouMean(func.fname, functionNames, `write ${file}`);
+    check.add(document, { path: 'fname', message: `no code for "${func.fname}"`, remedy });
+  }
+}
+
+/** Whether an enabled flow has the function. */
+function isUsed(configuration: Configuration, fname: string): boolean {
+  return [...configuration.flows.values()].some((flow) => flow.status === 1 && flow.flows.some((step) => step.fname === fname));
+}
+
+function checkStoreConnectors(check: Check): void {
+  for (const conn of check.configuration.conns.values()) {
+    if (conn.addrs !== 'store') continue;
+    const document: DocumentName = { kistype: 'conn', name: conn.cname };
+    if (check.configuration.global.store === undefined && !check.hasDoubtfulStore) {
+      check.add(document, { path: 'addrs', message: 'there is no store', remedy: 'write store: {url: …} in the global document' });
+    }
+    if (conn.key === '') check.add(document, { path: 'key', message: 'missing', remedy: 'name the table: table or db.table' });
+  }
+}
+
+/** L9 and L10 as far as names and URLs tell; `check` looks again at the servers themselves. */
+function checkTables(check: Check): void {
+  const { configuration } = check;
+  const storeDatabase = storeDatabaseOf(configuration);
+  if (storeDatabase === '') return;
+  const graph = flowGraph(configuration, { storeDatabase, isOnStoreServer: (source) => isSameServer(configuration, source) });
+  for (const cycle of findCycles(graph)) {
+    const [first, last] = [cycle[0], cycle.at(-1)];
+    if (first === undefined || last === undefined) continue;
+    check.add(
+      { kistype: 'flow', name: first.flow },
+      {
+        code: 'FLOW_CYCLE',
+        path: pathOfRead(graph, first.flow, last.table),
+        message: `the flow reads what it writes: ${cycle.map(({ flow, table }) => `${flow} → ${table}`).join(' → ')} → ${first.flow}`,
+        remedy: `take ${last.table} out of source.tables, or write to another table`,
+      },
+    );
+  }
+  for (const { flow, read } of ownTableReads(graph, storeDatabase)) {
+    check.add(
+      { kistype: 'flow', name: flow },
+      {
+        code: 'FLOW_CYCLE',
+        path: `source.tables[${read.index}]`,
+        message: `${read.table} is kisflow's own and changes with every batch`,
+        remedy: 'take it out of source.tables',
+      },
+    );
+  }
+  checkOwners(check, graph);
+}
+
+function checkOwners(check: Check, graph: readonly FlowNode[]): void {
+  for (const clash of findOwnerClashes(graph)) {
+    const first: DocumentName = { kistype: 'flow', name: clash.first.flow };
+    const columns = clash.columns.length === 0 ? '' : ` (${clash.columns.join(', ')})`;
+    const remedy =
+      clash.columns.length === 0
+        ? 'let one flow own the table, or name the columns that each one owns in the parameter columns of their connectors'
+        : 'let one flow own each column';
+    check.add(
+      { kistype: 'flow', name: clash.second.flow },
+      {
+        code: 'FLOW_OWNER_CLASH',
+        path: `flows[${clash.second.step}].fname`,
+        message: `${clash.table}${columns} is also written by flow "${first.name}", in ${placeOf(check.configuration, first)}`,
+        remedy,
+      },
+    );
+  }
+}
+
+function pathOfRead(graph: readonly FlowNode[], flow: string, table: string): string {
+  const read = graph.find((node) => node.flow === flow)?.reads.find((one) => one.table === table);
+  return read === undefined ? 'source.tables' : `source.tables[${read.index}]`;
+}
