@@ -20,6 +20,8 @@ say() { echo "install-servers: $*" >&2; }
 
 explain() {
   say "$1"
+  # The caller has its own words for the rest (src/embedded/find-server.ts).
+  [ -z "${KISFLOW_INSTALL_BRIEF:-}" ] || exit 1
   say "install by hand one of each: MySQL >= 8.0.14 (mysqld), MariaDB >= 10.5 (mariadbd)," \
     "Redis >= 6.2 (redis-server) so that they are on the PATH; or Docker with a running daemon; or run this" \
     "script as root on Debian or Ubuntu"
@@ -39,11 +41,11 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
   elif ! command -v sudo >/dev/null; then
-    explain "neither root nor sudo: cannot run: $*"
+    explain "what is missing needs root or sudo to be installed"
   elif [ -t 0 ]; then
     sudo "$@"
   else
-    sudo -n "$@" || explain "sudo would not run: $*"
+    sudo -n "$@" || explain "sudo failed, or asks for a password: $*"
   fi
 }
 
@@ -108,18 +110,27 @@ install_mysql() {
   [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
   # shellcheck disable=SC2086
   [ -z "$missing" ] || apt_install $missing
+  as_root true # says so now when it cannot
   say "making $folder: about half a minute"
   mkdir -p "$servers"
   # The name changes only when the folder is whole: a folder half made is never used.
+  # What a run that was killed left behind: we hold the lock, so nobody is at work in it.
+  if [ -n "${KISFLOW_INSTALL_LOCKED:-}" ]; then as_root rm -rf "$servers"/.making-mysql-*; fi
   making=$(mktemp -d "$servers/.making-mysql-XXXXXX")
   trap 'as_root rm -rf --one-file-system "$making"' EXIT
   trap 'exit 1' INT TERM HUP
   chmod 755 "$making"
-  as_root "$(find_program debootstrap)" --variant=minbase --include=mysql-server-core sid "$making/root" \
-    "$mirror" >"$making/log" 2>&1 || {
+  # Packages are downloaded (and their signatures checked) and unpacked, not installed: that needs neither mounts nor
+  # a chroot, which containers do not allow.
+  as_root "$(find_program debootstrap)" --download-only --variant=minbase --include=mysql-server-core sid \
+    "$making/root" "$mirror" >"$making/log" 2>&1 || {
     tail -n 20 "$making/log" >&2
-    explain "debootstrap could not make $folder"
+    explain "debootstrap could not download MySQL from $mirror"
   }
+  as_root chown -R "$(id -u):$(id -g)" "$making"
+  for package in "$making"/root/var/cache/apt/archives/*.deb; do
+    dpkg-deb -x "$package" "$making/root"
+  done
   keep_mysql_only "$making/root" "$making/mysql"
   run_folder "$making/mysql" --no-defaults --version >&2 || explain "the mysqld of Debian unstable does not run here"
   # Another run without the lock may have been quicker: its folder is as good.
@@ -128,17 +139,21 @@ install_mysql() {
 
 # keep_mysql_only FROM TO: the server, its messages, plugins, libraries and loader: what it runs with.
 keep_mysql_only() {
-  for part in usr/sbin/mysqld usr/share/mysql usr/lib/mysql $(cd "$1" && ls -d usr/lib*/ld-linux-*.so.* usr/lib/*-linux-gnu*); do
+  for part in usr/sbin/mysqld usr/share/mysql usr/lib/mysql $(cd "$1" && ls -d usr/lib/*-linux-gnu*); do
     [ -e "$1/$part" ] || continue
     mkdir -p "$2/$(dirname "$part")"
-    as_root cp -a "$1/$part" "$2/$part"
+    mv "$1/$part" "$2/$part"
   done
-  # The loader may be a link into the library folder; a copy stands by itself.
-  for loader in "$1"/usr/lib*/ld-linux-*.so.*; do
-    as_root cp -L "$loader" "$2/${loader#"$1"/}.copy"
-    as_root mv "$2/${loader#"$1"/}.copy" "$2/${loader#"$1"/}"
+  # The loader is a link into the library folder, which has moved.
+  for loader in $(cd "$1" && ls usr/lib*/ld-linux-*.so.*); do
+    target=$(readlink "$1/$loader" || true)
+    mkdir -p "$2/$(dirname "$loader")"
+    case $target in
+      "") mv "$1/$loader" "$2/$loader" ;;
+      *) cp "$2/usr/lib/$(basename "$(dirname "$target")")/$(basename "$target")" "$2/$loader" ;;
+    esac
   done
-  as_root chown -R "$owner" "$2"
+  own "$2"
 }
 
 [ $# -gt 0 ] || set -- mariadb redis mysql

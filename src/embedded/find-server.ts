@@ -64,7 +64,8 @@ async function isDebian(): Promise<boolean> {
 
 /** Undefined when it went well, else what to say of it. */
 async function runScript(kinds: readonly ServerKind[]): Promise<string | undefined> {
-  const script = spawn('/bin/sh', [SCRIPT, ...kinds], { stdio: ['inherit', 2, 2] });
+  const env = { ...process.env, KISFLOW_INSTALL_BRIEF: '1' };
+  const script = spawn('/bin/sh', [SCRIPT, ...kinds], { env, stdio: ['inherit', 2, 2] });
   const [code] = await once(script, 'exit');
   return code === 0 ? undefined : `scripts/install-servers.sh failed with code ${code}`;
 }
