@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type * as TestcontainersModule from 'testcontainers';
 import type { StartedTestContainer } from 'testcontainers';
 import { findFreePort } from './free-port.ts';
 import { askRedis } from './redis-login.ts';
@@ -12,7 +13,7 @@ const IMAGES: Readonly<Record<ServerKind, string>> = { mysql: 'mysql:9.7', maria
 const READY_TIMEOUT_MS = 180_000;
 const POLL_MS = 200;
 
-type Testcontainers = typeof import('testcontainers');
+type Testcontainers = typeof TestcontainersModule;
 
 /** testcontainers, where it is installed and a Docker daemon answers. */
 async function reachDocker(): Promise<Testcontainers | undefined> {

@@ -9,15 +9,6 @@ import type { ServerKind } from './server.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/install-servers.sh', import.meta.url));
 
-/** Where private servers of a kind come from here. */
-export type ServerPlace = 'program' | 'docker';
-
-/** Where a private server of this kind would come from; undefined when it cannot be started here. */
-export async function findServer(kind: ServerKind): Promise<ServerPlace | undefined> {
-  if ((await findProgram(kind)) !== undefined) return 'program';
-  return (await hasDocker()) ? 'docker' : undefined;
-}
-
 /**
  * Sees to it that private servers of these kinds can be started: finds a program, else installs it
  * (scripts/install-servers.sh, on Debian and Ubuntu), else finds Docker. Else rejects with one SERVER_NOT_FOUND that

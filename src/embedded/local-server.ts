@@ -155,7 +155,8 @@ async function tryStart(spec: LocalServerSpec, { port, settings, signal }: Attem
     ...(spec.isTemporary ? { removeDir: spec.dataDir } : {}),
   });
   const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (process.isRunning() && Date.now() < deadline && signal?.aborted !== true) {
+  while (process.isRunning() && Date.now() < deadline) {
+    if (signal?.aborted === true) break;
     if (await spec.isReady(port, process.pid)) return { outcome: 'ready', process };
     await delay(POLL_MS);
   }
@@ -176,7 +177,7 @@ async function tryStart(spec: LocalServerSpec, { port, settings, signal }: Attem
 }
 
 /** The promise's value, or undefined when it takes longer. */
-export async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   const timer = new AbortController();
   try {
     return await Promise.race([promise, delay(timeoutMs, undefined, { signal: timer.signal })]);

@@ -18,9 +18,7 @@ import { initialSettings, programArgs, servingArgs, settingArgs, sqlSettings } f
  * Taken in this order: the environment's URL (with `shared`, and no settings asked for), a program of this machine,
  * Docker. Rejects with a ServerError.
  */
-export async function startSqlServer(
-  options: StartOptions & { readonly flavour: SqlFlavour },
-): Promise<SqlServer> {
+export async function startSqlServer(options: StartOptions & { readonly flavour: SqlFlavour }): Promise<SqlServer> {
   const { flavour, settings = {}, shared = false } = options;
   if (shared && Object.keys(settings).length === 0) {
     const server = await sharedSqlServer(flavour);

@@ -2,7 +2,16 @@ import type { TestProject } from 'vitest/node';
 import { ensureServers } from '../../src/embedded/find-server.ts';
 import { startRedis } from '../../src/embedded/redis-server.ts';
 import { ServerError } from '../../src/embedded/server-error.ts';
-import type { RedisServer, ServerAddress, ServerKind, ServerLife, SqlAddress, SqlFlavour, SqlServer } from '../../src/embedded/server.ts';
+import { sharedUrlVariable } from '../../src/embedded/shared-server.ts';
+import type {
+  RedisServer,
+  ServerAddress,
+  ServerKind,
+  ServerLife,
+  SqlAddress,
+  SqlFlavour,
+  SqlServer,
+} from '../../src/embedded/server.ts';
 import { startSqlServer } from '../../src/embedded/sql-server.ts';
 
 /** The run's shared servers, as far as this machine can have them. */
@@ -49,7 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** None when the environment names a server to share: that one is as it is. */
 function sharedSettings(kind: SqlFlavour) {
-  const named = process.env[`KISFLOW_TEST_${kind.toUpperCase()}_URL`];
+  const named = process.env[sharedUrlVariable(kind)];
   return named === undefined ? { settings: { server_id: SHARED_SERVER_ID[kind] } } : {};
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onEnd } from './cleanup.ts';
 
 /**
@@ -82,7 +82,7 @@ export async function startHalfOpenProxy(target: { readonly host: string; readon
   };
   const proxy: HalfOpenProxy = {
     host: '127.0.0.1',
-    port: (listener.address() as AddressInfo).port, // a TCP listener's address is never a path
+    port: portOf(listener),
     get connectionCount() {
       return connectionCount;
     },
@@ -105,4 +105,11 @@ export async function startHalfOpenProxy(target: { readonly host: string; readon
   };
   onEnd(() => proxy.close());
   return proxy;
+}
+
+/** The port on which a TCP server listens. */
+export function portOf(listener: Server): number {
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('listens on no TCP port');
+  return address.port;
 }
