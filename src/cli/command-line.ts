@@ -1,9 +1,9 @@
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { parseArgs } from 'node:util';
 import { pino, destination } from 'pino';
 import { CodedError, describeError } from '../lib/error.ts';
 import { errorCodes } from '../lib/error-codes.ts';
 import { nearest } from '../config/nearest.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { exitCode, type Command, type CommandContext, type CommandOptions } from './command.ts';
 import { commands } from './commands.ts';
 import { formatTable } from './table.ts';
 
@@ -14,7 +14,7 @@ const commonOptions = {
   'log-level': { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
-} as const satisfies ParseArgsOptionsConfig;
+} as const satisfies CommandOptions;
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -51,18 +51,17 @@ interface ParsedLine {
 /** The parsed line, or what is wrong with it. */
 function parse(command: Command, args: readonly string[]): ParsedLine | string {
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { ...commonOptions, ...command.options },
-      allowPositionals: true,
-    });
+    const options: CommandOptions = { ...commonOptions, ...command.options };
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+    const { positionals } = parsed;
+    // parseArgs types multiple options as lists; no command declares one
+    const values = parsed.values as ParsedLine['values'];
     const [least, most] = command.positionals ?? [0, 0];
     const level = values['log-level'];
     if (level !== undefined && !logLevels.includes(String(level))) return `--log-level is one of ${logLevels.join(', ')}`;
     if (values.help !== true && positionals.length < least) return 'an argument is missing';
     if (positionals.length > most) return `one argument too many: ${positionals[most] ?? ''}`;
-    // parseArgs types multiple options as lists; no command declares one
-    return { values: values as ParsedLine['values'], positionals };
+    return { values, positionals };
   } catch (error) {
     return describeError(error);
   }
@@ -75,7 +74,7 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
-  const logger = pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, destination({ dest: 2, sync: true }));
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ dest: 2, sync: true }));
   const context: CommandContext = {
     conf: String(line.values.conf),
     functions: String(line.values.functions),

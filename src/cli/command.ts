@@ -1,8 +1,11 @@
-import type { ParseArgsOptionsConfig } from 'node:util';
+import type { ParseArgsConfig } from 'node:util';
 import type { Logger } from '../lib/logger.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (sysexits.h EX_CONFIG). */
 export const exitCode = { done: 0, failed: 1, usage: 2, configuration: 78 } as const;
+
+/** Options of a command, as node:util parseArgs takes them. */
+export type CommandOptions = NonNullable<ParseArgsConfig['options']>;
 
 /** What every command is given. */
 export interface CommandContext {
@@ -34,7 +37,7 @@ export interface Command {
   /** What comes behind the name in the usage line. */
   readonly usage: string;
   readonly summary: string;
-  readonly options?: ParseArgsOptionsConfig;
+  readonly options?: CommandOptions;
   /** How many positional arguments it takes: least and most. */
   readonly positionals?: readonly [number, number];
   /** The log level when --log-level does not say. */

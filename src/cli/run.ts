@@ -1,0 +1,124 @@
+import { createMysqlConnector } from '../connector/mysql.ts';
+import { builtInKinds, type ConnectorKinds } from '../connector/registry.ts';
+import { assemble } from '../daemon/assemble.ts';
+import { runDaemon } from '../daemon/daemon.ts';
+import type { FlowReport } from '../daemon/flow-service.ts';
+import { runFlow } from '../flow/runner.ts';
+import { CodedError } from '../lib/error.ts';
+import { createBinlogSource } from '../source/binlog-source.ts';
+import type { Source } from '../source/contract.ts';
+import { migrate } from '../store/migrate.ts';
+import { openStore, type Store } from '../store/open.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } from './project.ts';
+import { formatCount, formatTable } from './table.ts';
+
+/** The connector kinds of the daemon. */
+const kinds: ConnectorKinds = new Map([...builtInKinds, ['mysql', createMysqlConnector]]);
+
+/** Bytes of binlog that may wait for one flow: about five times that in memory. */
+const queueBytesMax = 8 * 1024 * 1024;
+
+export const run: Command = {
+  name: 'run',
+  usage: '[--until-current] [--queue-bytes N] [--lease-ttl MS]',
+  summary: 'run the flows; with --until-current, until each has passed the position that its source has now',
+  options: {
+    'until-current': { type: 'boolean', default: false },
+    'queue-bytes': { type: 'string' },
+    'lease-ttl': { type: 'string' },
+  },
+  logLevel: 'info',
+  async run(context) {
+    const project = await loadProjectFiles(context);
+    const store = await openStore({ url: requireStoreUrl(project.configuration), logger: context.logger });
+    try {
+      const dir = await folderOrNone(context.migrations);
+      await migrate({ store, logger: context.logger, ...(dir === undefined ? {} : { dir }) });
+      return await runProject(context, project, store);
+    } finally {
+      await store.close();
+    }
+  },
+};
+
+async function runProject(context: CommandContext, project: ProjectFiles, store: Store): Promise<number> {
+  const { configuration, functions } = project;
+  const { flows, connectors } = assemble({
+    configuration,
+    functions: functions.map(({ definition }) => definition),
+    kinds,
+    storeDatabase: store.database,
+  });
+  if (flows.length === 0) {
+    throw new CodedError('CONFIG_INVALID', `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`);
+  }
+  const sources = new Map<string, Source>();
+  for (const spec of configuration.sources.values()) {
+    const { name, url, server_id: serverId } = spec;
+    sources.set(name, createBinlogSource({ name, url, serverId, logger: context.logger }));
+  }
+  const deadline = armDeadline(context, configuration.global.stop_deadline * 1000);
+  try {
+    for (const connector of connectors) await connector.open();
+    const reports = await runDaemon({
+      flows,
+      sources,
+      store,
+      runFlow,
+      logger: context.logger,
+      untilCurrent: context.options['until-current'] === true,
+      leaseTtlMs: readNumber(context, 'lease-ttl', 6000),
+      queueBytesMax: readNumber(context, 'queue-bytes', queueBytesMax),
+      stop: context.stop,
+      abort: deadline.signal,
+    });
+    return conclude(context, reports, deadline.signal);
+  } finally {
+    deadline.disarm();
+    await Promise.all([...sources.values()].map((source) => source.close()));
+    await Promise.all(connectors.map((connector) => connector.close()));
+  }
+}
+
+/** Aborts on the second signal, or when a stop takes longer than its deadline (L11). */
+function armDeadline(context: CommandContext, ms: number): { readonly signal: AbortSignal; disarm(): void } {
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const onStop = (): void => {
+    context.logger.info({ deadlineMs: ms }, 'stopping');
+    timer = setTimeout(() => late.abort(), ms);
+  };
+  context.stop.addEventListener('abort', onStop, { once: true });
+  return {
+    signal: AbortSignal.any([late.signal, context.abort]),
+    disarm() {
+      clearTimeout(timer);
+      context.stop.removeEventListener('abort', onStop);
+    },
+  };
+}
+
+function conclude(context: CommandContext, reports: readonly FlowReport[], aborted: AbortSignal): number {
+  const failed = reports.filter((report) => report.state === 'failed');
+  if (context.json) {
+    context.print(JSON.stringify({ flows: reports.map(({ error, ...rest }) => ({ ...rest, error: error?.message ?? null, code: error?.code ?? null })) }));
+  } else if (context.options['until-current'] === true) {
+    const rows = reports.map((report) => [report.name, report.state, formatCount(report.committed), formatCount(report.filtered), report.error?.code ?? '']);
+    context.print(formatTable([{ title: 'flow' }, { title: 'state' }, { title: 'changes', isNumber: true }, { title: 'filtered', isNumber: true }, { title: 'error' }], rows));
+  }
+  if (aborted.aborted) {
+    context.logger.error({ code: 'STOP_DEADLINE' }, 'stopped before everything was committed; the next start goes on from the last checkpoint');
+    return exitCode.failed;
+  }
+  context.logger.info({ flows: reports.length, failed: failed.length }, 'stopped');
+  return failed.length > 0 ? exitCode.failed : exitCode.done;
+}
+
+function readNumber(context: CommandContext, name: string, fallback: number): number {
+  const text = context.options[name];
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value <= 0) throw new CodedError('CONFIG_INVALID', `--${name} takes a whole number, not "${String(text)}".`);
+  return value;
+}

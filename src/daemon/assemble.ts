@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import type { Configuration } from '../config/configuration.ts';
+import { computedTables, isSameServer } from '../config/plan.ts';
+import type { FlowSpec } from '../config/spec.ts';
+import type { Connector } from '../connector/contract.ts';
+import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
+import { buildFlow } from '../flow/build.ts';
+import type { Flow, FunctionDefinition } from '../flow/contract.ts';
+import { Registry } from '../flow/registry.ts';
+import { CodedError } from '../lib/error.ts';
+import { parseStart } from '../row/position.ts';
+import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
+import type { DaemonFlow } from './flow-service.ts';
+
+export interface AssembleOptions {
+  readonly configuration: Configuration;
+  readonly functions: readonly FunctionDefinition[];
+  readonly kinds: ConnectorKinds;
+  readonly storeDatabase: string;
+}
+
+/** What the daemon runs, made from configuration and functions; connectors are made and not yet open. */
+export interface Assembly {
+  readonly flows: readonly (DaemonFlow & { readonly sourceName: string })[];
+  /** Connectors of these flows, each once. */
+  readonly connectors: readonly Connector[];
+}
+
+/** Turns the configuration into flows. This is where the configuration ends: the stages get plain options. */
+export function assemble(options: AssembleOptions): Assembly {
+  const { configuration } = options;
+  const specs = [...configuration.flows.values()].filter((flow) => flow.status === 1 && flow.source !== undefined);
+  const registry = new Registry();
+  for (const definition of options.functions) registry.registerFunction(definition);
+  const used = new Set(specs.flatMap((flow) => flow.flows.map((step) => configuration.funcs.get(step.fname)?.option.cname)));
+  for (const conn of configuration.conns.values()) {
+    if (!used.has(conn.cname)) continue;
+    const { cname: name, type, addrs, key, params } = conn;
+    registry.registerConnector(makeConnector({ name, type, addrs, key, params }, options.kinds));
+  }
+  return {
+    flows: specs.map((spec) => assembleFlow(spec, { ...options, registry })),
+    connectors: registry.connectors,
+  };
+}
+
+function assembleFlow(
+  spec: FlowSpec,
+  options: AssembleOptions & { readonly registry: Registry },
+): DaemonFlow & { readonly sourceName: string } {
+  const { source } = spec;
+  const start = parseStart(source?.start ?? '');
+  if (source === undefined || start === undefined) {
+    throw new CodedError('CONFIG_INVALID', `Flow ${spec.flow_name}: source.start is missing; write earliest, latest or a position.`);
+  }
+  return {
+    flow: flowOf(spec, options),
+    sourceName: source.name,
+    shape: source.rows,
+    start,
+    wants: wantedTables(source, options),
+    tablesHash: createHash('sha256').update(JSON.stringify(source.tables)).digest('hex'),
+    batch: spec.batch,
+  };
+}
+
+function flowOf(spec: FlowSpec, { configuration, registry }: AssembleOptions & { readonly registry: Registry }): Flow {
+  const steps = spec.flows.map(({ fname, params }) => {
+    const func = configuration.funcs.get(fname);
+    return {
+      fname,
+      params,
+      mode: func?.fmode,
+      connector: func?.option.cname,
+      defaultParams: func?.option.default_params,
+      must: func?.source.must,
+      retryTimes: func?.option.retry_times,
+      retryDelayMs: func?.option.return_duration,
+      timeoutMs: func?.option.timeout,
+    };
+  });
+  return buildFlow({ name: spec.flow_name, isEnabled: spec.status === 1, steps }, registry);
+}
+
+/** The tables that a flow reads. Where the source may be the store's server, wildcards leave computed tables out (L9). */
+function wantedTables(source: { readonly name: string; readonly tables: readonly string[] }, options: AssembleOptions): TablePredicate {
+  const { configuration, storeDatabase } = options;
+  const spec = configuration.sources.get(source.name);
+  const mayBeStore = spec !== undefined && isSameServer(configuration, spec);
+  const computed = computedTables(configuration, storeDatabase);
+  return compilePatterns(
+    source.tables,
+    (schema, table) => (mayBeStore || schema === storeDatabase) && (isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`)),
+  );
+}
