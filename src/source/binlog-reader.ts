@@ -1,0 +1,157 @@
+import { sleep } from '../lib/abort.ts';
+import { Backoff } from '../lib/backoff.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { TransactionPart } from '../row/change.ts';
+import { comparePositions, formatPosition, MovingPosition } from '../row/position.ts';
+import { BinlogStream } from './binlog-stream.ts';
+import type { ReadOptions, ServerIdentity } from './contract.ts';
+import { ChecksumChanged } from './event-feed.ts';
+import { withServer } from './server-link.ts';
+import { readIdentity } from './server-settings.ts';
+import type { HandedOn } from './transaction-assembler.ts';
+import { verifyServer } from './verify-server.ts';
+
+export interface BinlogReaderOptions {
+  readonly url: string;
+  readonly serverId: number;
+  /** Another server_id when this one is taken; undefined where the user has given it. */
+  readonly nextServerId: (() => number) | undefined;
+  readonly pieceBytes: number;
+  readonly heartbeatMs: number;
+  readonly silenceMs: number;
+  readonly connectTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+const NOTHING: HandedOn = { gtid: '', count: 0 };
+
+/**
+ * Reads from a position until its signal aborts, over as many connections as it takes. Each starts behind the last complete
+ * transaction; what of the next one was handed on already is left out.
+ *
+ *   connect ─> verify server ─> dump ──lost──> wait (backoff) ─> connect
+ *                   │             │
+ *                   └─ stop ──────┴─> reject with the code
+ */
+export class BinlogReader {
+  readonly #options: BinlogReaderOptions;
+  readonly #read: ReadOptions;
+  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 30_000 });
+  #serverId: number;
+  /** The last complete transaction; made at the first connection, when the server's kind is known. */
+  #place: MovingPosition | undefined;
+  /** The server that `#place`'s file and offset belong to. */
+  #server: string;
+  #handedOn = NOTHING;
+  #hasChecksum: boolean | undefined;
+  /** Whether parts that only move file and offset count: not before the dump has reached the place that it resumes at. */
+  #movesFrom: { readonly file: string; readonly offset: number } | 'transaction' = 'transaction';
+
+  constructor(options: BinlogReaderOptions, read: ReadOptions) {
+    this.#options = options;
+    this.#read = read;
+    this.#serverId = options.serverId;
+    this.#server = read.from.server;
+  }
+
+  async run(): Promise<void> {
+    const { signal, onState } = this.#read;
+    let lastEventAt = 0;
+    while (!signal.aborted) {
+      try {
+        await this.#readOnce((at) => {
+          lastEventAt = at;
+          if (this.#backoff.tries > 0) this.#options.logger.info({ position: this.#describe() }, 'source connected again');
+          this.#backoff.reset();
+          onState?.({ isConnected: true, lastEventAt, lastError: undefined });
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        const delayMs = this.#delayAfter(error);
+        if (!(error instanceof Error) || delayMs === 'now') continue;
+        onState?.({ isConnected: false, lastEventAt, lastError: error });
+        await sleep(delayMs, signal);
+      }
+    }
+  }
+
+  async #readOnce(onAlive: (at: number) => void): Promise<void> {
+    const { signal, wants } = this.#read;
+    const identity = await withServer({ ...this.#options, signal }, (query) => this.#verify(query));
+    const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: identity.server }, identity));
+    const { file, offset, gtid } = place.toPosition();
+    const isByGtid = identity.hasGtid && gtid !== '';
+    this.#movesFrom = isByGtid && identity.server !== this.#server && this.#server !== '' ? 'transaction' : { file, offset };
+    this.#server = identity.server;
+    const stream = new BinlogStream({
+      ...this.#options,
+      serverId: this.#serverId,
+      from: isByGtid ? { gtid } : { file, offset },
+      isBounded: false,
+      wants,
+      sink: { push: (part) => this.#push(part, place) },
+      skip: this.#handedOn,
+      hasChecksum: this.#hasChecksum,
+      onAlive,
+    });
+    try {
+      await stream.run(signal);
+    } finally {
+      this.#handedOn = stream.handedOn;
+    }
+  }
+
+  async #verify(query: Parameters<typeof verifyServer>[0]): Promise<ServerIdentity> {
+    const identity = await readIdentity(query);
+    const position = this.#place?.toPosition() ?? this.#read.from;
+    await verifyServer(query, identity, { ...position, server: this.#server });
+    return identity;
+  }
+
+  #push(part: TransactionPart, place: MovingPosition): Promise<void> | undefined {
+    if (part.isFinal) {
+      const isMove = part.gtid === '' && part.groups.length === 0;
+      if (isMove && !this.#isAhead(part)) return undefined;
+      if (!isMove) this.#movesFrom = part;
+      place.advance(part);
+    }
+    return this.#read.sink.push(part);
+  }
+
+  /** A dump by GTIDs begins with the start of a file, which lies behind us. */
+  #isAhead(part: TransactionPart): boolean {
+    const from = this.#movesFrom;
+    if (from === 'transaction') return false;
+    if (comparePositions(part, from) <= 0) return false;
+    this.#movesFrom = part;
+    return true;
+  }
+
+  /** How long to wait before the next try; throws what no further try can mend. */
+  #delayAfter(error: unknown): number | 'now' {
+    const { logger, nextServerId } = this.#options;
+    if (error instanceof ChecksumChanged) {
+      this.#hasChecksum = error.hasChecksum;
+      return 'now';
+    }
+    if (!(error instanceof CodedError)) throw error;
+    if (error.code === 'SOURCE_SERVER_ID_CLASH' && nextServerId !== undefined) {
+      this.#serverId = nextServerId();
+      logger.warn({ serverId: this.#serverId }, 'server_id taken by another reader, another one chosen');
+    } else if (error.class !== 'retry') {
+      throw error;
+    }
+    const delayMs = this.#backoff.nextMs();
+    const fields = { error: describeError(error), delayMs, tries: this.#backoff.tries, position: this.#describe() };
+    // The longer it lasts, the louder.
+    if (delayMs < 1000) logger.info(fields, 'source connection lost');
+    else if (delayMs < 10_000) logger.warn(fields, 'source still not reached');
+    else logger.error(fields, 'source still not reached');
+    return delayMs;
+  }
+
+  #describe(): string {
+    return formatPosition(this.#place?.toPosition() ?? this.#read.from);
+  }
+}

@@ -1,0 +1,163 @@
+import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Position, StartPoint } from '../row/position.ts';
+import { readHead } from './binlog-places.ts';
+import { BinlogReader } from './binlog-reader.ts';
+import { BinlogStream } from './binlog-stream.ts';
+import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
+import { ChecksumChanged } from './event-feed.ts';
+import { findObstacles, obstacleError } from './obstacle.ts';
+import { resolveStart, type Scan, type ScanVisitor } from './resolve-start.ts';
+import { withServer, type Query } from './server-link.ts';
+import { readIdentity, readServerSettings } from './server-settings.ts';
+
+export interface BinlogSourceOptions {
+  readonly name: string;
+  /** `mysql://user:password@host:port`. */
+  readonly url: string;
+  /** The first reader's server_id, the following ones count up from it; 0: chosen at random, for each reader its own. */
+  readonly serverId: number;
+  readonly logger: Logger;
+  /** How often the server is asked to say that it is alive when it has nothing else to say. */
+  readonly heartbeatMs?: number;
+  /** After how long without a byte a connection counts as lost; at least three heartbeats. */
+  readonly silenceMs?: number;
+  /** At how many bytes of the binlog a transaction is handed on in parts. */
+  readonly pieceBytes?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** Chosen ids lie above what people write by hand. */
+const CHOSEN_FIRST = 2_000_000_000;
+const CHOSEN_COUNT = 2_000_000_000;
+
+/** A MySQL or MariaDB binlog as a source (see contract.ts). */
+export function createBinlogSource(options: BinlogSourceOptions): Source {
+  const { name, url, heartbeatMs = 1000, pieceBytes = 256 * 1024, connectTimeoutMs = 10_000 } = options;
+  const silenceMs = Math.max(options.silenceMs ?? 5000, heartbeatMs * 3);
+  const logger = options.logger.child({ source: name });
+  const limits = { url, heartbeatMs, silenceMs, pieceBytes, connectTimeoutMs, logger };
+  const ids = new ReaderIds(options.serverId);
+  const closing = new AbortController();
+  const running = new Set<Promise<void>>();
+
+  const ask = <T>(signal: AbortSignal, use: (query: Query) => Promise<T>) =>
+    withServer({ url, connectTimeoutMs, signal: AbortSignal.any([signal, closing.signal]) }, use);
+
+  async function read(readOptions: ReadOptions): Promise<void> {
+    const reader = ids.take();
+    const signal = AbortSignal.any([readOptions.signal, closing.signal]);
+    const nextServerId = options.serverId === 0 ? chooseId : undefined;
+    try {
+      await new BinlogReader({ ...limits, serverId: reader.id, nextServerId }, { ...readOptions, signal }).run();
+    } finally {
+      ids.giveBack(reader.index);
+    }
+  }
+
+  return {
+    name,
+    inspect: (signal) => ask(signal, inspect),
+    head: (signal) => ask(signal, async (query) => readHead(query, await readIdentity(query))),
+    resolve: (start: StartPoint, signal: AbortSignal): Promise<Position> =>
+      ask(signal, async (query) => {
+        const scan: Scan = (file, visitor) => scanBinlog(file, visitor, { ...limits, serverId: chooseId(), signal });
+        return resolveStart(start, { query, identity: await readIdentity(query), scan });
+      }),
+    async read(readOptions) {
+      const done = read(readOptions);
+      running.add(done);
+      try {
+        await done;
+      } finally {
+        running.delete(done);
+      }
+    },
+    async close() {
+      closing.abort();
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+async function inspect(query: Query): Promise<ServerIdentity> {
+  const settings = await readServerSettings(query);
+  const [obstacle] = findObstacles(settings);
+  if (obstacle !== undefined) throw obstacleError(obstacle);
+  const { flavour, version, server, hasGtid } = settings;
+  return { flavour, version, server, hasGtid };
+}
+
+interface ScanLimits {
+  readonly url: string;
+  readonly serverId: number;
+  readonly signal: AbortSignal;
+  readonly heartbeatMs: number;
+  readonly silenceMs: number;
+  readonly pieceBytes: number;
+  readonly connectTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** A bounded dump of which no table is wanted: ends of transactions only. */
+async function scanBinlog(file: string, visitor: ScanVisitor, limits: ScanLimits): Promise<void> {
+  const stopping = new AbortController();
+  const heed = (answer: 'stop' | undefined) => {
+    if (answer === 'stop') stopping.abort();
+  };
+  const signal = AbortSignal.any([limits.signal, stopping.signal]);
+  let hasChecksum: boolean | undefined;
+  for (;;) {
+    const stream = new BinlogStream({
+      ...limits,
+      hasChecksum,
+      from: { file, offset: 4 },
+      isBounded: true,
+      wants: () => false,
+      sink: {
+        push(part) {
+          if (part.isFinal && !stopping.signal.aborted) heed(visitor.onEnd?.(part));
+          return undefined;
+        },
+      },
+      skip: { gtid: '', count: 0 },
+      onAlive: () => {},
+      onFormat: (time) => stopping.signal.aborted || heed(visitor.onFile?.(time)),
+    });
+    try {
+      await stream.run(signal);
+      limits.signal.throwIfAborted();
+      return;
+    } catch (error) {
+      if (!(error instanceof ChecksumChanged)) throw error;
+      if (hasChecksum !== undefined)
+        throw new CodedError('SOURCE_UNDECODABLE', `the checksums change from file to file near ${file}`);
+      hasChecksum = error.hasChecksum;
+    }
+  }
+}
+
+/** Hands out a server_id for each reader that runs: given ones by the smallest free index, chosen ones at random. */
+class ReaderIds {
+  readonly #first: number;
+  readonly #taken = new Set<number>();
+
+  constructor(first: number) {
+    this.#first = first;
+  }
+
+  take(): { readonly index: number; readonly id: number } {
+    let index = 0;
+    while (this.#taken.has(index)) index += 1;
+    this.#taken.add(index);
+    return { index, id: this.#first === 0 ? chooseId() : this.#first + index };
+  }
+
+  giveBack(index: number): void {
+    this.#taken.delete(index);
+  }
+}
+
+function chooseId(): number {
+  return CHOSEN_FIRST + Math.floor(Math.random() * CHOSEN_COUNT);
+}

@@ -1,0 +1,63 @@
+import { createConnection } from 'mysql2/promise';
+import type { ConnectionOptions } from 'mysql2';
+import { toCodedError } from './server-error.ts';
+
+/** Runs one statement and gives its rows; column names as the server prints them. */
+export type Query = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+export interface LinkOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** How every connection to a source is made: values exact and as text, times in UTC (L8). */
+export function connectionOptions(options: { readonly url: string; readonly connectTimeoutMs: number }): ConnectionOptions {
+  return {
+    uri: options.url,
+    connectTimeout: options.connectTimeoutMs,
+    timezone: 'Z',
+    dateStrings: true,
+    jsonStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: false,
+  };
+}
+
+/**
+ * Opens a connection for questions to the server, lets `use` ask them, and closes it. Throws SOURCE_… errors; rejects with the
+ * signal's reason when it aborts.
+ */
+export async function withServer<T>(options: LinkOptions, use: (query: Query) => Promise<T>): Promise<T> {
+  const { signal, connectTimeoutMs } = options;
+  signal.throwIfAborted();
+  try {
+    const connection = await createConnection(connectionOptions(options));
+    // An answer that never comes must not hold the caller for ever: a half-open socket gives no error by itself.
+    const timeout = connectTimeoutMs * 3;
+    const abort = () => connection.destroy();
+    signal.addEventListener('abort', abort);
+    try {
+      return await use(async (sql) => {
+        signal.throwIfAborted();
+        const [rows] = await connection.query({ sql, timeout });
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mysql2 gives an array of plain objects where there is a result set
+        return rows as readonly Readonly<Record<string, unknown>>[];
+      });
+    } finally {
+      signal.removeEventListener('abort', abort);
+      connection.destroy();
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw toCodedError(error);
+  }
+}
+
+/** A field of an answer as text; '' for NULL and for a column that is not there. */
+export function textOf(row: Readonly<Record<string, unknown>> | undefined, column: string): string {
+  const value = row?.[column];
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : '';
+}

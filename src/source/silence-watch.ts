@@ -1,0 +1,51 @@
+export interface SilenceWatchOptions {
+  readonly silenceMs: number;
+  /** A count that grows with every byte from the server. */
+  readonly bytesRead: () => number;
+  /** Nobody reads now: silence says nothing. */
+  readonly isPaused: () => boolean;
+  readonly onTick: (lastByteAt: number) => void;
+  readonly onSilence: (silentMs: number) => void;
+}
+
+/**
+ * Notices that a socket has gone silent (L12): a half-open one gives no error by itself. Compares a byte count from time to time
+ * instead of listening to each chunk.
+ */
+export class SilenceWatch {
+  readonly #options: SilenceWatchOptions;
+  readonly #tickMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #bytes = -1;
+  #lastByteAt = Date.now();
+  #lastTickAt = Date.now();
+
+  constructor(options: SilenceWatchOptions) {
+    this.#options = options;
+    this.#tickMs = Math.max(10, Math.min(1000, options.silenceMs / 4));
+    this.#timer = setInterval(() => this.#tick(), this.#tickMs);
+  }
+
+  restart(): void {
+    this.#lastByteAt = Date.now();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const { bytesRead, isPaused, silenceMs, onTick, onSilence } = this.#options;
+    const now = Date.now();
+    // A tick that comes late means that this process was busy or stopped: bytes may lie in the socket that nobody has read yet.
+    const isLate = now - this.#lastTickAt > this.#tickMs * 2;
+    this.#lastTickAt = now;
+    const bytes = bytesRead();
+    if (bytes !== this.#bytes || isPaused() || isLate) {
+      this.#bytes = bytes;
+      this.#lastByteAt = now;
+    }
+    onTick(this.#lastByteAt);
+    if (now - this.#lastByteAt > silenceMs) onSilence(now - this.#lastByteAt);
+  }
+}

@@ -1,0 +1,108 @@
+import { CodedError } from '../lib/error.ts';
+import { binlogNumber, formatPosition, type Position } from '../row/position.ts';
+import { compact, listBinlogs, mariadbGtidAt, quote, type BinlogFile } from './binlog-places.ts';
+import type { ServerIdentity } from './contract.ts';
+import { textOf, type Query } from './server-link.ts';
+
+/**
+ * Sees to it, before each dump, that the server holds the history that the position was read from (L3): another server behind
+ * the same address, a server made anew or reset, and one that has lost its last transactions are all SOURCE_WRONG_SERVER; a
+ * history whose needed part is purged is SOURCE_PURGED.
+ */
+export async function verifyServer(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
+  if (identity.flavour === 'mariadb') return verifyMariadb(query, identity, position);
+  if (identity.hasGtid && position.gtid !== '') return verifyMysqlGtid(query, position);
+  if (position.server !== '' && position.server !== identity.server) {
+    throw wrongServer(position, `it is ${identity.server}, and without GTIDs a position holds on its own server only`);
+  }
+  return verifyPlace(await listBinlogs(query), position);
+}
+
+async function verifyMysqlGtid(query: Query, position: Position): Promise<void> {
+  const [row] = await query(
+    `SELECT GTID_SUBSET(${quote(position.gtid)}, @@GLOBAL.gtid_executed) AS is_known, ` +
+      `GTID_SUBSET(@@GLOBAL.gtid_purged, ${quote(position.gtid)}) AS is_there, @@GLOBAL.gtid_purged AS purged`,
+  );
+  if (textOf(row, 'is_known') !== '1') throw wrongServer(position, 'it has not executed all of the position’s GTIDs');
+  if (textOf(row, 'is_there') !== '1') {
+    throw new CodedError(
+      'SOURCE_PURGED',
+      `the server has purged ${compact(textOf(row, 'purged'))}, of which not all is behind ${formatPosition(position)}`,
+    );
+  }
+}
+
+async function verifyMariadb(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
+  const files = await listBinlogs(query);
+  if (position.gtid === '') {
+    if (position.server !== '' && position.server !== identity.server) {
+      throw wrongServer(position, `it is ${identity.server}, and without GTIDs a position holds on its own server only`);
+    }
+    return verifyPlace(files, position);
+  }
+  const [row] = await query('SELECT @@GLOBAL.gtid_binlog_pos AS written, @@GLOBAL.gtid_current_pos AS passed');
+  const reached = [domains(textOf(row, 'written')), domains(textOf(row, 'passed'))];
+  for (const [domain, { sequence }] of domains(position.gtid)) {
+    const isReached = reached.some((known) => (known.get(domain)?.sequence ?? -1n) >= sequence);
+    if (!isReached) throw wrongServer(position, `its GTID position is ${compact(textOf(row, 'written')) || 'empty'}`);
+  }
+  // MariaDB has no identity of its own: on the same server_id the place must say the same GTIDs as the position does.
+  if (position.server !== identity.server) return;
+  const last = files.at(-1);
+  if (last !== undefined && binlogNumber(position.file) > binlogNumber(last.name))
+    throw wrongServer(position, `its last binlog file is ${last.name}`);
+  if (!files.some(({ name }) => name === position.file)) return; // purged: the dump itself says whether what is needed is gone
+  const there = await mariadbGtidAt(query, position.file, position.offset);
+  if (there === undefined || !isSameHistory(there, position))
+    throw wrongServer(position, `at that place it has GTID ${there ?? '(none)'}`);
+}
+
+/**
+ * Whether a position's GTIDs fit those that the binlog has at its file and offset: nowhere behind, and in the domain of the
+ * last transaction the same. (A position may be ahead in a domain, when a flow was given a GTID set to start from.)
+ */
+function isSameHistory(there: string, position: Position): boolean {
+  const ours = domains(position.gtid);
+  let hasSame = false;
+  for (const [domain, { sequence, server }] of domains(there)) {
+    const own = ours.get(domain);
+    if (own === undefined || own.sequence < sequence) return false;
+    hasSame ||= own.sequence === sequence && own.server === server;
+  }
+  return hasSame || position.offset <= 4;
+}
+
+function domains(gtid: string): Map<string, { readonly server: string; readonly sequence: bigint }> {
+  const entries = compact(gtid)
+    .split(',')
+    .filter((entry) => entry !== '');
+  return new Map(
+    entries.map((entry) => {
+      const [domain = '', server = '', sequence = '0'] = entry.split('-');
+      return [domain, { server, sequence: BigInt(sequence) }];
+    }),
+  );
+}
+
+/** File and offset must lie within what the server has. */
+function verifyPlace(files: readonly BinlogFile[], position: Position): void {
+  const found = files.find(({ name }) => name === position.file);
+  const [first] = files;
+  if (found === undefined) {
+    if (first !== undefined && binlogNumber(position.file) < binlogNumber(first.name)) {
+      throw new CodedError(
+        'SOURCE_PURGED',
+        `${formatPosition(position)} is purged: the server’s first binlog file is ${first.name}`,
+      );
+    }
+    throw wrongServer(position, `it has no binlog file ${position.file}`);
+  }
+  if (position.offset > found.size) throw wrongServer(position, `its ${found.name} ends at ${found.size}`);
+}
+
+function wrongServer(position: Position, why: string): CodedError {
+  return new CodedError(
+    'SOURCE_WRONG_SERVER',
+    `the source server is not the one that ${formatPosition(position)} was read from: ${why}`,
+  );
+}
