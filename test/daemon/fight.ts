@@ -4,6 +4,7 @@ import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 /**
  * Two daemons want the same flows while the source changes. Each in turn is frozen (SIGSTOP) for longer than its lease, so that
@@ -16,7 +17,7 @@ export async function fightAndCompare(server: SqlAddress, options: { readonly fo
   const args = ['run', '--lease-ttl', '900'];
   const daemons: DaemonProcess[] = [await spawnDaemon(args, place), await spawnDaemon(args, place)];
   const runs = (daemon: DaemonProcess): number => daemon.stderr.filter((line) => line.includes('flow runs')).length;
-  await daemons[0]?.waitForLine(/flow runs/);
+  await waitFor(() => daemons.some((daemon) => runs(daemon) === 2), { deadlineMs: 20_000 });
   const stop = new AbortController();
   const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
   const end = Date.now() + options.forMs;
