@@ -95,6 +95,10 @@ export const errorCodes = {
     meaning: 'A migration could not be applied, or an applied one was edited.',
     remedy: 'The message names the file and the statement. Mend it in a new file; applied files are never edited.',
   },
+  NAME_UNKNOWN: {
+    meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
+    remedy: '`kisflow status` lists the flows, `kisflow inspect` the computed tables.',
+  },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
