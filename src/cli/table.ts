@@ -20,11 +20,18 @@ export function formatCount(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-/** Milliseconds as people say them: 4 ms, 1.5 s, 3 min 20 s, 2 h 5 min. */
+/** Milliseconds as people say them: 4 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 6 d 23 h. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1000)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** How long ago something was; `-` where that is not known. */
+export function formatAge(ms: number | null): string {
+  return ms === null ? '-' : `${formatDuration(ms)} ago`;
 }

@@ -1,0 +1,65 @@
+import { nearest } from '../config/nearest.ts';
+import type { Configuration } from '../config/configuration.ts';
+import { loadConfiguration } from '../config/load.ts';
+import { CodedError } from '../lib/error.ts';
+import { connectStore } from '../store/connection.ts';
+import { errnoOf } from '../store/errors.ts';
+import { openStore, type Store } from '../store/open.ts';
+import { parseStoreUrl } from '../store/url.ts';
+import type { CommandContext } from './command.ts';
+import { requireStoreUrl } from './project.ts';
+
+/** How long a command waits for the store's answers. */
+export const storeDeadlines = { connectTimeoutMs: 5000, statementTimeoutMs: 20_000 } as const;
+
+/** A configuration and the store that it names, as commands look at it. */
+export interface OpenProject {
+  readonly configuration: Configuration;
+  /** Undefined where kisflow's own tables are not in the store: nothing has run or migrated there yet. */
+  readonly store: Store | undefined;
+}
+
+/**
+ * Opens the store of the configuration for `work`, and closes it. Nothing is made there: a command that only looks must not leave
+ * a database behind because a name was mistyped.
+ */
+export async function withExistingStore<T>(
+  context: Pick<CommandContext, 'conf' | 'env' | 'logger'>,
+  work: (project: OpenProject) => Promise<T>,
+): Promise<T> {
+  const configuration = await loadConfiguration({ dir: context.conf, env: context.env });
+  const url = requireStoreUrl(configuration);
+  if (!(await hasDatabase(url))) return work({ configuration, store: undefined });
+  const store = await openStore({ url, ...storeDeadlines, logger: context.logger });
+  try {
+    return await work({ configuration, store: (await hasOwnTables(store)) ? store : undefined });
+  } finally {
+    await store.close();
+  }
+}
+
+async function hasDatabase(url: string): Promise<boolean> {
+  try {
+    await (await connectStore({ address: parseStoreUrl(url), ...storeDeadlines, hasAutocommit: true })).close();
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 1049) return false;
+    throw error;
+  }
+}
+
+async function hasOwnTables(store: Store): Promise<boolean> {
+  const { rows } = await store.query(
+    "SELECT COUNT(*) AS count FROM information_schema.tables WHERE table_schema = ? AND table_name IN ('kis_flow', 'kis_checkpoint', 'kis_lease')",
+    [store.database],
+  );
+  return Number(rows[0]?.['count']) === 3;
+}
+
+/** The error for a name that a command was given and nobody knows: it names the nearest one that exists. */
+export function unknownName(kind: 'flow' | 'table', name: string, known: Iterable<string>): CodedError {
+  const names = [...known];
+  const near = nearest(name, names);
+  const list = names.length === 0 ? `There are no ${kind}s.` : `The ${kind}s are ${names.toSorted().join(', ')}.`;
+  return new CodedError('NAME_UNKNOWN', `There is no ${kind} "${name}". ${near === undefined ? list : `Did you mean "${near}"?`}`);
+}

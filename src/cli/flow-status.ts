@@ -1,0 +1,140 @@
+import type { Configuration } from '../config/configuration.ts';
+import type { FlowSpec } from '../config/spec.ts';
+import type { Row } from '../row/change.ts';
+import { parsePosition } from '../row/position.ts';
+import type { StoreResult } from '../store/contract.ts';
+
+/**
+ * What a flow is doing, as people see it: what its daemon last said, as long as a daemon holds it. Of a flow that nobody holds
+ * only `failed` and `paused` still stand; everything else is `stopped`.
+ */
+export type ShownState =
+  | 'never run'
+  | 'no source'
+  | 'disabled'
+  | 'standby'
+  | 'starting'
+  | 'running'
+  | 'retrying'
+  | 'paused'
+  | 'failed'
+  | 'stopped';
+
+/** One flow, from the configuration, kis_flow, kis_checkpoint and kis_lease. Null: not known. */
+export interface FlowStatus {
+  readonly flow: string;
+  readonly state: ShownState;
+  readonly wanted: 'run' | 'pause' | null;
+  /** Host, process and start of the daemon that holds the flow, or held it last; null when it was given up, or never held. */
+  readonly holder: string | null;
+  /** Whether the holder is alive: its lease has not expired by the store's clock. */
+  readonly isHeld: boolean;
+  /** In full, with GTID set and server. */
+  readonly position: string | null;
+  readonly lagMs: number | null;
+  /** Changes a second. */
+  readonly rate: number | null;
+  readonly rowsTotal: number | null;
+  /** Commit time at the source of the last change taken, ISO 8601. */
+  readonly lastChange: string | null;
+  readonly lastChangeAgeMs: number | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly isConfigured: boolean;
+  readonly isEnabled: boolean;
+}
+
+/** What reading the states needs of a store. */
+export interface Readable {
+  query(sql: string, params?: readonly unknown[]): Promise<StoreResult>;
+}
+
+const statusQuery = `
+SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, f.lag_ms, f.rate,
+  c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
+  l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held
+FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
+
+/**
+ * Every flow of the configuration, in its order, and then those that only the store knows. Without a store (nothing has run
+ * yet) the configuration alone speaks.
+ */
+export async function readFlowStatus(
+  configuration: Pick<Configuration, 'flows'>,
+  store: Readable | undefined,
+): Promise<readonly FlowStatus[]> {
+  const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
+  const records = new Map(rows.map((row) => [String(row['flow']), row]));
+  const known = [...configuration.flows.values()].map((spec) => statusOf(spec.flow_name, spec, records.get(spec.flow_name)));
+  const others = [...records]
+    .filter(([flow]) => !configuration.flows.has(flow))
+    .map(([flow, row]) => statusOf(flow, undefined, row));
+  return [...known, ...others];
+}
+
+function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): FlowStatus {
+  const isHeld = Number(row?.['is_held'] ?? 0) === 1;
+  const code = textOrNull(row?.['error_code']);
+  return {
+    flow,
+    state: shownState(spec, row, isHeld),
+    wanted: row === undefined ? null : row['wanted'] === 'pause' ? 'pause' : 'run',
+    holder: textOrNull(row?.['holder']) || null,
+    isHeld,
+    position: textOrNull(row?.['position']),
+    lagMs: isHeld ? numberOrNull(row?.['lag_ms']) : null,
+    rate: isHeld ? numberOrNull(row?.['rate']) : null,
+    rowsTotal: numberOrNull(row?.['rows_total']),
+    lastChange: isoOrNull(row?.['commit_time']),
+    lastChangeAgeMs: ageOrNull(row?.['age']),
+    error: code === null ? null : { code, message: textOrNull(row?.['error_text']) ?? '' },
+    isConfigured: spec !== undefined,
+    isEnabled: spec?.status === 1,
+  };
+}
+
+const states: readonly ShownState[] = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'];
+
+function shownState(spec: FlowSpec | undefined, row: Row | undefined, isHeld: boolean): ShownState {
+  if (row === undefined) {
+    if (spec?.status === 0) return 'disabled';
+    return spec?.source === undefined ? 'no source' : 'never run';
+  }
+  const reported = states.find((state) => state === row['state']) ?? 'stopped';
+  if (isHeld) return reported;
+  if (spec?.status === 0) return 'disabled';
+  return reported === 'failed' || reported === 'paused' ? reported : 'stopped';
+}
+
+/** `file:offset`, and the rows done of a huge transaction; the GTID set is for machines. */
+export function shortPosition(text: string | null): string {
+  if (text === null) return '-';
+  const position = parsePosition(text);
+  if (position === undefined) return text;
+  return `${position.file}:${position.offset}${position.rows === 0 ? '' : ` +${position.rows}`}`;
+}
+
+/** `host:process` of a holder; the random part behind it tells two daemons apart and nobody reads it. */
+export function shortHolder(status: Pick<FlowStatus, 'holder' | 'isHeld'>): string {
+  if (status.holder === null) return '-';
+  const name = status.holder.replace(/:[0-9a-f]{8}$/, '');
+  return status.isHeld ? name : `${name} (gone)`;
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function numberOrNull(value: unknown): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}
+
+/** The clocks of source and store may differ by a little: nothing happened in the future. */
+function ageOrNull(microseconds: unknown): number | null {
+  const value = numberOrNull(microseconds);
+  return value === null ? null : Math.max(0, value / 1000);
+}
+
+/** `2026-01-31 12:00:00.123` in UTC, as ISO 8601. */
+function isoOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? `${value.replace(' ', 'T')}Z` : null;
+}

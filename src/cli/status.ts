@@ -1,0 +1,65 @@
+import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+import { exitCode, type Command } from './command.ts';
+import { withExistingStore } from './existing-store.ts';
+import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
+import { formatAge, formatCount, formatDuration, formatTable } from './table.ts';
+
+/** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
+export const status: Command = {
+  name: 'status',
+  usage: '',
+  summary: 'show every flow: state, position, lag, rate, last error; exit 1 when an enabled flow has failed',
+  run: (context) =>
+    withExistingStore(context, async ({ configuration, store }) => {
+      const flows = await readFlowStatus(configuration, store);
+      context.print(context.json ? JSON.stringify({ flows }) : formatStatus(flows));
+      return flows.some(({ state, isEnabled }) => state === 'failed' && isEnabled) ? exitCode.failed : exitCode.done;
+    }),
+};
+
+const columns = [
+  { title: 'flow' },
+  { title: 'state' },
+  { title: 'daemon' },
+  { title: 'position' },
+  { title: 'lag', isNumber: true },
+  { title: 'rows/s', isNumber: true },
+  { title: 'rows', isNumber: true },
+  { title: 'last change' },
+  { title: 'error' },
+];
+
+function formatStatus(flows: readonly FlowStatus[]): string {
+  if (flows.length === 0) return 'There are no flows in the configuration.';
+  const rows = flows.map((flow) => [
+    flow.flow,
+    flow.state,
+    shortHolder(flow),
+    shortPosition(flow.position),
+    flow.lagMs === null ? '-' : formatDuration(flow.lagMs),
+    flow.rate === null ? '-' : formatCount(flow.rate),
+    flow.rowsTotal === null ? '-' : formatCount(flow.rowsTotal),
+    formatAge(flow.lastChangeAgeMs),
+    flow.error?.code ?? '',
+  ]);
+  return [formatTable(columns, rows), ...flows.flatMap(notesOn)].join('\n');
+}
+
+/** What does not fit into a line: the error's text and remedy, and a flow that nobody configures any more. */
+function notesOn(flow: FlowStatus): string[] {
+  const notes: string[] = [];
+  if (flow.error !== null) {
+    notes.push('', `${flow.flow}: ${flow.error.code}: ${flow.error.message}`);
+    if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
+    if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
+  }
+  if (flow.wanted === 'pause' && flow.state !== 'paused') {
+    notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
+  }
+  if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
+  return notes;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { status } from '../../src/cli/status.ts';
+import { CodedError } from '../../src/lib/error.ts';
+import { createDatabase, eachServer } from '../support/servers.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { globalYaml, mirrorYaml, sourceYaml } from './project-yaml.ts';
+import { documentOf, runCommand } from './run-command.ts';
+import { createStoredFlows } from './stored-flows.ts';
+
+function project(storeUrl: string, flows: readonly string[]): Record<string, string> {
+  return {
+    'conf/global.yml': globalYaml(storeUrl),
+    'conf/source.yml': sourceYaml('mysql://nobody@127.0.0.1:1'),
+    ...Object.fromEntries(flows.map((flow) => [`conf/${flow}.yml`, mirrorYaml({ flow, tables: ['shop.*'], key: flow })])),
+  };
+}
+
+eachServer((_flavour, server) => {
+  test('a flow that a daemon holds is shown with its daemon, position, lag, rate and rows', async () => {
+    const { url, hold } = await createStoredFlows(server);
+    await hold('mirror');
+    const { code, out } = await runCommand(status, { files: project(url, ['mirror']) });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^mirror +running +host-a:4711 +binlog\.000007:1234 +40 ms +1,200 +1,500 +.* ago$/m);
+  });
+
+  test('a flow whose daemon died is stopped once its lease has expired, and its lag is not known', async () => {
+    const { url, hold } = await createStoredFlows(server);
+    await hold('mirror', { ttlMs: 50 });
+    const out = await waitFor(async () => {
+      const outcome = await runCommand(status, { files: project(url, ['mirror']) });
+      return outcome.out.includes('stopped') && outcome.out;
+    });
+    expect(out).toMatch(/^mirror +stopped +host-a:4711 \(gone\) +binlog\.000007:1234 +- +- +1,500/m);
+  });
+
+  test('an enabled flow that has failed makes the exit code 1, and its error is shown with what mends it', async () => {
+    const { url, hold, records } = await createStoredFlows(server);
+    await hold('mirror');
+    await records.setState('mirror', 'failed', new CodedError('STORE_TABLE_MISSING', 'The table shop.x does not exist'));
+    const { code, out } = await runCommand(status, { files: project(url, ['mirror']) });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^mirror +failed .* STORE_TABLE_MISSING$/m);
+    expect(out).toContain('mirror: STORE_TABLE_MISSING: The table shop.x does not exist');
+    expect(out).toContain('kisflow resume mirror');
+  });
+
+  test('a failed flow that is disabled does not make the exit code 1', async () => {
+    const { url, hold, records } = await createStoredFlows(server);
+    await hold('mirror');
+    await records.setState('mirror', 'failed', new CodedError('INTERNAL', 'x'));
+    const files = { ...project(url, []), 'conf/m.yml': mirrorYaml({ flow: 'mirror', tables: ['shop.*'], key: 'm', status: 0 }) };
+    expect((await runCommand(status, { files })).code).toBe(0);
+  });
+
+  test('flows of the configuration without a record are never run; flows that only the store knows are named too', async () => {
+    const { url, hold } = await createStoredFlows(server);
+    await hold('old');
+    const outcome = await runCommand(status, { files: project(url, ['fresh']), json: true });
+    expect(documentOf(outcome)).toMatchObject({
+      flows: [
+        { flow: 'fresh', state: 'never run', position: null, isConfigured: true },
+        { flow: 'old', state: 'running', rowsTotal: 1500, lastChange: '2026-01-31T12:00:00.000Z', isConfigured: false },
+      ],
+    });
+  });
+
+  test('a store in which nothing has run is left as it is, and every flow is never run', async () => {
+    const { connection, name, url } = await createDatabase(server);
+    await connection.query(`DROP DATABASE \`${name}\``);
+    const { code, out } = await runCommand(status, { files: project(url, ['mirror']) });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^mirror +never run/m);
+    const [rows] = await connection.query('SHOW DATABASES LIKE ?', [name]);
+    expect(rows).toEqual([]);
+  });
+
+  test('a store that does not answer ends with its code', async () => {
+    const files = project('mysql://root@127.0.0.1:1/kisflow', ['mirror']);
+    await expect(runCommand(status, { files })).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+  });
+});
