@@ -1,5 +1,11 @@
 import type { Command } from './command.ts';
+import { demo } from './demo.ts';
+import { inspect } from './inspect.ts';
+import { migrate } from './migrate.ts';
+import { pause } from './pause.ts';
+import { resume } from './resume.ts';
 import { run } from './run.ts';
+import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
-export const commands: readonly Command[] = [run];
+export const commands: readonly Command[] = [run, status, inspect, pause, resume, migrate, demo];
