@@ -4,7 +4,8 @@
  * The daemon (or a program) gives a `Flow` rows and a batch scope; the runner calls its functions in order. Semantics are
  * KisFlow's: a function that commits no rows ends the run, unless it reuses its input or forces the next function; reuse passes the
  * function's input on and drops what it committed; a jump goes on at the named function with the rows that function received
- * before; a disabled flow runs nothing; a function's params are its defaults overlaid by the flow's.
+ * before (an error where it has received none); abort wins over every other action; a disabled flow runs nothing; a function's
+ * params are its defaults overlaid by the flow's.
  */
 import type { Logger } from '../lib/logger.ts';
 import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
@@ -24,7 +25,7 @@ export type FunctionParams = Readonly<Record<string, string>>;
 export interface FlowContext {
   readonly flowName: string;
   readonly functionName: string;
-  /** The rows this function received. */
+  /** The rows this function received, as they came: JSON texts not parsed, no schema applied (`run` receives them parsed). */
   readonly input: readonly unknown[];
   /** The function's parameters: its defaults overlaid by the flow's. */
   readonly params: FunctionParams;
@@ -42,7 +43,7 @@ export interface FlowContext {
   next(...actions: readonly Action[]): void;
   /** One parameter; '' when there is none. */
   param(key: string): string;
-  /** The connector of this function, inside the batch. Throws when the function has none. */
+  /** The connector of this function, inside the batch. Throws when it has none. The step ends when all its calls have ended. */
   getConnector(): ConnectorSession;
 }
 
@@ -56,11 +57,12 @@ export interface FunctionDefinition {
 
 /** The part of a zod schema that is used (its own interface, so that any zod 3.25+ or 4 instance fits). */
 export interface RowSchema {
-  safeParse(
-    value: unknown,
-  ):
+  safeParse(value: unknown):
     | { readonly success: true; readonly data: unknown }
-    | { readonly success: false; readonly error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] } };
+    | {
+        readonly success: false;
+        readonly error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] };
+      };
 }
 
 /** One function in its place in a flow. */
@@ -73,8 +75,11 @@ export interface FlowStep {
   readonly params: FunctionParams;
   /** Fields that every input row must have. */
   readonly must: readonly string[];
+  /** Further tries when the function throws, or a storage outside the store fails for a while; never after an error of the store. */
   readonly retryTimes: number;
+  /** Before the first further try; doubled for each one after it. */
   readonly retryDelayMs: number;
+  /** For one try, kept to a tenth. 0: no limit. */
   readonly timeoutMs: number;
 }
 
@@ -97,8 +102,9 @@ export interface RunResult {
 }
 
 /**
- * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED, FUNCTION_TIMEOUT, FUNCTION_JUMP (class
- * stop), ROW_INVALID (class row), or what a connector rejected with.
+ * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED (class stop, or that of a CodedError among its
+ * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row), STOP_DEADLINE or the abort reason when the
+ * scope's signal aborts, or what a connector rejected with. After a rejection nothing of this run writes any more.
  */
 export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) => Promise<RunResult>;
 

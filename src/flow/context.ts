@@ -1,0 +1,154 @@
+import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
+import { cacheOf } from './cache.ts';
+import type { Action, Flow, FlowContext, FlowStep, FunctionParams } from './contract.ts';
+import { StepSession } from './step-session.ts';
+
+/** What the steps of one run share. */
+export class RunState {
+  readonly flow: Flow;
+  readonly scope: BatchScope;
+  readonly metadata = new Map<string, unknown>();
+  readonly #sessions = new Map<Connector, ConnectorSession>();
+
+  constructor(flow: Flow, scope: BatchScope) {
+    this.flow = flow;
+    this.scope = scope;
+  }
+
+  /** The connector's session in this batch: one, however many functions name the connector. */
+  sessionOf(connector: Connector): ConnectorSession {
+    const known = this.#sessions.get(connector);
+    if (known !== undefined) return known;
+    const session = connector.session(this.scope);
+    this.#sessions.set(connector, session);
+    return session;
+  }
+}
+
+/** The context of one try of one step. Signal, logger, cache and session are made when the function asks for them: most do not. */
+export class StepContext implements FlowContext {
+  readonly input: readonly unknown[];
+  readonly #run: RunState;
+  readonly #step: FlowStep;
+  #committed: unknown[] = [];
+  #actions: readonly Action[] = [];
+  #session: StepSession | undefined;
+  #controller: AbortController | undefined;
+  #logger: Logger | undefined;
+  #isClosed = false;
+  readonly #forwardAbort = (): void => this.#controller?.abort(this.#run.scope.signal.reason);
+
+  constructor(run: RunState, step: FlowStep, input: readonly unknown[]) {
+    this.#run = run;
+    this.#step = step;
+    this.input = input;
+  }
+
+  get flowName(): string {
+    return this.#run.flow.name;
+  }
+
+  get functionName(): string {
+    return this.#step.fname;
+  }
+
+  get params(): FunctionParams {
+    return this.#step.params;
+  }
+
+  get batchId(): string {
+    return this.#run.scope.id;
+  }
+
+  get metadata(): Map<string, unknown> {
+    return this.#run.metadata;
+  }
+
+  get cache(): FlowContext['cache'] {
+    return cacheOf(this.#run.flow);
+  }
+
+  get logger(): Logger {
+    this.#logger ??= this.#run.scope.logger.child({ function: this.#step.fname });
+    return this.#logger;
+  }
+
+  /** Aborts when the batch is stopped, and when the function's time is over. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      const outer = this.#run.scope.signal;
+      if (this.#isClosed || outer.aborted) this.#controller.abort(outer.reason);
+      else outer.addEventListener('abort', this.#forwardAbort, { once: true });
+    }
+    return this.#controller.signal;
+  }
+
+  commitRow(row: unknown): void {
+    if (this.#isClosed) throw this.#lateError();
+    this.#committed.push(row);
+  }
+
+  commitRowBatch(rows: readonly unknown[]): void {
+    if (this.#isClosed) throw this.#lateError();
+    if (this.#committed.length === 0) this.#committed = rows.slice();
+    else for (const row of rows) this.#committed.push(row);
+  }
+
+  next(...actions: readonly Action[]): void {
+    this.#actions = actions;
+  }
+
+  param(key: string): string {
+    return this.#step.params[key] ?? '';
+  }
+
+  getConnector(): ConnectorSession {
+    const { connector } = this.#step;
+    if (connector === undefined) throw this.#noConnectorError();
+    this.#session ??= new StepSession({
+      session: this.#run.sessionOf(connector),
+      connector,
+      scope: this.#run.scope,
+      isRetried: this.#step.retryTimes > 0,
+    });
+    return this.#session;
+  }
+
+  get committed(): readonly unknown[] {
+    return this.#committed;
+  }
+
+  get actions(): readonly Action[] {
+    return this.#actions;
+  }
+
+  /** What the function did with its connector; undefined when nothing. */
+  get session(): StepSession | undefined {
+    return this.#session;
+  }
+
+  /** The step is over: from here on nothing can be committed or written through this context. */
+  close(): void {
+    this.#isClosed = true;
+    this.#session?.close();
+    if (this.#controller !== undefined) this.#run.scope.signal.removeEventListener('abort', this.#forwardAbort);
+  }
+
+  /** Ends the step from outside, and tells the function through its signal. */
+  abort(reason: Error): void {
+    this.close();
+    this.#controller?.abort(reason);
+  }
+
+  #noConnectorError(): CodedError {
+    const message = `Flow ${this.flowName}: function ${this.functionName} has no connector; name one in its option.cname.`;
+    return new CodedError('FUNCTION_FAILED', message, { details: { flow: this.flowName, function: this.functionName } });
+  }
+
+  #lateError(): Error {
+    return new Error(`Function ${this.functionName} committed a row after it had ended; await what it starts.`);
+  }
+}

@@ -1,0 +1,102 @@
+import { sleep } from '../lib/abort.ts';
+import { CodedError } from '../lib/error.ts';
+import { isChange, makeChange, type Row } from '../row/change.ts';
+import type { ConnectorSession } from '../connector/contract.ts';
+import type { FlowStep } from './contract.ts';
+import type { RunState } from './context.ts';
+import { imageOf, prepareRows } from './input-rows.ts';
+import { keyText } from './row-text.ts';
+import { isStepRetry, stoppedError } from './step-error.ts';
+
+/**
+ * A Save or Load step without code of its own: the connector's save or load runs. Returns the rows that go on.
+ *
+ * Save passes its rows on as they came. Load takes its rows as keys and passes them on merged with what was loaded,
+ * `{...row, ...loaded}`: once for each row found, unchanged where none was. The key columns are the parameter `key` (names with
+ * commas), else the step's `must`, else all fields of a row. Values are matched as text: 7 and '7' are one key.
+ */
+export async function runConnectorStep(run: RunState, step: FlowStep, input: readonly unknown[]): Promise<readonly unknown[]> {
+  const { connector, mode } = step;
+  if (connector === undefined || (mode !== 'Save' && mode !== 'Load')) throw noCodeError(run, step);
+  const rows = prepareRows(run.flow.name, step, input);
+  if (rows.length === 0) return rows;
+  const session = run.sessionOf(connector);
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return mode === 'Save' ? await saveRows(session, rows) : await loadRows(session, keyColumns(step), rows);
+    } catch (error) {
+      if (tries >= step.retryTimes || !(error instanceof CodedError) || !isStepRetry(error)) throw error;
+    }
+    await sleep(step.retryDelayMs * 2 ** tries, run.scope.signal);
+    if (run.scope.signal.aborted) throw stoppedError(run.flow.name, run.scope.signal.reason);
+  }
+}
+
+async function saveRows(session: ConnectorSession, rows: readonly unknown[]): Promise<readonly unknown[]> {
+  await session.save(rows);
+  return rows;
+}
+
+function keyColumns(step: FlowStep): readonly string[] {
+  const named = (step.params.key ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
+  return named.length > 0 ? named : step.must;
+}
+
+async function loadRows(
+  session: ConnectorSession,
+  columns: readonly string[],
+  rows: readonly unknown[],
+): Promise<readonly unknown[]> {
+  const keys = new Map<string, Row>();
+  const textOf = rows.map((row) => {
+    const key = pickKey(imageOf(row), columns);
+    const text = rowKeyText(key, Object.keys(key));
+    if (!keys.has(text)) keys.set(text, key);
+    return { text, names: Object.keys(key) };
+  });
+  const found = new Map<string, Map<string, Row[]>>();
+  const loaded = await session.load([...keys.values()]);
+  return rows.flatMap((row, index) => {
+    const { text, names } = textOf[index] ?? { text: '', names: [] };
+    const matches = indexBy(found, loaded, names).get(text);
+    return matches === undefined ? [row] : matches.map((match) => merge(row, match));
+  });
+}
+
+/** Loaded rows by their key text; one index for each set of key columns (rows may have different fields). */
+function indexBy(found: Map<string, Map<string, Row[]>>, loaded: readonly Row[], names: readonly string[]): Map<string, Row[]> {
+  const id = names.join('\u0001');
+  const known = found.get(id);
+  if (known !== undefined) return known;
+  const index = new Map<string, Row[]>();
+  for (const row of loaded) {
+    const text = rowKeyText(row, names);
+    const same = index.get(text);
+    if (same === undefined) index.set(text, [row]);
+    else same.push(row);
+  }
+  found.set(id, index);
+  return index;
+}
+
+function pickKey(image: unknown, columns: readonly string[]): Row {
+  const fields = new Map(typeof image === 'object' && image !== null ? Object.entries(image) : []);
+  const names = columns.length > 0 ? columns : [...fields.keys()];
+  return Object.fromEntries(names.map((name) => [name, fields.get(name)]));
+}
+
+function rowKeyText(row: Row, names: readonly string[]): string {
+  return names.map((name) => `${name}\u0001${keyText(row[name])}`).join('\u0001');
+}
+
+function merge(row: unknown, loaded: Row): unknown {
+  if (!isChange(row)) return typeof row === 'object' && row !== null ? { ...row, ...loaded } : loaded;
+  // A delete has no row after it; what was loaded belongs to the row it deletes.
+  if (row.after === null) return makeChange({ ...row, before: { ...row.before, ...loaded } });
+  return makeChange({ ...row, after: { ...row.after, ...loaded } });
+}
+
+function noCodeError(run: RunState, step: FlowStep): CodedError {
+  const message = `Flow ${run.flow.name}: function ${step.fname} has no code; only Save and Load run without, through a connector.`;
+  return new CodedError('FUNCTION_FAILED', message, { details: { flow: run.flow.name, function: step.fname } });
+}
