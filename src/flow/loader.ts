@@ -1,0 +1,98 @@
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createJiti } from 'jiti';
+import * as zod from 'zod';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { FunctionDefinition } from './contract.ts';
+
+const functionFile = /(?<!\.d)\.(ts|mts|js|mjs)$/;
+
+/** A function and the file it comes from. */
+export interface LoadedFunction {
+  readonly definition: FunctionDefinition;
+  readonly file: string;
+}
+
+/**
+ * Loads every function file of a folder (`*.ts`, `*.mts`, `*.js`, `*.mjs`; not its subfolders, not `*.test.*`), without a build
+ * step. `import … from 'kisflow'` and `'zod'` mean this very package and its zod, wherever the folder is. A file's default export is
+ * its function. All mistakes of all files are reported at once, as one CONFIG_INVALID.
+ */
+export async function loadFunctions(dir: string): Promise<readonly LoadedFunction[]> {
+  const folder = resolve(dir);
+  const files = await listFiles(folder);
+  if (files.length === 0) return [];
+  const jiti = createJiti(join(folder, 'kisflow.js'), {
+    // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
+    moduleCache: false,
+    fsCache: false,
+    virtualModules: { kisflow: await importOwnIndex(), zod, 'zod/v4': zod },
+  });
+  const loaded: LoadedFunction[] = [];
+  const problems: string[] = [];
+  for (const file of files) {
+    const path = join(folder, file);
+    try {
+      loaded.push({ definition: readDefinition(await jiti.import(path)), file: path });
+    } catch (error) {
+      problems.push(`${path}: ${describeError(error)}`);
+    }
+  }
+  problems.push(...findDuplicates(loaded));
+  if (problems.length > 0) {
+    throw new CodedError('CONFIG_INVALID', `Functions cannot be loaded:\n${problems.map((problem) => `  ${problem}`).join('\n')}`, {
+      details: { problems: problems.length },
+    });
+  }
+  return loaded;
+}
+
+async function listFiles(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+    return names.filter((name) => functionFile.test(name) && !/\.test\.\w+$/.test(name)).toSorted();
+  } catch (error) {
+    throw new CodedError('CONFIG_INVALID', `The functions folder ${folder} cannot be read: ${describeError(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The package's index as this process has it, sources or build: a function's CodedError and isChange are then our own. */
+async function importOwnIndex(): Promise<unknown> {
+  const file = import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js';
+  return import(new URL(file, import.meta.url).href);
+}
+
+function readDefinition(module: unknown): FunctionDefinition {
+  const definition = field(module, 'default');
+  if (!isDefinition(definition)) {
+    throw new Error(
+      'has no function as its default export; write `export default defineFunction({ name, run(flow, rows) { … } })`',
+    );
+  }
+  return definition;
+}
+
+function isDefinition(value: unknown): value is FunctionDefinition {
+  const name = field(value, 'name');
+  const input = field(value, 'input');
+  const hasSchema = input === undefined || typeof field(input, 'safeParse') === 'function';
+  return typeof name === 'string' && name !== '' && typeof field(value, 'run') === 'function' && hasSchema;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function findDuplicates(loaded: readonly LoadedFunction[]): readonly string[] {
+  const first = new Map<string, string>();
+  const problems: string[] = [];
+  for (const { definition, file } of loaded) {
+    const other = first.get(definition.name);
+    if (other === undefined) first.set(definition.name, file);
+    else problems.push(`${file}: the function ${definition.name} is already defined in ${other}; give one of them another name`);
+  }
+  return problems;
+}
