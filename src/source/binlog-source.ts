@@ -1,3 +1,4 @@
+import { escape } from 'mysql2';
 import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Position, StartPoint } from '../row/position.ts';
@@ -63,6 +64,11 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
       ask(signal, async (query) => {
         const scan: Scan = (file, visitor) => scanBinlog(file, visitor, { ...limits, serverId: chooseId(), signal });
         return resolveStart(start, { query, identity: await readIdentity(query), scan });
+      }),
+    seesLock: (lock, signal) =>
+      ask(signal, async (query) => {
+        const [row] = await query(`SELECT IS_USED_LOCK(${escape(lock)}) AS holder`);
+        return row?.['holder'] !== null && row?.['holder'] !== undefined;
       }),
     async read(readOptions) {
       const done = read(readOptions);

@@ -114,7 +114,9 @@ export class BinlogStream {
     if (connection === null || ctrlConnection === null) return;
     const nanoseconds = this.#options.heartbeatMs * 1_000_000;
     connection.query(
-      `SET @master_heartbeat_period = ${nanoseconds}, @source_heartbeat_period = ${nanoseconds}, ` +
+      // Files with checksums and files without, as they were written: zongji says this only while the server writes them with.
+      `SET @master_binlog_checksum = 'CRC32', @source_binlog_checksum = 'CRC32', ` +
+        `@master_heartbeat_period = ${nanoseconds}, @source_heartbeat_period = ${nanoseconds}, ` +
         `SESSION net_write_timeout = ${WRITE_TIMEOUT_SECONDS}`,
       (error) => error && this.#fail(toCodedError(error)),
     );

@@ -54,6 +54,8 @@ export interface Source {
   resolve(start: StartPoint, signal: AbortSignal): Promise<Position>;
   /** The end of the binlog now. */
   head(signal: AbortSignal): Promise<Position>;
+  /** Whether a lock of this name (GET_LOCK) is held on the server: a store that holds one and a source that sees it are one server. */
+  seesLock(name: string, signal: AbortSignal): Promise<boolean>;
   read(options: ReadOptions): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,8 +1,10 @@
-import type { AnyBinlogEvent, HeartbeatEvent, RotateEvent } from '@vlasky/zongji';
+import type { AnyBinlogEvent } from '@vlasky/zongji';
 import { CodedError } from '../lib/error.ts';
 import {
   EventType,
   readEventHeader,
+  readHeartbeat,
+  readRotate,
   readTableId,
   useOfEvent,
   whyRefused,
@@ -58,6 +60,10 @@ export class EventFeed {
     switch (use) {
       case 'decode':
         return header.type !== EventType.TABLE_MAP || this.#isNewTable(packet);
+      case 'place':
+        if (header.type === EventType.ROTATE) this.#onRotate(header, packet);
+        else this.#onHeartbeat(header, packet);
+        return false;
       case 'rows':
         return this.#isWanted(header, packet);
       case 'move':
@@ -87,8 +93,6 @@ export class EventFeed {
     else if (isEvent(event, 'MariadbGtid')) {
       assembler.begin(header, { gtid: event.gtid, isOpen: !event.standalone, isXa: event.preparedXa });
     } else if (isEvent(event, 'XaPrepare')) assembler.xaPrepare(header, event.onePhase);
-    else if (isEvent(event, 'Rotate')) this.#takeRotate(header, event);
-    else if (isEvent(event, 'Heartbeat')) this.#takeHeartbeat(header, event);
     else throw this.undecodable(`an event that nothing here takes (${event.getTypeName()})`);
   }
 
@@ -137,17 +141,18 @@ export class EventFeed {
     if (table !== undefined) this.#options.assembler.rows(header, toChangeGroup(event, table));
   }
 
-  #takeRotate(header: EventHeader, { binlogName, position }: RotateEvent): void {
-    this.#options.assembler.rotate(header, binlogName, position);
+  #onRotate(header: EventHeader, packet: EventPacket): void {
+    const { file, offset } = readRotate(packet);
+    this.#options.assembler.rotate(header, file, offset);
     this.#options.tables.clear();
     this.#options.onNewFile();
   }
 
   /** Sent when nothing else is: also behind transactions that the server left out, so that an idle reader reaches the end. */
-  #takeHeartbeat(header: EventHeader, event: HeartbeatEvent): void {
+  #onHeartbeat(header: EventHeader, packet: EventPacket): void {
     const { isBetween, file, offset } = this.#options.assembler;
-    const low = Number(event.position ?? 0) || header.nextPosition;
-    const place = low > 2 ** 32 ? low : offset - (offset % 2 ** 32) + low;
-    if (isBetween && event.binlogName === file && place > offset) this.#options.assembler.moveTo(header, file, place);
+    const heard = readHeartbeat(packet, header);
+    const place = heard.offset > 2 ** 32 ? heard.offset : offset - (offset % 2 ** 32) + heard.offset;
+    if (isBetween && heard.file === file && place > offset) this.#options.assembler.moveTo(header, file, place);
   }
 }

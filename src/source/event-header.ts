@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+
 /**
  * The common header of a binlog event (MySQL internals, "Binary Log Event Header"): 19 bytes behind the packet's marker byte.
  * All numbers are little-endian.
@@ -63,15 +65,16 @@ export const EventType = {
 /**
  * What is done with an event type:
  * decode   zongji decodes it;
+ * place    it says where the stream stands: a rotation or a heartbeat;
  * rows     the same, when its table is wanted;
  * move     it holds nothing for us but its end, which is a place between transactions;
  * pass     it holds nothing for us: annotations, session variables of statements, files of LOAD DATA in statement format (the
  *          statement itself follows and is judged), group replication's bookkeeping;
  * refuse   everything else: what is not known is not passed by.
  */
-export type EventUse = 'decode' | 'rows' | 'move' | 'pass' | 'refuse';
+export type EventUse = 'decode' | 'place' | 'rows' | 'move' | 'pass' | 'refuse';
 
-const decode = [2, 4, 16, 19, 27, 33, 34, 38, 42, 162, 165];
+const decode = [2, 16, 19, 33, 34, 38, 42, 162, 165];
 const rows = [23, 24, 25, 30, 31, 32, 39, 166, 167, 168, 169, 170, 171];
 const move = [3, 35, 161, 163];
 const pass = [5, 9, 11, 13, 14, 15, 17, 18, 28, 29, 36, 37, 41, 160, 164];
@@ -79,6 +82,7 @@ const pass = [5, 9, 11, 13, 14, 15, 17, 18, 28, 29, 36, 37, 41, 160, 164];
 const uses: readonly EventUse[] = Array.from({ length: 256 }, (_, type) => {
   if (decode.includes(type)) return 'decode';
   if (rows.includes(type)) return 'rows';
+  if (type === EventType.ROTATE || type === EventType.HEARTBEAT) return 'place';
   if (move.includes(type)) return 'move';
   return pass.includes(type) ? 'pass' : 'refuse';
 });
@@ -91,6 +95,31 @@ export function useOfEvent({ type, flags }: EventHeader): EventUse {
 /** The table id that a table map or a rows event begins with. */
 export function readTableId({ buffer, offset }: EventPacket): number {
   return buffer.readUIntLE(offset + BODY, 6);
+}
+
+/**
+ * The place that a ROTATE event names. Like a heartbeat it may be made by the dump thread, with a checksum or without, whatever the
+ * events of the file have: so whether it ends in one is seen by whether it does.
+ */
+export function readRotate(packet: EventPacket): { readonly file: string; readonly offset: number } {
+  const { buffer, offset } = packet;
+  const body = offset + BODY;
+  return { file: buffer.toString('utf8', body + 8, endOf(packet)), offset: Number(buffer.readBigUInt64LE(body)) };
+}
+
+/** The place that a heartbeat names. MariaDB puts an offset of more than 32 bits before the file's name, and 0 into the header. */
+export function readHeartbeat(packet: EventPacket, header: EventHeader): { readonly file: string; readonly offset: number } {
+  const body = packet.offset + BODY;
+  const isWide = header.nextPosition === 0;
+  return {
+    file: packet.buffer.toString('utf8', isWide ? body + 8 : body, endOf(packet)),
+    offset: isWide ? Number(packet.buffer.readBigUInt64LE(body)) : header.nextPosition,
+  };
+}
+
+function endOf({ buffer, offset, end }: EventPacket): number {
+  const checksumAt = end - 4;
+  return crc32(buffer.subarray(offset + 1, checksumAt)) === buffer.readUInt32LE(checksumAt) ? checksumAt : end;
 }
 
 /** What to say of an event that is refused. */
