@@ -117,6 +117,7 @@ export interface StoreErrorContext {
 export function toStoreError(error: unknown, context: StoreErrorContext = {}): CodedError {
   if (error instanceof CodedError) return error;
   const own = error instanceof Error ? error : new Error(String(error));
+  Reflect.deleteProperty(own, 'sql'); // the driver hangs the whole statement on it: half a megabyte of private rows in a log
   const kind = kindOf(own);
   const text = own.message === '' ? String(fieldOf(own, 'code') ?? own.name) : own.message;
   const errno = errnoOf(own);

@@ -57,6 +57,34 @@ export async function migrate({ store, dir, logger = silentLogger }: MigrateOpti
   }
 }
 
+/** A migration that the next `migrate` applies. */
+export interface PendingMigration {
+  /** `kisflow:<name>` for kisflow's own, the file's name for the user's. */
+  readonly name: string;
+  /** The statements that are left, in order. */
+  readonly statements: readonly string[];
+}
+
+/**
+ * What `migrate` would do, without doing it. Rejects with MIGRATION_FAILED as `migrate` does when an applied file was edited.
+ */
+export async function readPending({
+  store,
+  dir,
+}: {
+  readonly store: Pick<Store, 'query' | 'database'>;
+  readonly dir?: string | undefined;
+}): Promise<readonly PendingMigration[]> {
+  const migrations = [...own(), ...(dir === undefined ? [] : await readFiles(dir))];
+  const before = await readApplied(store);
+  return migrations
+    .filter((migration) => !isUpToDate(migration, before.get(migration.name)))
+    .map(({ name, statements }) => {
+      const done = before.get(name)?.statements ?? 0;
+      return { name, statements: statements.slice(done).map(({ sql }) => sql) };
+    });
+}
+
 function own(): Migration[] {
   return ownMigrations.map(({ name, statements }) => ({
     name,
@@ -89,7 +117,7 @@ async function readApplied(store: Pick<Store, 'query' | 'database'>): Promise<Re
       ]),
     );
   } catch (error) {
-    if (errnoOf(error) === 1146) return new Map(); // a new store
+    if ([1049, 1146].includes(errnoOf(error) ?? 0)) return new Map(); // a new store
     throw error;
   }
 }
