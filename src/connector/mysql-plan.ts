@@ -1,0 +1,172 @@
+/**
+ * From the rows of one save to the writes that have their effect: pure, and done before the first statement is sent.
+ *
+ * Where equal keys can be told, each key is written once: later fields overlay earlier ones, and a delete forgets what came
+ * before it. Then no two writes touch one row, so all deletes go first and the rest is sorted by its columns into few
+ * statements. Where equal keys cannot be told (accents, padding), or where other unique keys make rows depend on one
+ * another, every row is written in its order, and only neighbours share a statement.
+ */
+import { CodedError } from '../lib/error.ts';
+import { isChange, type Row } from '../row/change.ts';
+import { dropUndefined, hasSameKey, hasShape, identifyRow, makeShape, writeKey, writeValues, type Shape } from './mysql-shape.ts';
+import type { TableDefinition } from './mysql-table.ts';
+
+/** What writing a row means: `upsert` inserts or updates, `insert` only inserts, `update` only updates. */
+export type SaveMode = 'upsert' | 'insert' | 'update';
+
+/** One row to be written: its fields, and its values as SQL. */
+export interface RowWrite {
+  readonly row: Row;
+  readonly shape: Shape;
+  readonly text: string;
+}
+
+/** Rows with the same columns, or keys to delete, in order: what one or more statements do. */
+export type Write =
+  | { readonly kind: 'rows'; readonly rows: readonly RowWrite[] }
+  | { readonly kind: 'delete'; readonly keys: readonly string[] };
+
+/** Shapes seen by a table's rows, the last one first in mind. Dropped with the table's definition. */
+export class ShapeCache {
+  readonly #table: TableDefinition;
+  readonly #shapes = new Map<string, Shape>();
+  #last: Shape | undefined;
+
+  constructor(table: TableDefinition) {
+    this.#table = table;
+  }
+
+  get table(): TableDefinition {
+    return this.#table;
+  }
+
+  /** Throws STORE_COLUMN_UNKNOWN. */
+  prepare(row: Row): RowWrite {
+    const shape = this.#shapeOf(row);
+    const text = writeValues(this.#table, shape, row);
+    return text === undefined ? this.prepare(dropUndefined(row)) : { row, shape, text };
+  }
+
+  #shapeOf(row: Row): Shape {
+    if (this.#last !== undefined && hasShape(this.#last, row)) return this.#last;
+    const name = Object.keys(row).join('\0');
+    let shape = this.#shapes.get(name);
+    if (shape === undefined) {
+      shape = makeShape(this.#table, row);
+      if (this.#shapes.size < 1000) this.#shapes.set(name, shape);
+    }
+    this.#last = shape;
+    return shape;
+  }
+}
+
+/** Plans the writes of `rows`. Throws the row's or the table's error (STORE_KEY_MISSING, STORE_COLUMN_UNKNOWN, STORE_CONSTRAINT, ROW_INVALID). */
+export function planWrites(shapes: ShapeCache, rows: readonly unknown[], mode: SaveMode): readonly Write[] {
+  const canMerge = mode !== 'insert' && !shapes.table.hasSecondaryUnique;
+  return (canMerge ? planMerged(shapes, rows) : undefined) ?? planOrdered(shapes, rows, mode);
+}
+
+/** A key that is removed first, and then, where there is a write, written anew. Keys that are only written have just their write. */
+interface DeletedKey {
+  /** A row that has the key. */
+  readonly row: Row;
+  readonly write: RowWrite | undefined;
+}
+
+/**
+ * Undefined when equal keys cannot be told. Runs for each row of each batch: a key written once costs one object and one entry
+ * of a map (1.1 µs a row with nine columns, of which writing the values is 0.8).
+ */
+function planMerged(shapes: ShapeCache, rows: readonly unknown[]): readonly Write[] | undefined {
+  const { table } = shapes;
+  const states = new Map<string | number, RowWrite | DeletedKey>();
+  for (const item of rows) {
+    const { gone, written } = readOperation(table, item);
+    if (gone !== undefined) {
+      const identity = identifyRow(table, gone);
+      const known = identity === undefined ? undefined : states.get(identity);
+      if (identity === undefined || (known !== undefined && !hasSameKey(table, known.row, gone))) return undefined;
+      states.set(identity, { row: gone, write: undefined });
+    }
+    if (written === undefined) continue;
+    const identity = identifyRow(table, written);
+    if (identity === undefined) return undefined;
+    const known = states.get(identity);
+    if (known === undefined) {
+      states.set(identity, shapes.prepare(written));
+      continue;
+    }
+    if (!hasSameKey(table, known.row, written)) return undefined;
+    const next = overlay(shapes, 'write' in known ? known.write : known, written);
+    states.set(identity, 'write' in known ? { ...known, write: next } : next);
+  }
+  return collect(table, states.values());
+}
+
+function overlay(shapes: ShapeCache, earlier: RowWrite | undefined, row: Row): RowWrite {
+  const later = shapes.prepare(row);
+  if (earlier === undefined || earlier.shape === later.shape) return later;
+  return shapes.prepare({ ...earlier.row, ...later.row });
+}
+
+function collect(table: TableDefinition, states: Iterable<RowWrite | DeletedKey>): readonly Write[] {
+  const keys: string[] = [];
+  const groups = new Map<string, RowWrite[]>();
+  let group: RowWrite[] = [];
+  let shape: Shape | undefined;
+  for (const state of states) {
+    const isDeleted = 'write' in state;
+    if (isDeleted) keys.push(writeKey(table, state.row));
+    const write = isDeleted ? state.write : state;
+    if (write === undefined) continue;
+    if (write.shape !== shape) {
+      shape = write.shape;
+      group = groups.get(shape.group) ?? [];
+      groups.set(shape.group, group);
+    }
+    group.push(write);
+  }
+  const writes: Write[] = keys.length === 0 ? [] : [{ kind: 'delete', keys }];
+  for (const members of groups.values()) writes.push({ kind: 'rows', rows: members });
+  return writes;
+}
+
+function planOrdered(shapes: ShapeCache, rows: readonly unknown[], mode: SaveMode): readonly Write[] {
+  const { table } = shapes;
+  const runs: ({ kind: 'rows'; group: string; rows: RowWrite[] } | { kind: 'delete'; keys: string[] })[] = [];
+  for (const item of rows) {
+    const { gone, written } = readOperation(table, item);
+    const last = runs.at(-1);
+    if (gone !== undefined) {
+      if (last?.kind === 'delete') last.keys.push(writeKey(table, gone));
+      else runs.push({ kind: 'delete', keys: [writeKey(table, gone)] });
+    }
+    if (written === undefined) continue;
+    if (mode !== 'insert') writeKey(table, written); // a row without its key is found before anything is written
+    const write = shapes.prepare(written);
+    const run = runs.at(-1);
+    if (run?.kind === 'rows' && run.group === write.shape.group) run.rows.push(write);
+    else runs.push({ kind: 'rows', group: write.shape.group, rows: [write] });
+  }
+  return runs;
+}
+
+interface Operation {
+  /** The row whose key is removed first. */
+  readonly gone?: Row | undefined;
+  readonly written?: Row | undefined;
+}
+
+function readOperation(table: TableDefinition, item: unknown): Operation {
+  if (!isRow(item))
+    throw new CodedError('ROW_INVALID', `A row for ${table.id} must be an object, not ${String(item)}`, { class: 'row' });
+  if (!isChange(item)) return { written: item };
+  const { before, after } = item;
+  if (before === null) return { written: after ?? undefined };
+  if (after === null) return { gone: before };
+  return hasSameKey(table, before, after) ? { written: after } : { gone: before, written: after };
+}
+
+function isRow(item: unknown): item is Row {
+  return typeof item === 'object' && item !== null && !Array.isArray(item);
+}

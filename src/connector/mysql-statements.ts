@@ -1,0 +1,132 @@
+import { CodedError } from '../lib/error.ts';
+import type { Flavour } from '../store/contract.ts';
+import type { RowWrite, SaveMode, Write } from './mysql-plan.ts';
+import { writeKey, writeValues, type Shape } from './mysql-shape.ts';
+import type { TableDefinition } from './mysql-table.ts';
+
+/** How upserts name the row that could not be inserted: MySQL 8.0.19 by an alias, the others by VALUES(). */
+export type UpsertDialect = 'alias' | 'values';
+
+/** One statement, and which rows it writes, so that an error can name one. */
+export interface Statement {
+  readonly sql: string;
+  /** Empty for a delete. */
+  readonly rows: readonly RowWrite[];
+}
+
+export interface StatementOptions {
+  readonly mode: SaveMode;
+  readonly dialect: UpsertDialect;
+  readonly maxPacketBytes: number;
+}
+
+/** Longer statements gain nothing: see docs/benchmarks.md. */
+export const statementCharsMax = 512 * 1024;
+/** Servers plan a list of keys as ranges (by the index, locking nothing else) up to a limit of memory, and MariaDB turns 1,000 of them into a join. */
+export const keysMax = 500;
+const alias = 'kis_new';
+
+export function dialectOf(flavour: Flavour, type: string): UpsertDialect {
+  return flavour === 'mysql' && type !== 'tidb' ? 'alias' : 'values';
+}
+
+/** The statements of a plan, in order. Throws STORE_CONSTRAINT (row) for a row that no statement can hold. */
+export function buildStatements(table: TableDefinition, writes: readonly Write[], options: StatementOptions): readonly Statement[] {
+  return writes.flatMap((write) => {
+    if (write.kind === 'delete') return buildDeletes(table, write.keys);
+    return options.mode === 'update' ? buildUpdates(table, write.rows) : buildInserts(table, write.rows, options);
+  });
+}
+
+function buildInserts(table: TableDefinition, rows: readonly RowWrite[], options: StatementOptions): Statement[] {
+  const shape = rows[0]?.shape;
+  if (shape === undefined) return [];
+  const head = `INSERT INTO ${table.sql} (${shape.group}) VALUES (`;
+  const tail = options.mode === 'upsert' ? `)${upsertTail(table, shape, options.dialect)}` : ')';
+  // a character is at most 3 bytes in UTF-8 (those of 4 bytes are two characters here); 64 for the packet's own header
+  const bytesMax = options.maxPacketBytes - 64;
+  const charsMax = Math.min(statementCharsMax, Math.floor(bytesMax / 3)) - head.length - tail.length;
+  const statements: Statement[] = [];
+  let from = 0;
+  let chars = 0;
+  const flush = (to: number): void => {
+    const members = rows.slice(from, to);
+    const sql = `${head}${members.map(({ text }) => text).join('),(')}${tail}`;
+    if (members.length === 1) requireFits(table, members[0], sql, bytesMax);
+    statements.push({ sql, rows: members });
+    from = to;
+    chars = 0;
+  };
+  for (const [at, { text }] of rows.entries()) {
+    const more = text.length + 3;
+    if (at > from && chars + more > charsMax) flush(at);
+    chars += more;
+  }
+  flush(rows.length);
+  return statements;
+}
+
+function requireFits(table: TableDefinition, write: RowWrite | undefined, sql: string, bytesMax: number): void {
+  if (write === undefined || sql.length * 3 <= bytesMax || Buffer.byteLength(sql) <= bytesMax) return;
+  throw new CodedError('STORE_CONSTRAINT', `${table.id}: a row is larger than the server's max_allowed_packet`, {
+    class: 'row',
+    details: { table: table.id, bytesMax },
+  });
+}
+
+/** ` ON DUPLICATE KEY UPDATE …`: sets every column but the key's. */
+function upsertTail(table: TableDefinition, shape: Shape, dialect: UpsertDialect): string {
+  const given = (column: string): string => (dialect === 'alias' ? `${alias}.${column}` : `VALUES(${column})`);
+  const keys = new Set(table.primaryKey.map(({ sql }) => sql));
+  const sets = shape.slots.filter(({ column }) => !keys.has(column.sql)).map(({ column }) => `${column.sql}=${given(column.sql)}`);
+  const own = table.primaryKey[0];
+  if (own !== undefined && (table.hasSecondaryUnique || sets.length === 0)) sets.unshift(guard(table, own.sql, given));
+  return `${dialect === 'alias' ? ` AS ${alias}` : ''} ON DUPLICATE KEY UPDATE ${sets.join(',')}`;
+}
+
+/**
+ * Sets a key column to itself. With another unique key, the row found may be another one, found by that key, and must not be
+ * updated: then the first condition is false, and the second cannot be computed, which the server refuses with ER_DATA_OUT_OF_RANGE.
+ * It names a column so that it is not computed beforehand. The server compares the keys, so its collation holds.
+ */
+function guard(table: TableDefinition, column: string, given: (column: string) => string): string {
+  const own = `${table.sql}.${column}`;
+  if (!table.hasSecondaryUnique) return `${column}=${own}`;
+  const isSame = table.primaryKey.map(({ sql }) => `${table.sql}.${sql}<=>${given(sql)}`).join(' AND ');
+  return `${column}=IF((${isSame}) OR EXP(710+0*LENGTH(${given(column)})),${own},${own})`;
+}
+
+/** Whether a refusal is the guard's: another row has the unique value. */
+export function isGuardError(message: string): boolean {
+  return /exp\(\(?710/i.test(message);
+}
+
+function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statement[] {
+  const keys = new Set(table.primaryKey.map(({ sql }) => sql));
+  return rows.flatMap((write) => {
+    const sets = write.shape.slots
+      .filter(({ column }) => !keys.has(column.sql))
+      .map((slot) => `${slot.column.sql}=${writeValues(table, { ...write.shape, slots: [slot] }, write.row) ?? 'NULL'}`);
+    if (sets.length === 0) return [];
+    return [
+      { sql: `UPDATE ${table.sql} SET ${sets.join(',')} WHERE ${keyColumns(table)}=${writeKey(table, write.row)}`, rows: [write] },
+    ];
+  });
+}
+
+function buildDeletes(table: TableDefinition, keys: readonly string[]): Statement[] {
+  const statements: Statement[] = [];
+  for (let from = 0; from < keys.length; from += keysMax) {
+    const list = keys.slice(from, from + keysMax).join(',');
+    statements.push({
+      sql: `DELETE FROM ${table.sql} WHERE ${keyColumns(table)} IN (${list})`,
+      rows: [],
+    });
+  }
+  return statements;
+}
+
+function keyColumns(table: TableDefinition): string {
+  const names = table.primaryKey.map(({ sql }) => sql);
+  return names.length === 1 ? (names[0] ?? '') : `(${names.join(',')})`;
+}

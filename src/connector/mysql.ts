@@ -1,0 +1,208 @@
+/**
+ * Tables of the local store (`addrs: store`: inside the batch's transaction, exactly once) or of another MySQL, MariaDB or
+ * TiDB server (`addrs: mysql://…`: a transaction of its own for each save, at least once).
+ */
+import type { ErrorCode } from '../lib/error-codes.ts';
+import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Row } from '../row/change.ts';
+import type { StoreTransaction } from '../store/contract.ts';
+import { errnoOf } from '../store/errors.ts';
+import { openStore, type Store } from '../store/open.ts';
+import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from './contract.ts';
+import { buildSelects } from './mysql-load.ts';
+import { planWrites, ShapeCache, type SaveMode } from './mysql-plan.ts';
+import { writeKey } from './mysql-shape.ts';
+import { buildStatements, dialectOf, isGuardError, type Statement } from './mysql-statements.ts';
+import { parseTableName, readTable, type TableDefinition } from './mysql-table.ts';
+
+export interface MysqlConnectorDeps {
+  readonly logger?: Logger;
+  /** Of a connector with a server of its own; a minute when absent. */
+  readonly statementTimeoutMs?: number;
+}
+
+/** Makes a connector of type `mysql` or `tidb`. Throws CONFIG_INVALID for a mode or an address that is none. */
+export function createMysqlConnector(options: ConnectorOptions, deps: MysqlConnectorDeps = {}): Connector {
+  return new MysqlConnector(options, deps);
+}
+
+class MysqlConnector implements Connector {
+  readonly name: string;
+  readonly type: string;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly #options: ConnectorOptions;
+  readonly #deps: MysqlConnectorDeps;
+  readonly #table: CachedTable;
+  readonly #mode: SaveMode;
+  #own: Store | undefined;
+
+  constructor(options: ConnectorOptions, deps: MysqlConnectorDeps) {
+    this.name = options.name;
+    this.type = options.type;
+    this.guarantee = options.addrs === 'store' ? 'exactly-once' : 'at-least-once';
+    this.#options = options;
+    this.#deps = deps;
+    this.#mode = readMode(options);
+    this.#table = new CachedTable(options);
+  }
+
+  async open(): Promise<void> {
+    if (this.guarantee === 'exactly-once' || this.#own !== undefined) return;
+    const { logger, statementTimeoutMs } = this.#deps;
+    this.#own = await this.#wrapped(() =>
+      openStore({
+        url: this.#options.addrs,
+        ...(logger === undefined ? {} : { logger }),
+        ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
+      }),
+    );
+  }
+
+  session(batch: BatchScope): ConnectorSession {
+    if (this.guarantee === 'exactly-once') {
+      const { store } = batch;
+      if (store === null)
+        throw new CodedError('CONFIG_INVALID', `Connector ${this.name}: addrs is store, and this program has no store`);
+      return this.#sessionOn(store);
+    }
+    const own = this.#own;
+    if (own === undefined) throw new CodedError('CONNECTOR_FAILED', `Connector ${this.name} is not open`);
+    return {
+      save: (rows) => this.#wrapped(() => own.transaction((transaction) => this.#sessionOn(transaction).save(rows))),
+      load: (keys) => this.#wrapped(() => this.#sessionOn(own).load(keys)),
+      query: (statement, params) => this.#wrapped(() => this.#sessionOn(own).query(statement, params)),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#own?.close();
+    this.#own = undefined;
+  }
+
+  #sessionOn(store: StoreTransaction): ConnectorSession {
+    return {
+      save: (rows) => this.#save(store, rows),
+      load: async (keys) => {
+        const statements = await this.#table.use(store, ({ table }) => buildSelects(table, keys));
+        const found: Row[] = [];
+        for (const sql of statements) found.push(...(await this.#table.watch(store.query(sql))).rows);
+        return found;
+      },
+      query: async (statement, params) => (await store.query(statement, params)).rows,
+    };
+  }
+
+  /** With the table known, every statement's text is made before the first wait: beside the commit of the batch before. */
+  async #save(store: StoreTransaction, rows: readonly unknown[]): Promise<void> {
+    if (rows.length === 0) return;
+    const build = (shapes: ShapeCache): readonly Statement[] =>
+      buildStatements(shapes.table, planWrites(shapes, rows, this.#mode), {
+        mode: this.#mode,
+        dialect: dialectOf(store.flavour, this.type),
+        maxPacketBytes: store.maxPacketBytes,
+      });
+    const statements = this.#table.tryUse(build) ?? (await this.#table.use(store, build));
+    for (const statement of statements) {
+      try {
+        await this.#table.watch(store.query(statement.sql));
+      } catch (error) {
+        throw explain(error, statement, this.#table.known);
+      }
+    }
+  }
+
+  /** Another server's trouble must not be taken for the store's; what concerns the table or a row keeps its code. */
+  async #wrapped<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof CodedError) || !serverCodes.has(error.code)) throw error;
+      throw new CodedError('CONNECTOR_FAILED', `Connector ${this.name}: ${error.message}`, {
+        class: error.class,
+        cause: error,
+        details: { ...error.details, connector: this.name },
+      });
+    }
+  }
+}
+
+const serverCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'STORE_UNREACHABLE',
+  'STORE_TIMEOUT',
+  'STORE_ACCESS_DENIED',
+  'STORE_READ_ONLY',
+  'STORE_STATEMENT',
+]);
+
+function readMode(options: ConnectorOptions): SaveMode {
+  const mode = options.params['mode'] ?? 'upsert';
+  if (mode === 'upsert' || mode === 'insert' || mode === 'update') return mode;
+  throw new CodedError('CONFIG_INVALID', `Connector ${options.name}: params.mode is ${mode}; write upsert, insert or update.`);
+}
+
+/** The table's definition, read once, and again when a row or the server shows that it has changed. */
+class CachedTable {
+  readonly #options: ConnectorOptions;
+  #shapes: ShapeCache | undefined;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  get known(): TableDefinition | undefined {
+    return this.#shapes?.table;
+  }
+
+  /** Undefined when the definition is not known, or may be out of date. */
+  tryUse<T>(work: (shapes: ShapeCache) => T): T | undefined {
+    if (this.#shapes === undefined) return undefined;
+    try {
+      return work(this.#shapes);
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code !== 'STORE_COLUMN_UNKNOWN') throw error;
+      this.#shapes = undefined; // the column may have been added since
+      return undefined;
+    }
+  }
+
+  async use<T>(store: StoreTransaction, work: (shapes: ShapeCache) => T): Promise<T> {
+    const result = this.tryUse(work);
+    if (result !== undefined) return result;
+    const { key, name } = this.#options;
+    if (key === '') throw new CodedError('STORE_TABLE_MISSING', `Connector ${name} names no table: write its key`);
+    this.#shapes = new ShapeCache(await readTable(store, parseTableName(key, store.database)));
+    return work(this.#shapes);
+  }
+
+  /** Drops the definition when the server says that it is wrong: unknown column, table or count of values. */
+  async watch<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 1054 || errno === 1136 || errno === 1146) this.#shapes = undefined;
+      throw error;
+    }
+  }
+}
+
+/** Adds the table and, where the server or the statement tells it, the row's key to a refusal. */
+function explain(error: unknown, statement: Statement, table: TableDefinition | undefined): unknown {
+  if (!(error instanceof CodedError) || error.class !== 'row' || table === undefined) return error;
+  const text = isGuardError(error.message) ? 'another row has the same value of a unique key' : error.message;
+  const number = statement.rows.length === 1 ? 1 : Number(/at row (\d+)/.exec(text)?.[1] ?? 0);
+  const write = statement.rows[number - 1];
+  const key = write === undefined || table.primaryKey.length === 0 ? undefined : safeKey(table, write.row);
+  const place = key === undefined ? table.id : `${table.id}, row ${key}`;
+  return new CodedError(error.code, `${place}: ${text}`, {
+    class: 'row',
+    cause: error,
+    details: { ...error.details, table: table.id, ...(key === undefined ? {} : { key }) },
+  });
+}
+
+function safeKey(table: TableDefinition, row: Row): string | undefined {
+  const hasKey = table.primaryKey.every(({ name }) => row[name] !== undefined && row[name] !== null);
+  return hasKey ? writeKey(table, row) : undefined; // an inserted row may leave its key to the server
+}
