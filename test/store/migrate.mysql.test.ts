@@ -1,0 +1,137 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CodedError } from '../../src/lib/error.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { onEnd } from '../support/cleanup.ts';
+import { createDatabase, eachServer } from '../support/servers.ts';
+
+eachServer((_flavour, server) => {
+  async function project(files: Readonly<Record<string, string>>) {
+    const { url } = await createDatabase(server);
+    const dir = await mkdtemp(join(tmpdir(), 'migrations-'));
+    onEnd(() => rm(dir, { recursive: true }));
+    const write = (name: string, sql: string) => writeFile(join(dir, name), sql);
+    for (const [name, sql] of Object.entries(files)) await write(name, sql);
+    const open = async (): Promise<Store> => {
+      const store = await openStore({ url });
+      onEnd(() => store.close());
+      return store;
+    };
+    const store = await open();
+    return { dir, write, open, store, migrate: () => migrate({ store, dir }) };
+  }
+
+  async function fail(work: Promise<unknown>): Promise<CodedError> {
+    const error: unknown = await work.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error instanceof CodedError) return error;
+    throw new Error(`expected a CodedError, not ${String(error)}`, { cause: error });
+  }
+
+  const own = 'kisflow:0001-flows';
+
+  describe('migrations', () => {
+    it('are applied in name order, once, after the own tables', async () => {
+      const {
+        store,
+        write,
+        migrate: run,
+      } = await project({
+        '0002-fill.sql': 'INSERT INTO a VALUES (1);',
+        '0001-make.sql': '-- the table\nCREATE TABLE a (i INT);',
+        'readme.txt': 'no SQL',
+      });
+      expect(await run()).toEqual({ applied: [own, '0001-make.sql', '0002-fill.sql'], skipped: 0 });
+      expect(await run()).toEqual({ applied: [], skipped: 3 });
+      await write('0003-more.sql', 'INSERT INTO a VALUES (2)');
+      expect(await run()).toEqual({ applied: ['0003-more.sql'], skipped: 3 });
+      expect((await store.query('SELECT i FROM a ORDER BY i')).rows).toEqual([{ i: 1 }, { i: 2 }]);
+      const { rows } = await store.query("SHOW TABLES LIKE 'kis\\_%'");
+      expect(rows.flatMap((row) => Object.values(row))).toEqual(['kis_checkpoint', 'kis_flow', 'kis_lease', 'kis_migration']);
+    });
+
+    it('without a folder, only the own tables are made; every column of theirs is explained', async () => {
+      const { store } = await project({});
+      expect(await migrate({ store })).toEqual({ applied: [own], skipped: 0 });
+      const { rows } = await store.query(
+        "SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = DATABASE() AND column_comment = ''",
+      );
+      expect(rows.map((row) => `${String(row['t'])}.${String(row['c'])}`)).toEqual([]);
+    });
+
+    it('are applied once by processes that start together', async () => {
+      const { dir, open } = await project({ '1.sql': 'CREATE TABLE a (i INT); INSERT INTO a VALUES (1);' });
+      const stores = await Promise.all([open(), open(), open(), open()]);
+      const reports = await Promise.all(stores.map((store) => migrate({ store, dir })));
+      expect(reports.flatMap(({ applied }) => applied)).toEqual([own, '1.sql']);
+      expect((await stores[0]?.query('SELECT COUNT(*) AS n FROM a'))?.rows).toEqual([{ n: 1 }]);
+    });
+
+    it('an applied file that was edited is MIGRATION_FAILED and named; comments between statements are free', async () => {
+      const { write, migrate: run } = await project({ '1.sql': 'CREATE TABLE a (i INT);' });
+      await run();
+      await write('1.sql', '-- explained\nCREATE TABLE a (i INT);\n');
+      await run();
+      for (const edited of ['CREATE TABLE a (i BIGINT);', 'CREATE TABLE a (i INT); CREATE TABLE b (i INT);', '']) {
+        await write('1.sql', edited);
+        const error = await fail(run());
+        expect(error).toMatchObject({ code: 'MIGRATION_FAILED', class: 'stop' });
+        expect(error.message).toContain('1.sql');
+      }
+    });
+
+    it('a failing statement is named with file and line; later files wait; mended, it goes on where it failed', async () => {
+      const {
+        store,
+        write,
+        migrate: run,
+      } = await project({
+        '1.sql': 'CREATE TABLE a (i INT);\nINSERT INTO a VALUES (1);\n\nINSERT INTO\n  nowhere VALUES (1);',
+        '2.sql': 'INSERT INTO a VALUES (2)',
+      });
+      const error = await fail(run());
+      expect(error).toMatchObject({ code: 'MIGRATION_FAILED', details: { file: '1.sql', line: 4 } });
+      expect(error.message).toMatch(/1\.sql, line 4: .*nowhere.*statement: INSERT INTO nowhere VALUES \(1\)$/);
+      expect((await store.query('SELECT i FROM a')).rows).toEqual([{ i: 1 }]);
+      await write('1.sql', 'CREATE TABLE a (i INT);\nINSERT INTO a VALUES (7);');
+      expect((await fail(run())).message).toContain('up to statement 2');
+      await write('1.sql', 'CREATE TABLE a (i INT);\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (3);');
+      expect((await run()).applied).toEqual(['1.sql', '2.sql']);
+      expect((await store.query('SELECT i FROM a ORDER BY i')).rows).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
+    });
+
+    it('make triggers and procedures with DELIMITER', async () => {
+      const { store, migrate: run } = await project({
+        '1.sql': `CREATE TABLE a (i INT, j INT);
+DELIMITER //
+CREATE PROCEDURE fill() BEGIN INSERT INTO a VALUES (1, 2); INSERT INTO a VALUES (3, 4); END//
+DELIMITER ;
+CALL fill();`,
+      });
+      await run();
+      expect((await store.query('SELECT i FROM a ORDER BY i')).rows).toEqual([{ i: 1 }, { i: 3 }]);
+    });
+
+    it('need no right to make tables once they are applied', async () => {
+      const { store, dir, migrate: run } = await project({ '1.sql': 'CREATE TABLE a (i INT)' });
+      await run();
+      const { connection, url } = await createDatabase(server);
+      const user = `u${Math.random().toString(36).slice(2, 10)}`;
+      await connection.query(
+        `CREATE USER '${user}'@'%' IDENTIFIED BY 'pw'; GRANT SELECT ON \`${store.database}\`.* TO '${user}'@'%'`,
+      );
+      onEnd(async () => {
+        await connection.query(`DROP USER '${user}'@'%'`);
+      });
+      expect(url).not.toContain(user);
+      const reader = await openStore({ url: `mysql://${user}:pw@${server.host}:${server.port}/${store.database}` });
+      onEnd(() => reader.close());
+      expect(await migrate({ store: reader, dir })).toEqual({ applied: [], skipped: 2 });
+    });
+  });
+});
