@@ -4,8 +4,22 @@ import { describe, expect, it } from 'vitest';
 
 /** DESIGN section 10: what each folder of src may import. A folder may always import itself. */
 const everything = [
-  'lib', 'row', 'config', 'store', 'connector', 'checkpoint', 'flow', 'router', 'source', 'snapshot', 'repair', 'daemon', 'job',
-  'console', 'embedded', 'cli',
+  'lib',
+  'row',
+  'config',
+  'store',
+  'connector',
+  'checkpoint',
+  'flow',
+  'router',
+  'source',
+  'snapshot',
+  'repair',
+  'daemon',
+  'job',
+  'console',
+  'embedded',
+  'cli',
 ] as const;
 const walls: Record<string, readonly string[]> = {
   lib: [],
@@ -105,7 +119,9 @@ describe('the tree is tidy', () => {
 
   it('user functions import kisflow and packages, nothing of src', () => {
     const wrong = [...filesUnder('functions', '.ts'), ...filesUnder('demo', '.ts')].flatMap((file) =>
-      importsOf(file).filter((name) => name.includes('/src/') || name.startsWith('..')).map((name) => `${file} imports ${name}`),
+      importsOf(file)
+        .filter((name) => name.includes('/src/') || name.startsWith('..'))
+        .map((name) => `${file} imports ${name}`),
     );
     expect(wrong).toEqual([]);
   });
@@ -116,11 +132,14 @@ describe('the tree is tidy', () => {
   });
 
   it('types are not escaped from: no any, no ts-ignore, no enum, no namespace, no skipped test', () => {
-    const escapes = /:\s*any\b|\bas any\b|@ts-(ignore|expect-error|nocheck)|^\s*(export\s+)?(const\s+)?enum\s|^\s*(export\s+)?namespace\s/m;
+    const escapes =
+      /:\s*any\b|\bas any\b|@ts-(ignore|expect-error|nocheck)|^\s*(export\s+)?(const\s+)?enum\s|^\s*(export\s+)?namespace\s/m;
     const skipped = /\b(it|test|describe)\.(only|skip|todo)\(/;
     const wrong = [
       ...sources.filter((file) => escapes.test(readFileSync(join(root, file), 'utf8'))),
-      ...filesUnder('test', '.ts').filter((file) => skipped.test(readFileSync(join(root, file), 'utf8')) && !file.endsWith('tidy.test.ts')),
+      ...filesUnder('test', '.ts').filter(
+        (file) => skipped.test(readFileSync(join(root, file), 'utf8')) && !file.endsWith('tidy.test.ts'),
+      ),
     ];
     expect(wrong).toEqual([]);
   });

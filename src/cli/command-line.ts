@@ -27,8 +27,13 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
   const command = commands.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const near = nearest(name, commands.map((candidate) => candidate.name));
-    complain(`kisflow: unknown command "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}. \`kisflow help\` lists them.`);
+    const near = nearest(
+      name,
+      commands.map((candidate) => candidate.name),
+    );
+    complain(
+      `kisflow: unknown command "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}. \`kisflow help\` lists them.`,
+    );
     return exitCode.usage;
   }
   const parsed = parse(command, rest);
@@ -54,8 +59,9 @@ function parse(command: Command, args: readonly string[]): ParsedLine | string {
     const options: CommandOptions = { ...commonOptions, ...command.options };
     const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     const { positionals } = parsed;
-    // parseArgs types multiple options as lists; no command declares one
-    const values = parsed.values as ParsedLine['values'];
+    const values: Record<string, string | boolean | undefined> = {};
+    // parseArgs gives lists for options that may come twice: no command has one
+    for (const [name, value] of Object.entries(parsed.values)) if (!Array.isArray(value)) values[name] = value;
     const [least, most] = command.positionals ?? [0, 0];
     const level = values['log-level'];
     if (level !== undefined && !logLevels.includes(String(level))) return `--log-level is one of ${logLevels.join(', ')}`;

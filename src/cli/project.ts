@@ -12,9 +12,7 @@ export interface ProjectFiles {
 }
 
 /** Loads functions and configuration; rejects with one CONFIG_INVALID that holds the mistakes of both. */
-export async function loadProjectFiles(
-  context: Pick<CommandContext, 'conf' | 'functions' | 'env'>,
-): Promise<ProjectFiles> {
+export async function loadProjectFiles(context: Pick<CommandContext, 'conf' | 'functions' | 'env'>): Promise<ProjectFiles> {
   const problems: CodedError[] = [];
   const note = (error: unknown): undefined => {
     if (!(error instanceof CodedError) || error.code !== 'CONFIG_INVALID') throw error;
@@ -39,7 +37,10 @@ export async function loadProjectFiles(
 export function requireStoreUrl(configuration: Configuration): string {
   const url = configuration.global.store?.url;
   if (url === undefined || url === '') {
-    throw new CodedError('CONFIG_INVALID', 'There is no store: add a document with `kistype: global` and `store: {url: mysql://user:pass@host:3306/kisflow}`.');
+    throw new CodedError(
+      'CONFIG_INVALID',
+      'There is no store: add a document with `kistype: global` and `store: {url: mysql://user:pass@host:3306/kisflow}`.',
+    );
   }
   return url;
 }

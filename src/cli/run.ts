@@ -2,6 +2,7 @@ import { createMysqlConnector } from '../connector/mysql.ts';
 import { builtInKinds, type ConnectorKinds } from '../connector/registry.ts';
 import { assemble } from '../daemon/assemble.ts';
 import { runDaemon } from '../daemon/daemon.ts';
+import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
 import type { FlowReport } from '../daemon/flow-service.ts';
 import { runFlow } from '../flow/runner.ts';
 import { CodedError } from '../lib/error.ts';
@@ -44,19 +45,21 @@ export const run: Command = {
 
 async function runProject(context: CommandContext, project: ProjectFiles, store: Store): Promise<number> {
   const { configuration, functions } = project;
+  const sources = openSources(context, configuration);
+  const storeSources = await findStoreSources(store, sources, context.stop);
+  refuseCycles(configuration, { storeDatabase: store.database, storeSources });
   const { flows, connectors } = assemble({
     configuration,
     functions: functions.map(({ definition }) => definition),
     kinds,
     storeDatabase: store.database,
+    storeSources,
   });
   if (flows.length === 0) {
-    throw new CodedError('CONFIG_INVALID', `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`);
-  }
-  const sources = new Map<string, Source>();
-  for (const spec of configuration.sources.values()) {
-    const { name, url, server_id: serverId } = spec;
-    sources.set(name, createBinlogSource({ name, url, serverId, logger: context.logger }));
+    throw new CodedError(
+      'CONFIG_INVALID',
+      `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`,
+    );
   }
   const deadline = armDeadline(context, configuration.global.stop_deadline * 1000);
   try {
@@ -81,6 +84,16 @@ async function runProject(context: CommandContext, project: ProjectFiles, store:
   }
 }
 
+/** The sources that a running flow names. */
+function openSources(context: CommandContext, configuration: ProjectFiles['configuration']): ReadonlyMap<string, Source> {
+  const used = new Set([...configuration.flows.values()].filter((flow) => flow.status === 1).map((flow) => flow.source?.name));
+  const sources = new Map<string, Source>();
+  for (const { name, url, server_id: serverId } of configuration.sources.values()) {
+    if (used.has(name)) sources.set(name, createBinlogSource({ name, url, serverId, logger: context.logger }));
+  }
+  return sources;
+}
+
 /** Aborts on the second signal, or when a stop takes longer than its deadline (L11). */
 function armDeadline(context: CommandContext, ms: number): { readonly signal: AbortSignal; disarm(): void } {
   const late = new AbortController();
@@ -102,13 +115,37 @@ function armDeadline(context: CommandContext, ms: number): { readonly signal: Ab
 function conclude(context: CommandContext, reports: readonly FlowReport[], aborted: AbortSignal): number {
   const failed = reports.filter((report) => report.state === 'failed');
   if (context.json) {
-    context.print(JSON.stringify({ flows: reports.map(({ error, ...rest }) => ({ ...rest, error: error?.message ?? null, code: error?.code ?? null })) }));
+    context.print(
+      JSON.stringify({
+        flows: reports.map(({ error, ...rest }) => ({ ...rest, error: error?.message ?? null, code: error?.code ?? null })),
+      }),
+    );
   } else if (context.options['until-current'] === true) {
-    const rows = reports.map((report) => [report.name, report.state, formatCount(report.committed), formatCount(report.filtered), report.error?.code ?? '']);
-    context.print(formatTable([{ title: 'flow' }, { title: 'state' }, { title: 'changes', isNumber: true }, { title: 'filtered', isNumber: true }, { title: 'error' }], rows));
+    const rows = reports.map((report) => [
+      report.name,
+      report.state,
+      formatCount(report.committed),
+      formatCount(report.filtered),
+      report.error?.code ?? '',
+    ]);
+    context.print(
+      formatTable(
+        [
+          { title: 'flow' },
+          { title: 'state' },
+          { title: 'changes', isNumber: true },
+          { title: 'filtered', isNumber: true },
+          { title: 'error' },
+        ],
+        rows,
+      ),
+    );
   }
   if (aborted.aborted) {
-    context.logger.error({ code: 'STOP_DEADLINE' }, 'stopped before everything was committed; the next start goes on from the last checkpoint');
+    context.logger.error(
+      { code: 'STOP_DEADLINE' },
+      'stopped before everything was committed; the next start goes on from the last checkpoint',
+    );
     return exitCode.failed;
   }
   context.logger.info({ flows: reports.length, failed: failed.length }, 'stopped');
@@ -119,6 +156,7 @@ function readNumber(context: CommandContext, name: string, fallback: number): nu
   const text = context.options[name];
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) throw new CodedError('CONFIG_INVALID', `--${name} takes a whole number, not "${String(text)}".`);
+  if (!Number.isInteger(value) || value <= 0)
+    throw new CodedError('CONFIG_INVALID', `--${name} takes a whole number, not "${String(text)}".`);
   return value;
 }

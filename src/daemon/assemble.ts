@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
-import { computedTables, isSameServer } from '../config/plan.ts';
+import { computedTables } from '../config/plan.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
@@ -17,6 +17,8 @@ export interface AssembleOptions {
   readonly functions: readonly FunctionDefinition[];
   readonly kinds: ConnectorKinds;
   readonly storeDatabase: string;
+  /** Sources that are the store's own server (see same-server.ts). */
+  readonly storeSources: ReadonlySet<string>;
 }
 
 /** What the daemon runs, made from configuration and functions; connectors are made and not yet open. */
@@ -51,7 +53,10 @@ function assembleFlow(
   const { source } = spec;
   const start = parseStart(source?.start ?? '');
   if (source === undefined || start === undefined) {
-    throw new CodedError('CONFIG_INVALID', `Flow ${spec.flow_name}: source.start is missing; write earliest, latest or a position.`);
+    throw new CodedError(
+      'CONFIG_INVALID',
+      `Flow ${spec.flow_name}: source.start is missing; write earliest, latest or a position.`,
+    );
   }
   return {
     flow: flowOf(spec, options),
@@ -82,14 +87,16 @@ function flowOf(spec: FlowSpec, { configuration, registry }: AssembleOptions & {
   return buildFlow({ name: spec.flow_name, isEnabled: spec.status === 1, steps }, registry);
 }
 
-/** The tables that a flow reads. Where the source may be the store's server, wildcards leave computed tables out (L9). */
-function wantedTables(source: { readonly name: string; readonly tables: readonly string[] }, options: AssembleOptions): TablePredicate {
-  const { configuration, storeDatabase } = options;
-  const spec = configuration.sources.get(source.name);
-  const mayBeStore = spec !== undefined && isSameServer(configuration, spec);
+/** The tables that a flow reads. On the store's own server no wildcard matches what flows write (L9). */
+function wantedTables(
+  source: { readonly name: string; readonly tables: readonly string[] },
+  options: AssembleOptions,
+): TablePredicate {
+  const { configuration, storeDatabase, storeSources } = options;
+  if (!storeSources.has(source.name)) return compilePatterns(source.tables);
   const computed = computedTables(configuration, storeDatabase);
   return compilePatterns(
     source.tables,
-    (schema, table) => (mayBeStore || schema === storeDatabase) && (isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`)),
+    (schema, table) => isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`),
   );
 }

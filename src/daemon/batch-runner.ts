@@ -75,9 +75,7 @@ export class BatchRunner {
     const sequence = this.#sequence;
     this.#sequence += 1;
     const computed = deferred<void>();
-    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve() }).finally(() =>
-      computed.resolve(),
-    );
+    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve() }).finally(() => computed.resolve());
     committed.catch(() => {}); // whoever awaits `committed` gets the error; nobody may be awaiting it yet
     return { batch, sequence, computed: computed.promise, committed };
   }
@@ -225,6 +223,11 @@ function atBatch(error: CodedError, flow: string, batch: Batch): CodedError {
   return new CodedError(error.code, `Flow ${flow} at ${position} (${what}): ${error.message}`, {
     class: error.class,
     cause: error.cause,
-    details: { ...error.details, flow, position, ...(group === undefined ? {} : { table: group.table.id, key: JSON.stringify(key) }) },
+    details: {
+      ...error.details,
+      flow,
+      position,
+      ...(group === undefined ? {} : { table: group.table.id, key: JSON.stringify(key) }),
+    },
   });
 }

@@ -131,10 +131,15 @@ export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unkno
   for (const part of batch.parts) {
     for (const group of part.groups) {
       if (shape === 'change') pushChanges(rows, group, part);
-      else if (group.op !== 'delete') for (const row of group.after) rows.push(row);
+      else if (group.op !== 'delete') pushAll(rows, group.after);
     }
   }
   return { rows, filtered: batch.size - rows.length };
+}
+
+/** Not `push(...rows)`: a group may have more rows than a call may have arguments. */
+function pushAll(rows: unknown[], more: readonly unknown[]): void {
+  for (const row of more) rows.push(row);
 }
 
 function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): void {

@@ -49,7 +49,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   if (options.stop.aborted || options.abort.aborted) stop.abort();
   const leases = new LeaseKeeper({ store: options.store, holder: holderName(), ttlMs: options.leaseTtlMs });
   const records = new FlowRecords(options.store);
-  const services = options.flows.map((subject) => makeService({ ...options, stop: stop.signal }, { subject, sources, leases, records }));
+  const services = options.flows.map((subject) =>
+    makeService({ ...options, stop: stop.signal }, { subject, sources, leases, records }),
+  );
   const watching = new AbortController();
   const watches = Promise.all([
     renewLeases(options, { leases, records, services, signal: watching.signal }),
@@ -81,7 +83,9 @@ async function openSources(options: DaemonOptions): Promise<ReadonlyMap<string, 
       hasGtid: identity.hasGtid,
       logger: options.logger,
       graceMs: 500,
+      windowMs: 3000,
       nearBytes: 64 * 1024 * 1024,
+      joinBytes: 1024 * 1024,
       gatherMs: 50,
     });
     opened.set(name, { source, pool, hasGtid: identity.hasGtid, head });

@@ -117,7 +117,7 @@ export class FlowService {
 
   /** Runs until the stop signal; never rejects: a failure is the flow's state. With `once`, until the first run ends. */
   async run(options: { readonly once: boolean }): Promise<void> {
-    const { stop, pollMs } = this.#options;
+    const { stop, pollMs, retryLimitMs } = this.#options;
     const retry = new Backoff({ firstMs: 200, maxMs: 5000 });
     const since = Date.now();
     while (!stop.aborted) {
@@ -137,7 +137,11 @@ export class FlowService {
         const hasRun = await this.#runOnce();
         retry.reset();
         if (hasRun && options.once) break;
-        if (!hasRun) await sleep(pollMs, stop);
+        if (hasRun) continue;
+        if (Date.now() - since > retryLimitMs) {
+          throw new CodedError('FLOW_HELD', `Flow ${this.name} is run by another daemon, which holds its lease.`);
+        }
+        await sleep(pollMs, stop);
       } catch (failure) {
         await this.#noteEnd(failure, { retry, since });
       }
@@ -204,7 +208,10 @@ export class FlowService {
     abort.addEventListener('abort', onAbort);
     try {
       await this.#setState('running');
-      this.#options.logger.info({ flow: this.name, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
+      this.#options.logger.info(
+        { flow: this.name, position: formatPosition(checkpoint.position), epoch: lease.epoch },
+        'flow runs',
+      );
       pool.add(feed);
       if (stop.aborted) this.finish();
       await runFlowWorker({ feed, runner, drain: drain.signal, idleSaveMs: 5000 });
@@ -259,8 +266,7 @@ export class FlowService {
   async #noteEnd(failure: unknown, tries: { readonly retry: Backoff; readonly since: number }): Promise<void> {
     const { logger, stop, abort, retryLimitMs } = this.#options;
     if (abort.aborted) return;
-    const error =
-      failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
+    const error = failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
     if (error.code === 'LEASE_LOST') {
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;

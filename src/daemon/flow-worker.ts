@@ -59,7 +59,14 @@ class FlowWorker {
       const previous = this.#previous;
       const winner = await Promise.race([
         this.#next.then(() => 'batch' as const),
-        ...(previous === undefined ? [] : [previous.committed.then(() => 'settled' as const, () => 'settled' as const)]),
+        ...(previous === undefined
+          ? []
+          : [
+              previous.committed.then(
+                () => 'settled' as const,
+                () => 'settled' as const,
+              ),
+            ]),
       ]);
       if (winner === 'batch') break;
       await this.#settle();

@@ -1,19 +1,14 @@
-import { deferred, sleep } from '../lib/abort.ts';
+import { sleep } from '../lib/abort.ts';
 import { describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
-import type { TransactionPart } from '../row/change.ts';
-import type { ReaderState, Source, TransactionSink } from '../source/contract.ts';
-import { Progress } from './batch.ts';
+import type { ReaderState } from '../source/contract.ts';
 import type { FlowFeed } from './feed.ts';
+import { Reader, type ReaderLimits } from './reader.ts';
 
-export interface ReaderPoolOptions {
-  readonly source: Source;
-  readonly hasGtid: boolean;
+export interface ReaderPoolOptions extends ReaderLimits {
   readonly logger: Logger;
-  /** How long a full feed may hold up the others of its reader before it gets a reader of its own. */
-  readonly graceMs: number;
   /** Feeds at most this far apart in one binlog file begin with one reader. */
   readonly nearBytes: number;
   /** How long a new feed waits for others that start with it. */
@@ -117,7 +112,10 @@ export class ReaderPool {
       const failure = error instanceof Error ? error : new Error(describeError(error));
       if (feeds.length === 1) feeds[0]?.fail(failure);
       else {
-        this.#options.logger.warn({ error: describeError(failure), flows: feeds.map((feed) => feed.flow) }, 'reader ended, flows read apart');
+        this.#options.logger.warn(
+          { error: describeError(failure), flows: feeds.map((feed) => feed.flow) },
+          'reader ended, flows read apart',
+        );
         for (const feed of feeds) this.#start([feed]);
       }
       return;
@@ -139,8 +137,9 @@ export class ReaderPool {
   }
 
   #mergeOnce(): void {
-    for (const from of this.#readers) {
-      for (const into of this.#readers) {
+    const readers = [...this.#readers];
+    for (const from of readers.toReversed()) {
+      for (const into of readers) {
         if (from === into || !from.isLive || !into.canTake(from.feeds)) continue;
         const feeds = from.clear();
         this.#options.logger.info({ flows: feeds.map((feed) => feed.flow) }, 'flow has caught up and joins');
@@ -148,133 +147,5 @@ export class ReaderPool {
         break;
       }
     }
-  }
-}
-
-interface ReaderOptions extends ReaderPoolOptions {
-  readonly onOverflow: (feed: FlowFeed) => void;
-}
-
-/** One connection that reads the binlog for a set of feeds. */
-class Reader implements TransactionSink {
-  readonly #options: ReaderOptions;
-  readonly #feeds = new Set<FlowFeed>();
-  readonly #stopping = new AbortController();
-  readonly #stopped = deferred<void>();
-  readonly #wanted = new Map<string, boolean>();
-  #progress: Progress | undefined;
-  #isBetweenTransactions = true;
-  state: ReaderState = { isConnected: false, lastEventAt: Date.now(), lastError: undefined };
-  ended: Promise<void> = Promise.resolve();
-
-  constructor(options: ReaderOptions) {
-    this.#options = options;
-  }
-
-  get feeds(): readonly FlowFeed[] {
-    return [...this.#feeds];
-  }
-
-  get isLive(): boolean {
-    return this.#feeds.size > 0 && !this.#stopping.signal.aborted;
-  }
-
-  has(feed: FlowFeed): boolean {
-    return this.#feeds.has(feed);
-  }
-
-  /** Whether these feeds lack nothing that this reader has read already. */
-  canTake(feeds: readonly FlowFeed[]): boolean {
-    const progress = this.#progress;
-    if (progress === undefined || !this.isLive || !this.#isBetweenTransactions) return false;
-    return feeds.every((feed) => {
-      if (feed.isFull) return false;
-      if (comparePositions(feed.receivedPlace, progress.place) < 0 && !this.#options.hasGtid) return false;
-      const read = progress.toPosition();
-      return this.#options.hasGtid ? gtidContains(feed.received.gtid, read.gtid) : feed.received.server === read.server;
-    });
-  }
-
-  take(feeds: readonly FlowFeed[]): void {
-    for (const feed of feeds) {
-      feed.attach();
-      this.#feeds.add(feed);
-    }
-    this.#wanted.clear();
-  }
-
-  drop(feed: FlowFeed): void {
-    if (!this.#feeds.delete(feed)) return;
-    this.#wanted.clear();
-    if (this.#feeds.size === 0) this.stop();
-  }
-
-  /** Lets go of all feeds and stops. */
-  clear(): FlowFeed[] {
-    const feeds = [...this.#feeds];
-    this.#feeds.clear();
-    this.stop();
-    return feeds;
-  }
-
-  stop(): void {
-    this.#stopping.abort();
-    this.#stopped.resolve();
-  }
-
-  async run(): Promise<void> {
-    const { source, hasGtid } = this.#options;
-    const from = this.#firstPosition();
-    this.#progress = new Progress({ ...from, rows: 0 }, { hasGtid });
-    await source.read({
-      from,
-      sink: this,
-      signal: this.#stopping.signal,
-      wants: (schema, table) => this.#wants(schema, table),
-      onState: (state) => {
-        this.state = state;
-      },
-    });
-  }
-
-  push(part: TransactionPart): Promise<void> | undefined {
-    let isHeld = false;
-    for (const feed of this.#feeds) {
-      if (feed.push(part) !== undefined) isHeld = true;
-    }
-    this.#isBetweenTransactions = part.isFinal;
-    if (part.isFinal) this.#progress?.moveTo(part);
-    return isHeld ? this.#hold() : undefined;
-  }
-
-  async #hold(): Promise<void> {
-    for (;;) {
-      const full = this.feeds.filter((feed) => feed.isFull);
-      if (full.length === 0) return;
-      const drained = full.map((feed) => feed.drained);
-      if (this.#stopping.signal.aborted) return;
-      if (full.length === this.#feeds.size) {
-        await Promise.race([...drained, this.#stopped.promise]);
-        continue;
-      }
-      await Promise.race([Promise.all(drained), sleep(this.#options.graceMs, this.#stopping.signal)]);
-      const slow = this.feeds.filter((feed) => feed.isFull);
-      if (slow.length < this.#feeds.size) for (const feed of slow) this.#options.onOverflow(feed);
-    }
-  }
-
-  #firstPosition(): Position {
-    const [first, ...others] = this.feeds.map((feed) => feed.received);
-    if (first === undefined) throw new Error('a reader needs a feed');
-    return others.reduce((least, next) => (comparePositions(next, least) < 0 ? next : least), first);
-  }
-
-  #wants(schema: string, table: string): boolean {
-    const id = `${schema}.${table}`;
-    const known = this.#wanted.get(id);
-    if (known !== undefined) return known;
-    const isWanted = this.feeds.some((feed) => feed.wants(schema, table));
-    this.#wanted.set(id, isWanted);
-    return isWanted;
   }
 }

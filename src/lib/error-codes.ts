@@ -103,6 +103,10 @@ export const errorCodes = {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
   },
+  FLOW_HELD: {
+    meaning: 'Another daemon runs the flow, so a run until it is current cannot.',
+    remedy: 'Stop the other daemon, or let it do the work: `kisflow status` shows the holder.',
+  },
   FLOW_CHECKPOINT_MISMATCH: {
     meaning: 'The flow stands inside a huge transaction and its tables were changed since.',
     remedy: 'Restore the flow’s source.tables until the transaction has passed, or give the flow a new start.',

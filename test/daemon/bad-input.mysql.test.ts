@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress, SqlFlavour } from '../../src/embedded/server.ts';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
@@ -6,7 +7,10 @@ import { createShopProject, disagreements, type ShopProject } from '../support/s
 import { waitFor } from '../support/wait-for.ts';
 
 /** Runs the project until it is current or fails; gives the exit code and all that it said. */
-async function runOnce(project: ShopProject, env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; said: string }> {
+async function runOnce(
+  project: ShopProject,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; said: string }> {
   const daemon = await spawnDaemon(['run', '--until-current'], { cwd: project.folder, env: { ...project.env, ...env } });
   const { code } = await daemon.waitForExit(60_000);
   return { code, said: [...daemon.stdout, ...daemon.stderr].join('\n') };
@@ -33,7 +37,7 @@ async function startRunning(project: ShopProject): Promise<DaemonProcess> {
 }
 
 async function storeCount(project: ShopProject, table: string): Promise<number> {
-  const [rows] = await project.store.connection.query<never[] & { n: number }[]>(`SELECT COUNT(*) AS n FROM ${table}`);
+  const [rows] = await project.store.connection.query<(RowDataPacket & { n: number })[]>(`SELECT COUNT(*) AS n FROM ${table}`);
   return rows[0]?.n ?? -1;
 }
 
@@ -54,7 +58,9 @@ eachServer((flavour: SqlFlavour, server) => {
     it('missing grant', async () => {
       const project = await createShopProject({ source: server, store: server });
       const user = `u${Date.now() % 1_000_000}`;
-      await project.source.connection.query(`CREATE USER ${user}@'%' IDENTIFIED BY 'p'; GRANT SELECT ON \`${project.source.name}\`.* TO ${user}@'%'`);
+      await project.source.connection.query(
+        `CREATE USER ${user}@'%' IDENTIFIED BY 'p'; GRANT SELECT ON \`${project.source.name}\`.* TO ${user}@'%'`,
+      );
       try {
         await expectCode(project, 'SOURCE_GRANT_MISSING', { SOURCE_URL: `mysql://${user}:p@${server.host}:${server.port}` });
       } finally {
@@ -89,9 +95,11 @@ eachServer((flavour: SqlFlavour, server) => {
       const source = await startPrivateServer(flavour);
       const project = await createShopProject({ source, store: server });
       expect((await runOnce(project)).code).toBe(0);
-      await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL); FLUSH LOGS; INSERT INTO orders VALUES (2, 1, 100, NULL); FLUSH LOGS');
+      await project.source.connection.query(
+        'INSERT INTO orders VALUES (1, 1, 100, NULL); FLUSH LOGS; INSERT INTO orders VALUES (2, 1, 100, NULL); FLUSH LOGS',
+      );
       const last = flavour === 'mysql' ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS';
-      const [rows] = await project.source.connection.query<never[] & { File: string }[]>(last);
+      const [rows] = await project.source.connection.query<(RowDataPacket & { File: string })[]>(last);
       await waitFor(async () => {
         await project.source.connection.query(`PURGE BINARY LOGS TO '${rows[0]?.File}'`);
         const [logs] = await project.source.connection.query<never[]>('SHOW BINARY LOGS');
@@ -117,7 +125,9 @@ eachServer((flavour: SqlFlavour, server) => {
     it('unreachable and wrong password', async () => {
       const project = await createShopProject({ source: server, store: server });
       await expectCode(project, 'STORE_UNREACHABLE', { STORE_URL: 'mysql://u:p@127.0.0.1:1/k' });
-      await expectCode(project, 'STORE_ACCESS_DENIED', { STORE_URL: `mysql://${server.user}:wrong@${server.host}:${server.port}/k` });
+      await expectCode(project, 'STORE_ACCESS_DENIED', {
+        STORE_URL: `mysql://${server.user}:wrong@${server.host}:${server.port}/k`,
+      });
     });
 
     it('read-only: waited for under its code, and nothing is lost', async () => {
@@ -125,7 +135,10 @@ eachServer((flavour: SqlFlavour, server) => {
       const project = await createShopProject({ source: server, store });
       expect((await runOnce(project)).code).toBe(0);
       const user = "CREATE USER w@'%' IDENTIFIED BY 'p'; GRANT ALL ON *.* TO w@'%'";
-      const revoke = flavour === 'mysql' ? "; REVOKE SUPER, CONNECTION_ADMIN ON *.* FROM w@'%'" : "; REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM w@'%'";
+      const revoke =
+        flavour === 'mysql'
+          ? "; REVOKE SUPER, CONNECTION_ADMIN ON *.* FROM w@'%'"
+          : "; REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM w@'%'";
       await project.store.connection.query(user + revoke);
       const env = { STORE_URL: `mysql://w:p@${store.host}:${store.port}/${project.store.name}` };
       const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, ...env } });
@@ -163,12 +176,16 @@ eachServer((flavour: SqlFlavour, server) => {
     it('a row that violates a constraint: the rows before it are written, it is named, and the flow stops', async () => {
       const project = await readyProject(server);
       await project.store.connection.query('ALTER TABLE orders_copy ADD CONSTRAINT positive CHECK (cents >= 0)');
-      await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 1, NULL), (2, 1, 2, NULL), (3, 1, -3, NULL), (4, 1, 4, NULL)');
+      await project.source.connection.query(
+        'INSERT INTO orders VALUES (1, 1, 1, NULL), (2, 1, 2, NULL), (3, 1, -3, NULL), (4, 1, 4, NULL)',
+      );
       const said = await expectCode(project, 'STORE_CONSTRAINT');
       expect(said).toMatch(/orders.*\{\\?"id\\?":3\}/);
       expect(await storeCount(project, 'orders_copy')).toBe(2);
       expect(await storeCount(project, 'totals WHERE n = 4')).toBe(1);
-      await project.store.connection.query(flavour === 'mysql' ? 'ALTER TABLE orders_copy DROP CHECK positive' : 'ALTER TABLE orders_copy DROP CONSTRAINT positive');
+      await project.store.connection.query(
+        flavour === 'mysql' ? 'ALTER TABLE orders_copy DROP CHECK positive' : 'ALTER TABLE orders_copy DROP CONSTRAINT positive',
+      );
       expect((await runOnce(project)).code).toBe(0);
       expect(await disagreements(project)).toEqual([]);
     });
@@ -191,7 +208,10 @@ eachServer((flavour: SqlFlavour, server) => {
       await project.source.connection.query('SELECT 1');
       const conf = await import('node:fs/promises');
       const file = `${project.folder}/conf/shop.yml`;
-      await conf.writeFile(file, (await conf.readFile(file, 'utf8')).replace('option: {cname: totals}', 'option: {cname: totals, timeout: 700}'));
+      await conf.writeFile(
+        file,
+        (await conf.readFile(file, 'utf8')).replace('option: {cname: totals}', 'option: {cname: totals, timeout: 700}'),
+      );
       const daemon = await startRunning(project);
       await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
       await daemon.waitForLine(new RegExp(`"flow":"totals".*${code}|${code}.*"flow":"totals"`));

@@ -10,7 +10,10 @@ import { waitFor } from '../support/wait-for.ts';
  * Two daemons want the same flows while the source changes. Each in turn is frozen (SIGSTOP) for longer than its lease, so that
  * the other takes over, and is then woken in the middle of its work. At the end source and store are compared to the row.
  */
-export async function fightAndCompare(server: SqlAddress, options: { readonly forMs: number; readonly seed: number }): Promise<void> {
+export async function fightAndCompare(
+  server: SqlAddress,
+  options: { readonly forMs: number; readonly seed: number },
+): Promise<void> {
   const random = randomFrom(options.seed);
   const project = await createShopProject({ source: server, store: server });
   const place = { cwd: project.folder, env: project.env };
@@ -31,8 +34,12 @@ export async function fightAndCompare(server: SqlAddress, options: { readonly fo
   stop.abort();
   await writing;
   for (const daemon of daemons) daemon.kill('SIGTERM');
-  for (const daemon of daemons) expect(await daemon.waitForExit(60_000), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
-  expect(daemons.every((daemon) => runs(daemon) > 2), 'both took the flows over, more than once').toBe(true);
+  for (const daemon of daemons)
+    expect(await daemon.waitForExit(60_000), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+  expect(
+    daemons.every((daemon) => runs(daemon) > 2),
+    'both took the flows over, more than once',
+  ).toBe(true);
   const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);

@@ -9,7 +9,10 @@ import { setTimeout as delay } from 'node:timers/promises';
  * Kills the daemon with -9 at random moments while the source changes, then lets it catch up, and compares source and store
  * to the row: plain upserts in one flow, increments in another.
  */
-export async function killAndCompare(server: SqlAddress, options: { readonly kills: number; readonly seed: number }): Promise<void> {
+export async function killAndCompare(
+  server: SqlAddress,
+  options: { readonly kills: number; readonly seed: number },
+): Promise<void> {
   const random = randomFrom(options.seed);
   const project = await createShopProject({ source: server, store: server });
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];

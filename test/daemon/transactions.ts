@@ -44,7 +44,14 @@ export function makeParts(shapes: readonly Shape[], numbering: Numbering): Trans
     shape.parts.forEach(([wanted, other], j) => {
       offset += 10;
       const rows = Array.from({ length: wanted }, () => ({ id: (next += 1), n: i }));
-      const groups = [group(shape.op, tables.wanted, rows), group('insert', tables.other, Array.from({ length: other }, () => ({ id: 0 })))];
+      const groups = [
+        group(shape.op, tables.wanted, rows),
+        group(
+          'insert',
+          tables.other,
+          Array.from({ length: other }, () => ({ id: 0 })),
+        ),
+      ];
       parts.push({
         groups: groups.filter((each) => (each.op === 'delete' ? each.before : each.after).length > 0),
         file: i < 6 ? 'binlog.000009' : 'binlog.000010',

@@ -1,0 +1,163 @@
+import { deferred, sleep } from '../lib/abort.ts';
+import { gtidContains } from '../row/gtid.ts';
+import { comparePositions, type Position } from '../row/position.ts';
+import type { TransactionPart } from '../row/change.ts';
+import type { ReaderState, Source, TransactionSink } from '../source/contract.ts';
+import { Progress } from './batch.ts';
+import type { FlowFeed } from './feed.ts';
+
+export interface ReaderLimits {
+  readonly source: Source;
+  readonly hasGtid: boolean;
+  /** For how much of each window a full feed may hold up the others of its reader before it gets a reader of its own. */
+  readonly graceMs: number;
+  readonly windowMs: number;
+  /** A reader that is at most this far behind a feed may take it over. */
+  readonly joinBytes: number;
+}
+
+export interface ReaderOptions extends ReaderLimits {
+  /** A feed has held up the others for too long. */
+  readonly onOverflow: (feed: FlowFeed) => void;
+}
+
+/** One connection that reads the binlog for a set of feeds. */
+export class Reader implements TransactionSink {
+  readonly #options: ReaderOptions;
+  readonly #feeds = new Set<FlowFeed>();
+  readonly #stopping = new AbortController();
+  readonly #stopped = deferred<void>();
+  readonly #wanted = new Map<string, boolean>();
+  readonly #heldMs = new Map<FlowFeed, number>();
+  #windowStart = 0;
+  #progress: Progress | undefined;
+  #isBetweenTransactions = true;
+  state: ReaderState = { isConnected: false, lastEventAt: Date.now(), lastError: undefined };
+  ended: Promise<void> = Promise.resolve();
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  get feeds(): readonly FlowFeed[] {
+    return [...this.#feeds];
+  }
+
+  get isLive(): boolean {
+    return this.#feeds.size > 0 && !this.#stopping.signal.aborted;
+  }
+
+  has(feed: FlowFeed): boolean {
+    return this.#feeds.has(feed);
+  }
+
+  /**
+   * Whether these feeds may join: they lack nothing that this reader has read already, and it is not so far behind them, nor so
+   * held up by a slow feed of its own, that they would have to wait for it.
+   */
+  canTake(feeds: readonly FlowFeed[]): boolean {
+    const progress = this.#progress;
+    if (progress === undefined || !this.isLive || !this.#isBetweenTransactions) return false;
+    if (this.feeds.some((feed) => feed.isFull)) return false;
+    const read = progress.toPosition();
+    return feeds.every((feed) => {
+      const { received } = feed;
+      if (feed.isFull || received.file !== read.file || received.offset - read.offset > this.#options.joinBytes) return false;
+      if (this.#options.hasGtid) return gtidContains(received.gtid, read.gtid);
+      return received.server === read.server && received.offset >= read.offset;
+    });
+  }
+
+  take(feeds: readonly FlowFeed[]): void {
+    for (const feed of feeds) {
+      feed.attach();
+      this.#feeds.add(feed);
+    }
+    this.#wanted.clear();
+  }
+
+  drop(feed: FlowFeed): void {
+    if (!this.#feeds.delete(feed)) return;
+    this.#wanted.clear();
+    if (this.#feeds.size === 0) this.stop();
+  }
+
+  /** Lets go of all feeds and stops. */
+  clear(): FlowFeed[] {
+    const feeds = [...this.#feeds];
+    this.#feeds.clear();
+    this.stop();
+    return feeds;
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#stopped.resolve();
+  }
+
+  async run(): Promise<void> {
+    const { source, hasGtid } = this.#options;
+    const from = this.#firstPosition();
+    this.#progress = new Progress({ ...from, rows: 0 }, { hasGtid });
+    await source.read({
+      from,
+      sink: this,
+      signal: this.#stopping.signal,
+      wants: (schema, table) => this.#wants(schema, table),
+      onState: (state) => {
+        this.state = state;
+      },
+    });
+  }
+
+  push(part: TransactionPart): Promise<void> | undefined {
+    let isHeld = false;
+    for (const feed of this.#feeds) {
+      if (feed.push(part) !== undefined) isHeld = true;
+    }
+    this.#isBetweenTransactions = part.isFinal;
+    if (part.isFinal) this.#progress?.moveTo(part);
+    return isHeld ? this.#hold() : undefined;
+  }
+
+  async #hold(): Promise<void> {
+    for (;;) {
+      const full = this.feeds.filter((feed) => feed.isFull);
+      if (full.length === 0) return;
+      const drained = full.map((feed) => feed.drained);
+      if (this.#stopping.signal.aborted) return;
+      if (full.length === this.#feeds.size) await Promise.race([...drained, this.#stopped.promise]);
+      else await this.#holdFor(full, Promise.all(drained));
+    }
+  }
+
+  /** Some feeds are full and others wait for them: each may cost them so much of a window and no more (L4). */
+  async #holdFor(full: readonly FlowFeed[], drained: Promise<unknown>): Promise<void> {
+    const { graceMs, windowMs, onOverflow } = this.#options;
+    const since = Date.now();
+    if (since - this.#windowStart > windowMs) {
+      this.#windowStart = since;
+      this.#heldMs.clear();
+    }
+    const spent = Math.max(...full.map((feed) => this.#heldMs.get(feed) ?? 0));
+    await Promise.race([drained, sleep(Math.max(0, graceMs - spent), this.#stopping.signal)]);
+    for (const feed of full) this.#heldMs.set(feed, (this.#heldMs.get(feed) ?? 0) + Date.now() - since);
+    const slow = full.filter((feed) => this.#feeds.has(feed) && (this.#heldMs.get(feed) ?? 0) >= graceMs);
+    if (slow.length < this.#feeds.size) for (const feed of slow) onOverflow(feed);
+  }
+
+  #firstPosition(): Position {
+    const [first, ...others] = this.feeds.map((feed) => feed.received);
+    if (first === undefined) throw new Error('a reader needs a feed');
+    return others.reduce((least, next) => (comparePositions(next, least) < 0 ? next : least), first);
+  }
+
+  #wants(schema: string, table: string): boolean {
+    const id = `${schema}.${table}`;
+    const known = this.#wanted.get(id);
+    if (known !== undefined) return known;
+    const isWanted = this.feeds.some((feed) => feed.wants(schema, table));
+    this.#wanted.set(id, isWanted);
+    return isWanted;
+  }
+}
