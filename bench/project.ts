@@ -1,0 +1,97 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createOrders } from './orders.ts';
+
+/** mirror: the orders as they are; totals: figures of each customer, kept by increments. */
+export type FlowKind = 'mirror' | 'totals';
+
+export interface ProjectOptions {
+  readonly flow: FlowKind;
+  readonly rows: 'after' | 'change';
+  /** Tables of the source. */
+  readonly tables: readonly string[];
+  readonly start: 'earliest' | 'latest';
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+}
+
+/** A kisflow project in a temporary folder. */
+export interface Project {
+  readonly folder: string;
+  remove(): Promise<void>;
+}
+
+/** Writes a project as a user would: configuration, functions, migrations. */
+export async function createProject(options: ProjectOptions): Promise<Project> {
+  const folder = await mkdtemp(join(tmpdir(), 'kisflow-bench-'));
+  const files: Readonly<Record<string, string>> = {
+    'conf/bench.yml': configuration(options),
+    'migrations/001-tables.sql': `${createOrders('orders')};\n${createTotals};\n`,
+    'functions/AddTotals.ts': addTotals,
+  };
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+function configuration({ flow, rows, tables, start, sourceUrl, storeUrl }: ProjectOptions): string {
+  const fname = flow === 'mirror' ? 'SaveOrders' : 'AddTotals';
+  return `kistype: global
+store: {url: "${storeUrl}/bench"}
+---
+kistype: source
+name: main
+type: mysql-binlog
+url: "${sourceUrl}"
+---
+kistype: flow
+flow_name: ${flow}
+source: {name: main, tables: [${tables.join(', ')}], rows: ${rows}, start: ${start}}
+flows: [{fname: ${fname}}]
+---
+kistype: func
+fname: ${fname}
+fmode: Save
+option: {cname: target}
+---
+kistype: conn
+cname: target
+type: mysql
+addrs: store
+key: ${flow === 'mirror' ? 'orders' : 'customer_total'}
+`;
+}
+
+const createTotals =
+  'CREATE TABLE customer_total (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, cents BIGINT NOT NULL)';
+
+const addTotals = `import { defineFunction } from 'kisflow';
+
+const cents = (row) => Math.round(Number(row.amount) * 100);
+
+export default defineFunction({
+  name: 'AddTotals',
+  async run(flow, changes) {
+    const totals = new Map();
+    const add = (row, sign) => {
+      if (row === null) return;
+      const total = totals.get(row.customer_id) ?? { orders: 0, cents: 0 };
+      total.orders += sign;
+      total.cents += sign * cents(row);
+      totals.set(row.customer_id, total);
+    };
+    for (const { before, after } of changes) {
+      add(before, -1);
+      add(after, 1);
+    }
+    const values = [...totals].map(([id, total]) => \`(\${id},\${total.orders},\${total.cents})\`);
+    await flow.getConnector().query(
+      \`INSERT INTO customer_total (customer_id, orders, cents) VALUES \${values.join(',')}
+       ON DUPLICATE KEY UPDATE orders = orders + VALUES(orders), cents = cents + VALUES(cents)\`,
+    );
+  },
+});
+`;
