@@ -59,8 +59,10 @@ export async function createDatabase(server: SqlAddress, prefix = 't'): Promise<
   const { host, port, user, password, url } = server;
   const connection = await createConnection({ host, port, user, password, multipleStatements: true });
   onEnd(async () => {
-    await connection.query(`DROP DATABASE IF EXISTS \`${name}\``);
-    await connection.end();
+    connection.destroy(); // its server may have been killed and started again since: say farewell on a new connection
+    const last = await createConnection({ host, port, user, password });
+    await last.query(`DROP DATABASE IF EXISTS \`${name}\``);
+    await last.end();
   });
   await connection.query(`CREATE DATABASE \`${name}\` CHARACTER SET utf8mb4; USE \`${name}\``);
   return { name, url: `${url}/${name}`, connection };
