@@ -24,6 +24,8 @@ export interface BinlogReaderOptions {
   readonly logger: Logger;
 }
 
+/** A connection that has lasted so long is no longer a try. */
+const STEADY_MS = 3000;
 const NOTHING: HandedOn = { gtid: '', count: 0 };
 
 /**
@@ -37,7 +39,7 @@ const NOTHING: HandedOn = { gtid: '', count: 0 };
 export class BinlogReader {
   readonly #options: BinlogReaderOptions;
   readonly #read: ReadOptions;
-  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 30_000 });
+  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
   #serverId: number;
   /** The last complete transaction; made at the first connection, when the server's kind is known. */
   #place: MovingPosition | undefined;
@@ -60,10 +62,10 @@ export class BinlogReader {
     let lastEventAt = 0;
     while (!signal.aborted) {
       try {
+        const startedAt = Date.now();
         await this.#readOnce((at) => {
           lastEventAt = at;
-          if (this.#backoff.tries > 0) this.#options.logger.info({ position: this.#describe() }, 'source connected again');
-          this.#backoff.reset();
+          if (at - startedAt > STEADY_MS) this.#steady();
           onState?.({ isConnected: true, lastEventAt, lastError: undefined });
         });
       } catch (error) {
@@ -115,6 +117,7 @@ export class BinlogReader {
       if (isMove && !this.#isAhead(part)) return undefined;
       if (!isMove) this.#movesFrom = part;
       place.advance(part);
+      this.#steady();
     }
     return this.#read.sink.push(part);
   }
@@ -146,9 +149,16 @@ export class BinlogReader {
     const fields = { error: describeError(error), delayMs, tries: this.#backoff.tries, position: this.#describe() };
     // The longer it lasts, the louder.
     if (delayMs < 1000) logger.info(fields, 'source connection lost');
-    else if (delayMs < 10_000) logger.warn(fields, 'source still not reached');
+    else if (delayMs < 5000) logger.warn(fields, 'source still not reached');
     else logger.error(fields, 'source still not reached');
     return delayMs;
+  }
+
+  /** A connection that lasts, or that brings something, ends the trouble; one that is only accepted may be lost at once again. */
+  #steady(): void {
+    if (this.#backoff.tries === 0) return;
+    this.#options.logger.info({ position: this.#describe() }, 'source connected again');
+    this.#backoff.reset();
   }
 
   #describe(): string {

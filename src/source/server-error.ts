@@ -11,12 +11,15 @@ interface Rule {
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: what the dump thread says for everything; its text tells what it is. */
 const DUMP_ERROR = 1236;
 
+/** MySQL ends the older dump with error 1236; MariaDB with ER_SLAVE_SAME_ID. */
+const clash: Rule = { code: 'SOURCE_SERVER_ID_CLASH', class: 'stop', text: /same server_uuid\/server_id/i };
+
 /**
  * Texts of MySQL 5.7–9.x (sql/rpl_binlog_sender.cc, share/messages_to_clients.txt) and of MariaDB 10.5–11.x (sql/sql_repl.cc).
  * The first rule that fits decides.
  */
 const dumpRules: readonly Rule[] = [
-  { code: 'SOURCE_SERVER_ID_CLASH', class: 'stop', text: /same server_uuid\/server_id|same server.?id/i },
+  clash,
   { code: 'SOURCE_WRONG_SERVER', class: 'stop', text: /has more GTIDs than|not in the master's binlog|diverged|extra erroneous/i },
   { code: 'SOURCE_WRONG_SERVER', class: 'stop', text: /position > file size|impossible position/i },
   {
@@ -31,6 +34,7 @@ const dumpRules: readonly Rule[] = [
 ];
 
 const rules: readonly Rule[] = [
+  clash,
   // Wrong password, no such account, account locked, password expired, host not allowed, plug-in not loaded.
   { code: 'SOURCE_ACCESS_DENIED', class: 'stop', errnos: [1044, 1045, 1130, 1129, 1251, 1524, 1698, 1820, 1862, 3118, 3879, 4151] },
   { code: 'SOURCE_GRANT_MISSING', class: 'stop', errnos: [1142, 1143, 1227, 1370] },

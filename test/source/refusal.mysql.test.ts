@@ -57,16 +57,11 @@ eachServer((flavour, server) => {
     });
 
     it('a row that lacks columns: no absent column is taken for NULL', async () => {
-      for (const [index, bad] of [
-        'INSERT INTO t (id, a) VALUES (2, 2)',
-        'UPDATE t SET a = 5 WHERE id = 1',
-        'DELETE FROM t WHERE id = 1',
-      ].entries()) {
+      for (const bad of ['INSERT INTO t (id, a) VALUES (2, 2)', 'UPDATE t SET a = 5 WHERE id = 1', 'DELETE FROM t WHERE id = 1']) {
         const test = await prepare();
-        const image = index === 0 ? 'MINIMAL' : 'MINIMAL';
         await test.sql(
           'INSERT INTO t (id) VALUES (1)',
-          `SET SESSION binlog_row_image = ${image}`,
+          'SET SESSION binlog_row_image = MINIMAL',
           bad,
           'SET SESSION binlog_row_image = FULL',
           'INSERT INTO t (id) VALUES (4)',
@@ -147,6 +142,30 @@ eachServer((flavour, server) => {
     });
     expect(reading.ids()).toEqual([1]);
   });
+
+  // Their width is in no event, so zongji asks the server, with its connection paused.
+  it.runIf(flavour === 'mariadb')(
+    'L3: old temporal columns are read by the present definition while it is the event’s own, else stop',
+    async () => {
+      const own = await startPrivateServer(flavour, { mysql56_temporal_format: 'OFF' });
+      const connection = await connectTo(own);
+      await connection.query('CREATE DATABASE s');
+      await connection.query('CREATE TABLE s.t (id INT PRIMARY KEY, at DATETIME(3), other DATETIME(3))');
+      const source = openSource(own.url);
+      const from = await source.resolve({ kind: 'latest' }, never);
+      for (let id = 1; id <= 50; id += 1) await connection.query(`INSERT INTO s.t VALUES (${id}, '2026-11-22 10:00:00.123', NULL)`);
+      const reading = new Reading(source, { from, wants: inSchema('s') });
+      await reading.untilIds(50);
+      expect(reading.changes.map(({ after }) => after)).toEqual(
+        Array.from({ length: 50 }, (_, i) => ({ id: i + 1, at: '2026-11-22 10:00:00.123', other: null })),
+      );
+      await reading.stop();
+      await connection.query('ALTER TABLE s.t CHANGE at moved DATETIME(3)');
+      const late = new Reading(source, { from, wants: inSchema('s') });
+      expect(await late.failure()).toMatchObject({ code: 'SOURCE_ROW_METADATA' });
+      expect(late.ids()).toEqual([]);
+    },
+  );
 
   describe('what touches no wanted table is passed by:', () => {
     it('statements, partial rows and XA transactions of other tables', async () => {
