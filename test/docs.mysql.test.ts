@@ -1,0 +1,146 @@
+import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { RowDataPacket } from 'mysql2/promise';
+import { describe, expect, test } from 'vitest';
+import type { SqlFlavour, SqlServer } from '../src/embedded/server.ts';
+import { createFolder, spawnDaemon } from './support/daemon-process.ts';
+import { codeBlocks, filesIn, readPage, sections } from './support/documents.ts';
+import { connectTo, eachServer, startPrivateServer } from './support/servers.ts';
+import { waitFor } from './support/wait-for.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** The README's settings of the primary, as a server takes them. */
+function settingsFor(flavour: SqlFlavour): Readonly<Record<string, string>> {
+  const blocks = codeBlocks(sections('README.md', ['## Set it beside your primary'])).filter(({ language }) => language === 'ini');
+  expect(blocks).toHaveLength(2);
+  const shown = (flavour === 'mysql' ? blocks : blocks.slice(0, 1)).map(({ code }) => code).join('');
+  return Object.fromEntries([...shown.matchAll(/^(\w+)\s*=\s*(\S+)$/gm)].map(([, name = '', value = '']) => [name, value]));
+}
+
+/** SQL blocks of sections, statement by statement; not those that are files. */
+function statementsOf(page: string, heading: string): readonly string[] {
+  return codeBlocks(sections(page, [heading]))
+    .filter(({ language, code }) => language === 'sql' && !code.startsWith('-- '))
+    .flatMap(({ code }) => code.split(/;\s*$/m))
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '');
+}
+
+/** The README's example: server, accounts and project as it says, with the student rows that the example is about. */
+async function setUp(flavour: SqlFlavour): Promise<{ server: SqlServer; cwd: string; env: Record<string, string> }> {
+  const server = await startPrivateServer(flavour, settingsFor(flavour));
+  const admin = await connectTo(server);
+  for (const statement of statementsOf('README.md', '## Set it beside your primary')) await admin.query(statement);
+  await admin.query('CREATE DATABASE school');
+  await admin.query('CREATE TABLE school.student_score (stu_id INT PRIMARY KEY, score_1 INT, score_2 INT, score_3 INT)');
+  await admin.query('INSERT INTO school.student_score VALUES (101, 100, 90, 80), (102, 100, 70, 60)');
+  const cwd = await createFolder(filesIn('README.md', ['## Set it beside your primary', '## Write a flow']));
+  const block = codeBlocks(sections('README.md', ['## Set it beside your primary'])).find(({ language }) => language === 'sh');
+  const env = Object.fromEntries(
+    [...(block?.code ?? '').matchAll(/^export (\w+)=(.+)$/gm)].map(([, name = '', url = '']) => [
+      name,
+      url.replace(/@\w+:3306/, `@${server.host}:${server.port}`),
+    ]),
+  );
+  expect(Object.keys(env)).toEqual(['KISFLOW_SOURCE_URL', 'KISFLOW_STORE_URL']);
+  return { server, cwd, env };
+}
+
+/** Runs `kisflow …` lines as they stand in a section; gives what each printed. */
+async function runLines(lines: readonly string[], at: { cwd: string; env: Record<string, string> }): Promise<string> {
+  const said: string[] = [];
+  for (const line of lines) {
+    const command = await spawnDaemon(line.split(/\s+/).slice(line.startsWith('npx ') ? 2 : 1), at);
+    const exit = await command.waitForExit(60_000);
+    expect(exit.code, `${line}\n${command.stdout.join('\n')}\n${command.stderr.join('\n')}`).toBe(0);
+    said.push(...command.stdout);
+  }
+  return said.join('\n');
+}
+
+function linesOf(page: string, heading: string): readonly string[] {
+  return codeBlocks(sections(page, [heading]))
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ code }) => code.split('\n'))
+    .filter((line) => /^(npx )?kisflow /.test(line));
+}
+
+eachServer((flavour) => {
+  test("the README's settings, accounts and example flow are enough, and its commands do what it says", async () => {
+    const { server, ...at } = await setUp(flavour);
+    const admin = await connectTo(server);
+    const running = linesOf('README.md', '## Run it, stop it, have a second one ready');
+    expect(running.at(-1)).toBe('npx kisflow run');
+    await runLines(running.slice(0, -1), at);
+    await runLines(['npx kisflow run --until-current'], at);
+    const [rows] = await admin.query('SELECT stu_id, avg_score FROM kisflow.stu_avg_score ORDER BY stu_id');
+    expect(rows).toEqual([
+      { stu_id: 101, avg_score: 90 },
+      { stu_id: 102, avg_score: 76.66666666666667 },
+    ]);
+    const daemon = await spawnDaemon(['run'], at);
+    await daemon.waitForLine(/flow runs/);
+    const seen = await runLines(linesOf('README.md', '## See what it does'), at);
+    expect(seen).toMatch(/CalStuAvgScore +running/);
+    expect(seen).toMatch(/avg_score +90/);
+    await runLines(['kisflow pause CalStuAvgScore', ...linesOf('README.md', '## When a figure looks wrong, or a flow stops')], at);
+    daemon.kill();
+    expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  test('a flow that is given a new start as the operations page says computes its table anew', async () => {
+    const { server, ...at } = await setUp(flavour);
+    const admin = await connectTo(server);
+    await runLines(['kisflow run --until-current'], at);
+    const daemon = await spawnDaemon(['run'], at);
+    await daemon.waitForLine(/flow runs/);
+    await admin.query('UPDATE kisflow.stu_avg_score SET avg_score = 1');
+    const heading = '## Give a flow a new start';
+    const [pause = '', resume = ''] = linesOf('docs/operations.md', heading);
+    await runLines([pause], at);
+    await admin.query('USE kisflow');
+    for (const statement of statementsOf('docs/operations.md', heading)) await admin.query(statement);
+    await runLines([resume], at);
+    await waitFor(async () => {
+      const [rows] = await admin.query<RowDataPacket[]>('SELECT avg_score FROM kisflow.stu_avg_score ORDER BY stu_id');
+      return rows.map((row) => row['avg_score']).join() === '90,76.66666666666667';
+    });
+    daemon.kill();
+    expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  test('the SQL of the operations page is right: its settings can be set, its accounts made', async () => {
+    const server = await startPrivateServer(flavour);
+    const admin = await connectTo(server);
+    for (const heading of ["## The source's settings", '## Accounts']) {
+      const statements = statementsOf('docs/operations.md', heading);
+      expect(statements.length).toBeGreaterThan(2);
+      for (const statement of statements) await admin.query(statement);
+    }
+    const [users] = await admin.query<RowDataPacket[]>("SELECT user FROM mysql.user WHERE user LIKE 'kisflow%' ORDER BY user");
+    expect(users.map((row) => Object.values(row)[0])).toEqual(['kisflow_source', 'kisflow_store']);
+  });
+});
+
+describe("the README's quick start as a program", () => {
+  test('prints what it says that it prints', async () => {
+    const heading = '## Quick start as a program';
+    const cwd = await createFolder(filesIn('README.md', [heading]));
+    await mkdir(join(cwd, 'node_modules'));
+    await symlink(root, join(cwd, 'node_modules/kisflow'));
+    const { stdout } = await promisify(execFile)(process.execPath, ['main.mjs'], { cwd });
+    const blocks = codeBlocks(sections('README.md', [heading]));
+    expect(stdout).toBe(blocks.find(({ language }) => language === '')?.code);
+    expect(stdout).toContain('76.66666666666667');
+  });
+});
+
+test("the demo's own average function is the README's", async () => {
+  const shown = filesIn('README.md', ['## Write a flow'])['functions/AvgStuScore.ts'] ?? 'none';
+  const code = (text: string): string => text.replaceAll(/^(\/\/|\/\*\*).*\n/gm, '').trim();
+  expect(code(await readFile(join(root, 'demo/functions/AvgStuScore.ts'), 'utf8'))).toBe(code(shown));
+  expect(readPage('README.md')).toContain('AddCustomerValue');
+});
