@@ -119,6 +119,7 @@ function adviceFor({ server, env }: Stage): string {
     '',
     `  cd ${demoDir}`,
     ...Object.entries(env).map(([name, value]) => `  export ${name}=${value}`),
+    `  node ${main} check`,
     `  node ${main} status`,
     `  node ${main} inspect stu_avg_score --key 101`,
     `  mysql -h ${server.host} -P ${server.port} -u ${server.user} -p${server.password}`,

@@ -145,7 +145,7 @@ describe('the demo with --keep', () => {
       const port = new URL(env.KISFLOW_SOURCE_URL).port;
       const url = `mysql://admin:kisflow@127.0.0.1:${port}`;
       const cwd = 'demo';
-      for (const args of [['status'], ['inspect'], ['inspect', 'stu_avg_score', '--key', '101']]) {
+      for (const args of [['check'], ['status'], ['inspect'], ['inspect', 'stu_avg_score', '--key', '101']]) {
         const command = await spawnDaemon(args, { cwd, env });
         expect(await command.waitForExit(), `${args.join(' ')}\n${command.stderr.join('\n')}`).toEqual({ code: 0, signal: null });
         expect(command.stdout.join('\n')).toMatch(/CalStuAvgScore|90/);

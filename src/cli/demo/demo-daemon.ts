@@ -7,7 +7,7 @@ import { demoDir, mainFile, type Stage } from './stage.ts';
 const logLinesShown = 15;
 
 /** What `kisflow run` is given to run the demo's flows. */
-export const demoFolders = [
+const demoFolders = [
   '--conf',
   join(demoDir, 'conf'),
   '--functions',
