@@ -20,8 +20,8 @@ export interface StatementOptions {
   readonly maxPacketBytes: number;
 }
 
-/** Longer statements gain nothing: see docs/benchmarks.md. */
-export const statementCharsMax = 512 * 1024;
+/** From 128 KB to 4 MB the server is equally fast, and this process needs the less the shorter they are (2.8 against 3.2 µs a row). */
+export const statementCharsMax = 256 * 1024;
 /** Servers plan a list of keys as ranges (by the index, locking nothing else) up to a limit of memory, and MariaDB turns 1,000 of them into a join. */
 export const keysMax = 500;
 const alias = 'kis_new';

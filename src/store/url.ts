@@ -7,7 +7,7 @@ export interface StoreAddress {
   readonly user: string;
   readonly password: string;
   readonly database: string;
-  /** `verify`: the server's certificate must be valid; `encrypt`: any certificate will do; `off`: plain text. */
+  /** `verify`: the server's certificate must be valid; `encrypt`: whatever certificate it has will do; `off`: plain text. */
   readonly tls: 'off' | 'encrypt' | 'verify';
 }
 
