@@ -3,6 +3,7 @@ import { builtInKinds, type ConnectorKinds } from '../connector/registry.ts';
 import { assemble } from '../daemon/assemble.ts';
 import { runDaemon } from '../daemon/daemon.ts';
 import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
+import type { DaemonFlow } from '../daemon/daemon-flow.ts';
 import type { FlowReport } from '../daemon/flow-service.ts';
 import { runFlow } from '../flow/runner.ts';
 import { CodedError } from '../lib/error.ts';
@@ -22,12 +23,13 @@ const queueBytesMax = 8 * 1024 * 1024;
 
 export const run: Command = {
   name: 'run',
-  usage: '[--until-current] [--queue-bytes N] [--lease-ttl MS]',
+  usage: '[--until-current] [--queue-bytes N] [--lease-ttl MS] [--stall-limit MS]',
   summary: 'run the flows; with --until-current, until each has passed the position that its source has now',
   options: {
     'until-current': { type: 'boolean', default: false },
     'queue-bytes': { type: 'string' },
     'lease-ttl': { type: 'string' },
+    'stall-limit': { type: 'string' },
   },
   logLevel: 'info',
   async run(context) {
@@ -71,6 +73,7 @@ async function runProject(context: CommandContext, project: ProjectFiles, store:
       runFlow,
       logger: context.logger,
       untilCurrent: context.options['until-current'] === true,
+      stallMs: readNumber(context, 'stall-limit', stallLimitMs(flows)),
       leaseTtlMs: readNumber(context, 'lease-ttl', 6000),
       queueBytesMax: readNumber(context, 'queue-bytes', queueBytesMax),
       stop: context.stop,
@@ -150,6 +153,11 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
   }
   context.logger.info({ flows: reports.length, failed: failed.length }, 'stopped');
   return failed.length > 0 ? exitCode.failed : exitCode.done;
+}
+
+/** No function may lawfully hold the main thread for longer than this. */
+function stallLimitMs(flows: readonly DaemonFlow[]): number {
+  return Math.max(30_000, ...flows.flatMap(({ flow }) => flow.steps.map((step) => 2 * step.timeoutMs)));
 }
 
 function readNumber(context: CommandContext, name: string, fallback: number): number {

@@ -10,7 +10,7 @@ import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
-import type { DaemonFlow } from './flow-service.ts';
+import type { DaemonFlow } from './daemon-flow.ts';
 
 export interface AssembleOptions {
   readonly configuration: Configuration;

@@ -9,6 +9,7 @@ import type { Flow, RunFlow } from '../flow/contract.ts';
 import type { Store } from '../store/open.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
+import type { Watchdog } from './watchdog.ts';
 import { batchId, batchRows, splitBatch, type Batch, type RowShape } from './batch.ts';
 
 export interface BatchRunnerOptions {
@@ -29,6 +30,7 @@ export interface BatchRunnerOptions {
   readonly signal: AbortSignal;
   readonly onCommit: (batch: Batch, filtered: number) => void;
   readonly onRetry: (error: CodedError) => void;
+  readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
 }
 
 interface Failure {
@@ -57,6 +59,7 @@ export interface Attempt {
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #trailing: number;
+  readonly #activities: readonly string[];
   #session: StoreSession;
   #sequence: number;
 
@@ -65,6 +68,7 @@ export class BatchRunner {
     this.#session = options.session;
     this.#sequence = options.sequence;
     const { steps } = options.flow;
+    this.#activities = steps.map((step) => `flow ${options.flow.name}, function ${step.fname}`);
     let trailing = steps.length;
     while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
     this.#trailing = trailing;
@@ -129,15 +133,38 @@ export class BatchRunner {
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
       const trailing = this.#trailing;
-      await this.#options.runFlow(flow, rows, scope, {
-        onStep(index) {
-          if (index >= trailing) run.onComputed();
-        },
-      });
+      const watched = this.#watchSteps();
+      await this.#options
+        .runFlow(flow, rows, scope, {
+          onStep: (index) => {
+            watched.enter(index);
+            if (index >= trailing) run.onComputed();
+          },
+        })
+        .finally(() => watched.leave());
     }
     run.onComputed();
     await transaction.commit();
     this.#options.onCommit(batch, filtered);
+  }
+
+  /** Tells the watchdog which function with code of a run is under way. */
+  #watchSteps(): { enter(index: number): void; leave(): void } {
+    const { watchdog, flow } = this.#options;
+    let activity: string | undefined;
+    const leave = (): void => {
+      if (activity !== undefined) watchdog.leave(activity);
+      activity = undefined;
+    };
+    return {
+      leave,
+      enter: (index) => {
+        leave();
+        if (flow.steps[index]?.definition === undefined) return;
+        activity = this.#activities[index];
+        if (activity !== undefined) watchdog.enter(activity);
+      },
+    };
   }
 
   #newFailure(cause: unknown): Failure {

@@ -10,8 +10,10 @@ import type { Source } from '../source/contract.ts';
 import { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import { FlowRecords } from './flow-record.ts';
-import { FlowService, type DaemonFlow, type FlowReport } from './flow-service.ts';
+import type { DaemonFlow } from './daemon-flow.ts';
+import { FlowService, type FlowReport } from './flow-service.ts';
 import { ReaderPool } from './reader-pool.ts';
+import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 export interface DaemonOptions {
   /** Enabled flows with a source, each with the name of its source. */
@@ -19,6 +21,8 @@ export interface DaemonOptions {
   readonly sources: ReadonlyMap<string, Source>;
   readonly store: Store;
   readonly runFlow: RunFlow;
+  /** How long the main thread may not turn before the process ends itself. */
+  readonly stallMs: number;
   readonly logger: Logger;
   /** End once every flow has passed its source's position at start. */
   readonly untilCurrent: boolean;
@@ -49,9 +53,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   if (options.stop.aborted || options.abort.aborted) stop.abort();
   const leases = new LeaseKeeper({ store: options.store, holder: holderName(), ttlMs: options.leaseTtlMs });
   const records = new FlowRecords(options.store);
-  const services = options.flows.map((subject) =>
-    makeService({ ...options, stop: stop.signal }, { subject, sources, leases, records }),
-  );
+  const watchdog = startWatchdog({ stallMs: options.stallMs });
+  const parts = { sources, leases, records, watchdog };
+  const services = options.flows.map((subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject }));
   const watching = new AbortController();
   const watches = Promise.all([
     renewLeases(options, { leases, records, services, signal: watching.signal }),
@@ -63,6 +67,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   } finally {
     watching.abort();
     await watches;
+    await watchdog.stop();
     await Promise.all([...sources.values()].map(({ pool }) => pool.close()));
     options.stop.removeEventListener('abort', onStop);
     options.abort.removeEventListener('abort', onStop);
@@ -98,6 +103,7 @@ interface ServiceParts {
   readonly sources: ReadonlyMap<string, OpenSource>;
   readonly leases: LeaseKeeper;
   readonly records: FlowRecords;
+  readonly watchdog: Watchdog;
 }
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
@@ -113,6 +119,7 @@ function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
     leases,
     records,
     runFlow: options.runFlow,
+    watchdog: parts.watchdog,
     logger: options.logger,
     queueBytesMax: options.queueBytesMax,
     retryLimitMs: options.untilCurrent ? 30_000 : Number.POSITIVE_INFINITY,
@@ -137,8 +144,9 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       const isDue = Date.now() - renewedAt >= options.leaseTtlMs / 3;
       const held = isDue ? await leases.renew() : undefined;
       if (isDue) renewedAt = Date.now();
+      const askedAt = performance.now();
       const wishes = await records.wishes();
-      for (const service of services) service.observe(wishes.get(service.name), held);
+      for (const service of services) service.observe(wishes.get(service.name), held, askedAt);
     } catch (error) {
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
     }

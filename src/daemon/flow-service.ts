@@ -2,50 +2,19 @@ import { sleep } from '../lib/abort.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
-import { formatPosition, type Position, type StartPoint } from '../row/position.ts';
-import { createCheckpoint, readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Position, StartPoint } from '../row/position.ts';
 import type { Flow, RunFlow } from '../flow/contract.ts';
 import type { Source } from '../source/contract.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { StoreSession } from '../store/session.ts';
 import type { Batch, RowShape } from './batch.ts';
-import { BatchRunner } from './batch-runner.ts';
-import { FlowFeed } from './feed.ts';
 import type { FlowRecords, FlowState, FlowWish } from './flow-record.ts';
-import { runFlowWorker } from './flow-worker.ts';
+import type { FlowServiceOptions } from './daemon-flow.ts';
+import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { ReaderPool } from './reader-pool.ts';
-
-/** One flow as the daemon runs it: the flow, and where its rows come from. */
-export interface DaemonFlow {
-  readonly flow: Flow;
-  readonly shape: RowShape;
-  readonly start: StartPoint;
-  readonly wants: (schema: string, table: string) => boolean;
-  /** Changes when the flow's tables do: a position inside a transaction counts rows of these tables only. */
-  readonly tablesHash: string;
-  readonly batch: { readonly rows: number; readonly bytes: number };
-}
-
-export interface FlowServiceOptions {
-  readonly subject: DaemonFlow;
-  readonly source: Source;
-  readonly hasGtid: boolean;
-  readonly pool: ReaderPool;
-  readonly store: Store;
-  readonly leases: LeaseKeeper;
-  readonly records: FlowRecords;
-  readonly runFlow: RunFlow;
-  readonly logger: Logger;
-  readonly queueBytesMax: number;
-  readonly retryLimitMs: number;
-  readonly pollMs: number;
-  /** Take no more, commit what is queued, end. */
-  readonly stop: AbortSignal;
-  /** End at once. */
-  readonly abort: AbortSignal;
-}
+import type { Watchdog } from './watchdog.ts';
 
 export interface FlowReport {
   readonly name: string;
@@ -66,13 +35,12 @@ export class FlowService {
   #state: FlowState = 'starting';
   #error: CodedError | undefined;
   #wish: FlowWish | undefined;
+  /** When the state was last written to the store, by performance.now(). */
+  #recordedAt = 0;
   #lease: Lease | undefined;
-  #feed: FlowFeed | undefined;
+  #run: LeasedRun | undefined;
   #committed = 0;
   #filtered = 0;
-  /** Ends the present run softly (pause) or hard (lease lost). */
-  #drain: AbortController | undefined;
-  #lose: ((error: CodedError) => void) | undefined;
 
   constructor(options: FlowServiceOptions) {
     this.#options = options;
@@ -92,27 +60,27 @@ export class FlowService {
 
   /** What the flow has received, while it runs. */
   get received(): Position | undefined {
-    return this.#feed?.received;
+    return this.#run?.feed.received;
   }
 
   get figures(): { readonly lagMs: number; readonly rate: number } {
-    const oldest = this.#feed?.oldestTime ?? 0;
+    const oldest = this.#run?.feed.oldestTime ?? 0;
     return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#rate.perSecond(Date.now()) };
   }
 
   /** Ends the run once everything received so far is committed. */
   finish(): void {
-    if (this.#feed !== undefined) this.#options.pool.remove(this.#feed);
-    this.#drain?.abort();
+    this.#run?.finish();
   }
 
-  /** Another look at what operators want and at the leases this daemon still holds. */
-  observe(wish: FlowWish | undefined, heldEpochs: ReadonlyMap<string, number> | undefined): void {
-    this.#wish = wish;
-    if (wish?.isPaused === true) this.finish();
+  /** Another look, begun at `askedAt`, at what operators want and at the leases this daemon still holds. */
+  observe(wish: FlowWish | undefined, heldEpochs: ReadonlyMap<string, number> | undefined, askedAt: number): void {
+    // what was read before the flow last wrote its state may still show the state before
+    if (askedAt >= this.#recordedAt) this.#wish = wish;
+    if (this.#wish?.isPaused === true) this.finish();
     const lease = this.#lease;
     if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
-    this.#lose?.(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
+    this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
   }
 
   /** Runs until the stop signal; never rejects: a failure is the flow's state. With `once`, until the first run ends. */
@@ -171,83 +139,21 @@ export class FlowService {
   }
 
   async #runLeased(lease: Lease, session: StoreSession): Promise<void> {
-    const { subject, pool, stop, abort, hasGtid } = this.#options;
-    const checkpoint = await this.#loadCheckpoint(lease, session);
-    const feed = new FlowFeed({
-      flow: this.name,
-      start: checkpoint.position,
-      hasGtid,
-      wants: subject.wants,
-      queueBytesMax: this.#options.queueBytesMax,
-      batch: subject.batch,
-    });
-    const runner = new BatchRunner({
+    const run = await openLeasedRun({
       ...this.#options,
-      flow: subject.flow,
-      shape: subject.shape,
-      session,
       lease,
-      sequence: checkpoint.sequence,
-      signal: abort,
+      session,
       onCommit: (batch, filtered) => this.#onCommit(batch, filtered),
       onRetry: (error) => this.#onRetry(error),
     });
-    const drain = new AbortController();
-    const onStop = (): void => this.finish();
-    const onAbort = (): void => {
-      feed.fail(new CodedError('STOP_DEADLINE', `Flow ${this.name}: work in flight was rolled back.`));
-      runner.destroy();
-    };
-    this.#feed = feed;
-    this.#drain = drain;
-    this.#lose = (error) => {
-      feed.fail(error);
-      runner.destroy();
-    };
-    stop.addEventListener('abort', onStop);
-    abort.addEventListener('abort', onAbort);
+    this.#run = run;
     try {
       await this.#setState('running');
-      this.#options.logger.info(
-        { flow: this.name, position: formatPosition(checkpoint.position), epoch: lease.epoch },
-        'flow runs',
-      );
-      pool.add(feed);
-      if (stop.aborted) this.finish();
-      await runFlowWorker({ feed, runner, drain: drain.signal, idleSaveMs: 5000 });
+      await run.work();
     } finally {
-      stop.removeEventListener('abort', onStop);
-      abort.removeEventListener('abort', onAbort);
-      pool.remove(feed);
-      this.#feed = undefined;
-      this.#lose = undefined;
-      await runner.close().catch(() => runner.destroy());
+      this.#run = undefined;
+      await run.close();
     }
-  }
-
-  /** The flow's checkpoint; a flow without one gets it at its start. */
-  async #loadCheckpoint(lease: Lease, session: StoreSession): Promise<Checkpoint> {
-    const { subject, source, store, records, abort } = this.#options;
-    const known = await readCheckpoint(session, this.name);
-    await session.rollback();
-    if (known === undefined) {
-      const position = await source.resolve(subject.start, abort);
-      await createCheckpoint(store, { flow: this.name, position, epoch: lease.epoch });
-    } else if (known.position.rows > 0) {
-      const wish = (await records.wishes()).get(this.name);
-      if (wish !== undefined && wish.tablesHash !== subject.tablesHash) {
-        throw new CodedError(
-          'FLOW_CHECKPOINT_MISMATCH',
-          `Flow ${this.name} stands ${known.position.rows} rows inside a transaction (${formatPosition(known.position)}), and its ` +
-            'source.tables has changed since, so these rows can no longer be counted. Restore it until the transaction has passed.',
-        );
-      }
-    }
-    await records.setTables(this.name, subject.tablesHash);
-    const checkpoint = known ?? (await readCheckpoint(session, this.name));
-    await session.rollback();
-    if (checkpoint === undefined) throw new CodedError('INTERNAL', `Flow ${this.name} has no checkpoint after making one.`);
-    return checkpoint;
   }
 
   #onCommit(batch: Batch, filtered: number): void {
@@ -285,7 +191,12 @@ export class FlowService {
     this.#state = state;
     this.#error = error;
     if (this.#wish !== undefined) this.#wish = { ...this.#wish, hasError: error !== undefined };
-    await this.#options.records.setState(this.name, state, error);
+    this.#recordedAt = Number.POSITIVE_INFINITY;
+    try {
+      await this.#options.records.setState(this.name, state, error);
+    } finally {
+      this.#recordedAt = performance.now();
+    }
   }
 
   async #giveUpLease(): Promise<void> {

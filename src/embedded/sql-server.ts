@@ -7,7 +7,7 @@ import { LocalServer } from './local-server.ts';
 import { findProgram, type ServerProgram } from './server-program.ts';
 import type { ServerSettings, SqlFlavour, SqlServer, StartOptions } from './server.ts';
 import { sharedSqlServer } from './shared-server.ts';
-import { fillDataDir, preparedData } from './sql-data.ts';
+import { fillDataDir, preparedData } from './data-directory.ts';
 import { askSqlServer, isOurServer, SQL_PASSWORD, SQL_USER } from './sql-login.ts';
 import { initialSettings, programArgs, servingArgs, settingArgs, sqlSettings } from './sql-settings.ts';
 

@@ -3,7 +3,7 @@ import type { CodedError } from '../lib/error.ts';
 import type { BatchScope } from '../connector/contract.ts';
 import { combineActions } from './actions.ts';
 import { RunState, StepContext } from './context.ts';
-import type { Flow, FlowStep, FunctionDefinition, RunFlow, RunResult, StepCount } from './contract.ts';
+import type { Flow, FlowStep, FunctionDefinition, RunFlow, RunHooks, RunResult, StepCount } from './contract.ts';
 import { callWithin } from './guard.ts';
 import { prepareRows } from './input-rows.ts';
 import { runConnectorStep } from './step-connector.ts';
@@ -13,7 +13,8 @@ import { waitFor } from './wait-for.ts';
 const jumpsMax = 1000;
 
 /** Runs the flow once over these rows; see contract.ts. Runs share nothing but the flow's cache, so many may run at once. */
-export const runFlow: RunFlow = async (flow, rows, scope) => (flow.isEnabled ? new Run(flow, rows, scope).finish() : { steps: [] });
+export const runFlow: RunFlow = async (flow, rows, scope, hooks) =>
+  flow.isEnabled ? new Run(flow, rows, scope, hooks?.onStep).finish() : { steps: [] };
 
 /** A step with code. */
 type CodeStep = FlowStep & { readonly definition: FunctionDefinition };
@@ -38,6 +39,7 @@ interface Attempt {
 class Run {
   readonly #state: RunState;
   readonly #steps: readonly FlowStep[];
+  readonly #onStep: RunHooks['onStep'];
   /** What each step received last; a jump goes back to it. */
   readonly #inputs: (readonly unknown[] | undefined)[];
   readonly #counts: StepCount[] = [];
@@ -46,7 +48,8 @@ class Run {
   /** What the guarded call is at: named when it has to be interrupted. */
   #current: Attempt | CodeStep | undefined;
 
-  constructor(flow: Flow, rows: readonly unknown[], scope: BatchScope) {
+  constructor(flow: Flow, rows: readonly unknown[], scope: BatchScope, onStep: RunHooks['onStep']) {
+    this.#onStep = onStep;
     this.#state = new RunState(flow, scope);
     this.#steps = flow.steps;
     this.#inputs = [rows];
@@ -60,6 +63,7 @@ class Run {
         if (attempt !== undefined) await this.#finishAttempt(attempt);
       } else {
         const input = this.#input();
+        this.#onStep?.(this.#at);
         const rows = await runConnectorStep(this.#state, step, input);
         this.#leave({ step, rowsIn: input.length, output: rows });
       }
@@ -98,6 +102,7 @@ class Run {
   /** Calls the function; never throws what the function throws. Throws ROW_INVALID where a row does not fit it. */
   #begin(step: CodeStep, input: readonly unknown[], prepared?: readonly unknown[]): Attempt {
     this.#current = step;
+    this.#onStep?.(this.#at);
     const rows = prepared ?? this.#prepare(step, input);
     const context = new StepContext(this.#state, step, input);
     const attempt: Attempt = { step, context, rows, startedAt: performance.now(), outcome: { kind: 'returned' } };

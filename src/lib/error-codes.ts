@@ -131,6 +131,10 @@ export const errorCodes = {
     meaning: 'A function jumped to a function that the flow does not have, or the jumps never ended.',
     remedy: 'Jump to a function of the same flow, and only a bounded number of times.',
   },
+  PROCESS_STUCK: {
+    meaning: 'The process did not turn for half a minute, most likely because of a function that loops without end behind an await. It ended itself (kill -9, which is safe) and named the flow.',
+    remedy: 'Mend the function; pause its flow until then. A standby or the next start goes on from the last checkpoint.',
+  },
   ROW_INVALID: {
     meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
     remedy: 'The message names the row and the fields.',

@@ -220,5 +220,22 @@ eachServer((flavour: SqlFlavour, server) => {
       daemon.kill('SIGTERM');
       expect((await daemon.waitForExit()).code).toBe(1);
     });
+
+    it('L12 one that loops for ever behind an await is named, and the process ends itself', async () => {
+      const project = await createShopProject({
+        source: server,
+        store: server,
+        files: {
+          'functions/AddTotals.ts':
+            "import { defineFunction } from 'kisflow';\nexport default defineFunction({ name: 'AddTotals', async run() { await null; for (;;); } });\n",
+        },
+      });
+      const daemon = await spawnDaemon(['run', '--stall-limit', '1500'], { cwd: project.folder, env: project.env });
+      await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+      await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
+      const line = await daemon.waitForLine(/PROCESS_STUCK/);
+      expect(line).toContain('flow totals, function AddTotals');
+      expect(await daemon.waitForExit()).toEqual({ code: null, signal: 'SIGKILL' });
+    });
   });
 });

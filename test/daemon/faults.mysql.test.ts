@@ -5,7 +5,14 @@ import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
-import { createShopProject, disagreements, randomFrom, writeOrders, type ShopOptions, type ShopProject } from '../support/shop-project.ts';
+import {
+  createShopProject,
+  disagreements,
+  randomFrom,
+  writeOrders,
+  type ShopOptions,
+  type ShopProject,
+} from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
@@ -24,7 +31,11 @@ async function underLoad(
   await disturb(project, daemon, random);
   stop.abort();
   await writing;
-  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 300, what: `agreement, seed ${seed}` });
+  await waitFor(async () => (await disagreements(project)).length === 0, {
+    deadlineMs: 60_000,
+    pollMs: 300,
+    what: `agreement, seed ${seed}`,
+  });
   daemon.kill('SIGTERM');
   expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
 }

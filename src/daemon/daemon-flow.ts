@@ -1,0 +1,42 @@
+import type { Flow, RunFlow } from '../flow/contract.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { StartPoint } from '../row/position.ts';
+import type { Source } from '../source/contract.ts';
+import type { LeaseKeeper } from '../store/lease.ts';
+import type { Store } from '../store/open.ts';
+import type { RowShape } from './batch.ts';
+import type { FlowRecords } from './flow-record.ts';
+import type { ReaderPool } from './reader-pool.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** One flow as the daemon runs it: the flow, and where its rows come from. */
+export interface DaemonFlow {
+  readonly flow: Flow;
+  readonly shape: RowShape;
+  readonly start: StartPoint;
+  readonly wants: (schema: string, table: string) => boolean;
+  /** Changes when the flow's tables do: a position inside a transaction counts rows of these tables only. */
+  readonly tablesHash: string;
+  readonly batch: { readonly rows: number; readonly bytes: number };
+}
+
+/** What one flow needs to be kept running. */
+export interface FlowServiceOptions {
+  readonly subject: DaemonFlow;
+  readonly source: Source;
+  readonly hasGtid: boolean;
+  readonly pool: ReaderPool;
+  readonly store: Store;
+  readonly leases: LeaseKeeper;
+  readonly records: FlowRecords;
+  readonly runFlow: RunFlow;
+  readonly watchdog: Watchdog;
+  readonly logger: Logger;
+  readonly queueBytesMax: number;
+  readonly retryLimitMs: number;
+  readonly pollMs: number;
+  /** Take no more, commit what is queued, end. */
+  readonly stop: AbortSignal;
+  /** End at once. */
+  readonly abort: AbortSignal;
+}

@@ -1,0 +1,107 @@
+import { createCheckpoint, readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { CodedError } from '../lib/error.ts';
+import { formatPosition } from '../row/position.ts';
+import type { Lease } from '../store/lease.ts';
+import type { StoreSession } from '../store/session.ts';
+import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
+import { FlowFeed } from './feed.ts';
+import type { FlowServiceOptions } from './daemon-flow.ts';
+import { runFlowWorker } from './flow-worker.ts';
+
+/** How often a place that moved without changes is saved. */
+const idleSaveMs = 5000;
+
+export interface LeasedRunOptions extends FlowServiceOptions, Pick<BatchRunnerOptions, 'onCommit' | 'onRetry'> {
+  readonly lease: Lease;
+  /** The session whose connection the lease names. */
+  readonly session: StoreSession;
+}
+
+/** One run of a flow under one lease: from its checkpoint until it is told to end, or fails. */
+export interface LeasedRun {
+  readonly feed: FlowFeed;
+  /** Runs; resolves after `finish` once all is committed, rejects with what ended it else. */
+  work(): Promise<void>;
+  /** No more is read; what was received is committed. */
+  finish(): void;
+  /** Ends at once with this error; what is in flight is rolled back. */
+  fail(error: CodedError): void;
+  close(): Promise<void>;
+}
+
+/** Reads the flow's checkpoint, or makes its first one, and gets everything ready to go on from there. */
+export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRun> {
+  const { subject, pool, stop, abort, hasGtid, lease, logger } = options;
+  const flow = subject.flow.name;
+  const checkpoint = await loadCheckpoint(options);
+  const feed = new FlowFeed({
+    flow,
+    start: checkpoint.position,
+    hasGtid,
+    wants: subject.wants,
+    queueBytesMax: options.queueBytesMax,
+    batch: subject.batch,
+  });
+  const runner = new BatchRunner({
+    ...options,
+    flow: subject.flow,
+    shape: subject.shape,
+    sequence: checkpoint.sequence,
+    signal: abort,
+  });
+  const drain = new AbortController();
+  const finish = (): void => {
+    pool.remove(feed);
+    drain.abort();
+  };
+  const fail = (error: CodedError): void => {
+    feed.fail(error);
+    runner.destroy();
+  };
+  const onAbort = (): void => fail(new CodedError('STOP_DEADLINE', `Flow ${flow}: work in flight was rolled back.`));
+  stop.addEventListener('abort', finish);
+  abort.addEventListener('abort', onAbort);
+  return {
+    feed,
+    finish,
+    fail,
+    async work() {
+      logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
+      if (stop.aborted) finish();
+      else pool.add(feed);
+      await runFlowWorker({ feed, runner, drain: drain.signal, idleSaveMs });
+    },
+    async close() {
+      stop.removeEventListener('abort', finish);
+      abort.removeEventListener('abort', onAbort);
+      pool.remove(feed);
+      await runner.close().catch(() => runner.destroy());
+    },
+  };
+}
+
+/** The flow's checkpoint; a flow without one gets it at its start. */
+async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpoint> {
+  const { subject, source, store, records, abort, session, lease } = options;
+  const flow = subject.flow.name;
+  const known = await readCheckpoint(session, flow);
+  await session.rollback();
+  if (known === undefined) {
+    const position = await source.resolve(subject.start, abort);
+    await createCheckpoint(store, { flow, position, epoch: lease.epoch });
+  } else if (known.position.rows > 0) {
+    const wish = (await records.wishes()).get(flow);
+    if (wish !== undefined && wish.tablesHash !== subject.tablesHash) {
+      throw new CodedError(
+        'FLOW_CHECKPOINT_MISMATCH',
+        `Flow ${flow} stands ${known.position.rows} rows inside a transaction (${formatPosition(known.position)}), and its ` +
+          'source.tables has changed since, so these rows can no longer be counted. Restore it until the transaction has passed.',
+      );
+    }
+  }
+  await records.setTables(flow, subject.tablesHash);
+  const checkpoint = known ?? (await readCheckpoint(session, flow));
+  await session.rollback();
+  if (checkpoint === undefined) throw new CodedError('INTERNAL', `Flow ${flow} has no checkpoint after making one.`);
+  return checkpoint;
+}
