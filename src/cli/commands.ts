@@ -1,3 +1,4 @@
+import { check } from './check.ts';
 import type { Command } from './command.ts';
 import { demo } from './demo.ts';
 import { inspect } from './inspect.ts';
@@ -8,4 +9,4 @@ import { run } from './run.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
-export const commands: readonly Command[] = [run, status, inspect, pause, resume, migrate, demo];
+export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, migrate, demo];

@@ -8,7 +8,7 @@ import type { StoreResult } from '../store/contract.ts';
  * What a flow is doing, as people see it: what its daemon last said, as long as a daemon holds it. Of a flow that nobody holds
  * only `failed` and `paused` still stand; everything else is `stopped`.
  */
-export type ShownState =
+type ShownState =
   | 'never run'
   | 'no source'
   | 'disabled'

@@ -1,0 +1,74 @@
+import type { Configuration } from '../config/configuration.ts';
+import type { SourceSpec } from '../config/spec.ts';
+import { exitCode, type Command, type CommandContext } from './command.ts';
+import { findCopyingFlows } from './check/copy-columns.ts';
+import type { Finding } from './check/finding.ts';
+import { examineFlows } from './check/flows.ts';
+import { countFindings, formatFindings } from './check/format.ts';
+import { examineProject } from './check/project.ts';
+import { examineSource } from './check/source.ts';
+import { examineStore } from './check/store.ts';
+
+/**
+ * Examines all that can be examined before anything runs, and never stops at the first finding: a source that does not answer
+ * hides nothing of the store. Nothing is changed anywhere.
+ */
+export const check: Command = {
+  name: 'check',
+  usage: '',
+  summary: 'examine configuration, functions, sources and store; each finding with its code and what mends it',
+  async run(context) {
+    const project = await examineProject(context);
+    const findings = [...project.findings];
+    const isConfigured = countFindings(findings).errors === 0;
+    if (project.configuration === undefined) {
+      findings.push(notExamined('configuration', 'Sources and store are examined once the configuration has no mistakes.'));
+    } else {
+      const { configuration, functionNames } = project;
+      findings.push(...(await examineServers({ context, configuration, functionNames })));
+    }
+    const counts = countFindings(findings);
+    context.print(context.json ? JSON.stringify({ findings, ...counts }) : formatFindings(findings));
+    if (!isConfigured) return exitCode.configuration;
+    return counts.errors > 0 ? exitCode.failed : exitCode.done;
+  },
+};
+
+interface ServerScope {
+  readonly context: CommandContext;
+  readonly configuration: Configuration;
+  /** Undefined when some functions could not be loaded: then nobody knows which Save functions have no code. */
+  readonly functionNames: ReadonlySet<string> | undefined;
+}
+
+async function examineServers({ context, configuration, functionNames }: ServerScope): Promise<readonly Finding[]> {
+  context.progress('examining the store');
+  const store = await examineStore(configuration, context.migrations);
+  const copying = functionNames === undefined ? [] : findCopyingFlows(configuration, functionNames);
+  const columnsFor = new Set(copying.map(({ flow }) => flow.flow_name));
+  const enabled = [...configuration.flows.values()].filter((flow) => flow.status === 1 && flow.source !== undefined);
+  const flowsOf = (source: SourceSpec) => enabled.filter((flow) => flow.source?.name === source.name);
+  const used = [...configuration.sources.values()].filter((source) => flowsOf(source).length > 0);
+  const unused = [...configuration.sources.values()].filter((source) => flowsOf(source).length === 0);
+  context.progress(`examining ${used.map(({ name }) => `source ${name}`).join(', ') || 'no source'}`);
+  const sources = await Promise.all(
+    used.map((spec) => examineSource({ configuration, spec, flows: flowsOf(spec), columnsFor, store, stop: context.stop })),
+  );
+  return [
+    ...(enabled.length === 0 ? [noFlow(context.conf)] : []),
+    ...sources.flatMap(({ findings }) => findings),
+    ...unused.map(({ name }) => notExamined(`source ${name}`, `No enabled flow reads source ${name}.`)),
+    ...store.findings,
+    ...examineFlows({ configuration, store, sources, copying }),
+  ];
+}
+
+function notExamined(subject: string, message: string): Finding {
+  return { code: 'NOT_EXAMINED', severity: 'info', subject, message, remedy: '' };
+}
+
+function noFlow(conf: string): Finding {
+  const message = `There is no flow in ${conf} that a daemon could run: none is enabled and has a source.`;
+  const remedy = 'kistype: flow\nstatus: 1\nsource: {name: main, tables: [db.table], start: latest}';
+  return { code: 'FLOW_NONE', severity: 'warning', subject: 'configuration', message, remedy };
+}

@@ -1,0 +1,92 @@
+/**
+ * Codes that only `kisflow check` gives: things that are worth knowing or mending and that no daemon ends in. Together with
+ * lib/error-codes.ts they are all codes that `check` prints.
+ */
+export const checkCodes = {
+  NOT_EXAMINED: {
+    meaning: 'A part could not be examined; the sentence says why.',
+    remedy: 'Mend the cause that the sentence names and check again.',
+  },
+  SERVER_VERSION: {
+    meaning: 'Which server a source or the store is. A warning for one that is older than kisflow is made for.',
+    remedy: 'Use MySQL 8.0 or later, or MariaDB 10.5 or later.',
+  },
+  SERVER_ID_SHARED: {
+    meaning: 'Source and store are two servers that call themselves by one identity, so neither can be told from the other.',
+    remedy: 'Give each MariaDB server its own server_id; give a copied MySQL server a new server_uuid (remove auto.cnf).',
+  },
+  SERVER_TWO_ADDRESSES: {
+    meaning: 'Source and store are one server, and their urls name it in two ways: kisflow cannot know that before it connects.',
+    remedy: 'Write the same host and port in both urls.',
+  },
+  SOURCE_SESSION_SETTING: {
+    meaning: 'Connections that are open now still write the binlog with an older setting of the session.',
+    remedy: 'Reconnect these writers; a session keeps the setting that it began with.',
+  },
+  SOURCE_SERVER_ID_UNSET: {
+    meaning: 'The source server has server_id 0 and refuses every reader.',
+    remedy: 'Set server_id to a number of its own.',
+  },
+  SOURCE_RETENTION: {
+    meaning:
+      'How long the source server keeps its binlog. A warning below a day: a daemon that is down for longer loses its place.',
+    remedy: 'Raise binlog_expire_logs_seconds.',
+  },
+  SOURCE_GTID_OFF: {
+    meaning: 'The source server gives no GTIDs: positions are file and offset, and do not survive a failover.',
+    remedy: 'Turn gtid_mode on, in its four steps.',
+  },
+  SOURCE_POSITION: {
+    meaning: 'Where a flow goes on, and for how long the server keeps that place. A warning when it may soon be purged.',
+    remedy: 'Start the daemon, or raise binlog_expire_logs_seconds.',
+  },
+  SOURCE_TABLE_MISSING: {
+    meaning: 'A flow names a source table that does not exist, or that is a view.',
+    remedy: 'Correct source.tables of the flow.',
+  },
+  SOURCE_TABLE_HIDDEN: {
+    meaning: 'A flow names a source table that the account does not see: it may exist.',
+    remedy: 'Grant SELECT on it. Reading the binlog does not need it; examining, and later snapshots, do.',
+  },
+  SOURCE_PATTERN_EMPTY: {
+    meaning: 'A pattern of a flow matches no table that there is now.',
+    remedy: 'Correct source.tables of the flow, unless the tables are yet to come.',
+  },
+  SOURCE_TABLE_KEYLESS: {
+    meaning: 'A source table has no primary key, so its rows have no identity and no order among themselves.',
+    remedy: 'Add a primary key to the table.',
+  },
+  STORE_DATABASE_MISSING: {
+    meaning: 'The database of the store does not exist yet; the first start makes it.',
+    remedy: 'Nothing, or `kisflow migrate`.',
+  },
+  STORE_TIME_ZONE: {
+    meaning: 'The store server does not keep its clock in UTC, as kisflow’s own connections do.',
+    remedy: 'Nothing: values are written in UTC. Read TIMESTAMP columns with time_zone = ‘+00:00’ to see them so.',
+  },
+  STORE_PACKET_SMALL: {
+    meaning: 'The store server takes short statements only: batches are cut into many, and a long row is refused.',
+    remedy: 'Raise max_allowed_packet.',
+  },
+  STORE_ENGINE: {
+    meaning: 'A computed table is not InnoDB, so it takes no part in the batch’s transaction: a crash loses or doubles effects.',
+    remedy: 'Change the engine of the table.',
+  },
+  STORE_UNIQUE_KEY: {
+    meaning:
+      'A computed table has a unique key beside its primary key: a row that collides by it is refused and becomes a dead row.',
+    remedy: 'Nothing, if the values are unique at the source too.',
+  },
+  MIGRATION_PENDING: {
+    meaning: 'Migrations are not applied yet; the next start applies them.',
+    remedy: '`kisflow migrate` applies them now.',
+  },
+  FLOW_NONE: {
+    meaning: 'There is no flow that a daemon could run.',
+    remedy: 'Write a flow with a source, and status: 1.',
+  },
+  FLOW_GUARANTEE: {
+    meaning: 'Whether the effects of a flow happen exactly once or at least once, and which connector decides it.',
+    remedy: 'Save to the store to get exactly-once; make other writes idempotent by the batch id.',
+  },
+} as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;
