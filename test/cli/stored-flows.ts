@@ -13,7 +13,7 @@ export interface StoredFlows {
   readonly url: string;
   readonly records: FlowRecords;
   /** Does what a daemon does when it takes the flow: lease, checkpoint, record. */
-  hold(flow: string, options?: { readonly ttlMs?: number }): Promise<LeaseKeeper>;
+  readonly hold: (flow: string, options?: { readonly ttlMs?: number }) => Promise<LeaseKeeper>;
 }
 
 export async function createStoredFlows(server: SqlAddress): Promise<StoredFlows> {

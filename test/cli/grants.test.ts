@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { mayOn, quoteAccount } from '../../src/cli/check/grants.ts';
+
+const grants = (...lines: string[]) => ({ account: 'kis@%', lines });
+
+describe('what SHOW GRANTS allows', () => {
+  it('a right on everything is a right on each database', () => {
+    expect(mayOn(grants('GRANT SELECT, INSERT ON *.* TO `kis`@`%`'), 'INSERT', 'shop')).toBe(true);
+    expect(mayOn(grants("GRANT ALL PRIVILEGES ON *.* TO `kis`@`%` IDENTIFIED BY PASSWORD '*1'"), 'DELETE', 'shop')).toBe(true);
+  });
+
+  it('a right on one database is none on another, nor on all', () => {
+    const lines = grants('GRANT USAGE ON *.* TO `kis`@`%`', 'GRANT SELECT ON `shop`.* TO `kis`@`%`');
+    expect(mayOn(lines, 'SELECT', 'shop')).toBe(true);
+    expect(mayOn(lines, 'SELECT', 'school')).toBe(false);
+    expect(mayOn(lines, 'SELECT', '*')).toBe(false);
+    expect(mayOn(lines, 'INSERT', 'shop')).toBe(false);
+  });
+
+  it('names of databases are patterns, and a backslash takes that from them', () => {
+    expect(mayOn(grants('GRANT SELECT ON `shop_%`.* TO `kis`@`%`'), 'SELECT', 'shop_12')).toBe(true);
+    expect(mayOn(grants('GRANT SELECT ON `kis\\_flow`.* TO `kis`@`%`'), 'SELECT', 'kis_flow')).toBe(true);
+    expect(mayOn(grants('GRANT SELECT ON `kis\\_flow`.* TO `kis`@`%`'), 'SELECT', 'kisxflow')).toBe(false);
+  });
+
+  it('with roles, and with rights on single tables or columns, the lines do not say for certain', () => {
+    expect(mayOn(grants('GRANT USAGE ON *.* TO `kis`@`%`', 'GRANT `app`@`%` TO `kis`@`%`'), 'SELECT', 'shop')).toBeUndefined();
+    expect(mayOn(grants('GRANT SELECT ON `shop`.`orders` TO `kis`@`%`'), 'SELECT', 'shop')).toBeUndefined();
+    expect(mayOn(grants('GRANT SELECT (`a`, `b`) ON `shop`.`orders` TO `kis`@`%`'), 'SELECT', 'shop')).toBe(false);
+  });
+
+  it('an account is quoted as GRANT takes it', () => {
+    expect(quoteAccount("o'neil@10.0.%")).toBe("'o''neil'@'10.0.%'");
+  });
+});
