@@ -1,20 +1,15 @@
 import { sleep } from '../lib/abort.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
-import type { Logger } from '../lib/logger.ts';
-import type { Position, StartPoint } from '../row/position.ts';
-import type { Flow, RunFlow } from '../flow/contract.ts';
+import type { Position } from '../row/position.ts';
 import type { Source } from '../source/contract.ts';
-import type { Lease, LeaseKeeper } from '../store/lease.ts';
-import type { Store } from '../store/open.ts';
+import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
-import type { Batch, RowShape } from './batch.ts';
-import type { FlowRecords, FlowState, FlowWish } from './flow-record.ts';
+import type { Batch } from './batch.ts';
 import type { FlowServiceOptions } from './daemon-flow.ts';
+import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import { RateMeter } from './rate-meter.ts';
-import type { ReaderPool } from './reader-pool.ts';
-import type { Watchdog } from './watchdog.ts';
 
 export interface FlowReport {
   readonly name: string;

@@ -27,16 +27,3 @@ export function deferred<T>(): Deferred<T> {
   });
   return { promise, resolve: (value) => resolve(value), reject: (reason) => reject(reason) };
 }
-
-/** Resolves with the promise, or rejects with `makeError()` after `ms` milliseconds. The promise itself is not stopped. */
-export async function withDeadline<T>(promise: Promise<T>, ms: number, makeError: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(makeError()), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -7,7 +7,7 @@
  * test ends; what a beforeAll hook makes goes at the end of the file.
  */
 import { randomBytes } from 'node:crypto';
-import { createConnection, createPool, type Connection, type Pool } from 'mysql2/promise';
+import { createConnection, type Connection } from 'mysql2/promise';
 import { describe, inject } from 'vitest';
 import { startRedis } from '../../src/embedded/redis-server.ts';
 import type {
@@ -73,13 +73,6 @@ export async function connectTo(server: SqlAddress, database?: string): Promise<
   const connection = await createConnection(loginOf(server, database));
   onEnd(async () => connection.destroy()); // the server may be dead or paused by then: no farewell
   return connection;
-}
-
-/** A pool with the server's all-powerful account; closed at the end. */
-export function poolOf(server: SqlAddress, database?: string): Pool {
-  const pool = createPool({ ...loginOf(server, database), connectionLimit: 4 });
-  onEnd(() => pool.end());
-  return pool;
 }
 
 function loginOf({ host, port, user, password }: SqlAddress, database: string | undefined) {
