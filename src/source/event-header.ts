@@ -42,7 +42,7 @@ export function readEventHeader({ buffer, offset }: EventPacket): EventHeader {
 /** LOG_EVENT_ARTIFICIAL_F: made by the dump thread, not in the file. */
 export const ARTIFICIAL_FLAG = 0x20;
 /** LOG_EVENT_IGNORABLE_F: a reader that does not know the type may pass it by. */
-export const IGNORABLE_FLAG = 0x80;
+const IGNORABLE_FLAG = 0x80;
 
 /** Type codes: MySQL libs/mysql/binlog/event/binlog_event.h, MariaDB sql/log_event.h. */
 export const EventType = {

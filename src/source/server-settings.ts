@@ -32,7 +32,7 @@ export interface ServerSettings extends ServerIdentity {
 }
 
 /** Undefined where the account has roles and the grants do not show it. */
-export interface SourceGrants {
+interface SourceGrants {
   /** REPLICATION SLAVE (MariaDB also: REPLICATION REPLICA): to receive the binlog. */
   readonly canDump: boolean | undefined;
   /** REPLICATION CLIENT (MariaDB: BINLOG MONITOR): to ask for the binlog's end and its events. */

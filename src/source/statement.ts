@@ -2,7 +2,7 @@
  * What a Query event's SQL text does, as far as a reader of rows must know. Not a parser: it finds the words that a statement
  * begins with and every name in it, behind comments and strings, and errs on the side of naming too much.
  */
-export type StatementKind =
+type StatementKind =
   | 'begin'
   | 'commit'
   | 'rollback'

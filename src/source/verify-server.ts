@@ -1,6 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import { binlogNumber, formatPosition, type Position } from '../row/position.ts';
-import { compact, listBinlogs, mariadbGtidAt, quote, type BinlogFile } from './binlog-places.ts';
+import { compact, gtidBefore, listBinlogs, mariadbGtidAt, quote, type BinlogFile } from './binlog-places.ts';
 import type { ServerIdentity } from './contract.ts';
 import { textOf, type Query } from './server-link.ts';
 
@@ -15,7 +15,14 @@ export async function verifyServer(query: Query, identity: ServerIdentity, posit
   if (position.server !== '' && position.server !== identity.server) {
     throw wrongServer(position, `it is ${identity.server}, and without GTIDs a position holds on its own server only`);
   }
-  return verifyPlace(await listBinlogs(query), position);
+  verifyPlace(await listBinlogs(query), position);
+  // A position from before gtid_mode was ON does not say which of the server's GTIDs lie behind it: resuming by GTIDs would go wrong.
+  if (identity.hasGtid && (await gtidBefore(query, identity, position.file)) !== '') {
+    throw new CodedError(
+      'SOURCE_POSITION_INVALID',
+      `${formatPosition(position)} has no GTIDs, and the server has: give the flow the start ${position.file}:${position.offset}`,
+    );
+  }
 }
 
 async function verifyMysqlGtid(query: Query, position: Position): Promise<void> {

@@ -50,6 +50,7 @@ eachServer((flavour, server) => {
     expect(reading.ids()).toEqual(numbers(5010));
     expect(reading.parts.filter((part) => part.isFinal && part.groups.length > 0).length).toBe(2);
     expect(reading.states.some((state) => !state.isConnected && state.lastError !== undefined)).toBe(true);
+    await reading.until('a connection', ({ states }) => states.at(-1)?.isConnected === true);
     expect(reading.states.at(-1)).toMatchObject({ isConnected: true, lastError: undefined });
   });
 

@@ -5,7 +5,7 @@ import type { Position } from '../../src/row/position.ts';
 import { parsePosition, formatPosition, type StartPoint } from '../../src/row/position.ts';
 import { connectTo, createDatabase, eachServer, startPrivateServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { flatten, inSchema, never, openSource, Reading, rejection } from './reading.ts';
+import { flatten, inSchema, never, openSource, purgeTo, Reading, rejection } from './reading.ts';
 
 /** One thing that a random workload does. */
 type Step =
@@ -183,6 +183,22 @@ eachServer((flavour, server) => {
     }
   });
 
+  it.runIf(flavour === 'mysql')(
+    'L3: a position from before the server had GTIDs is refused, not resumed with half a set',
+    async () => {
+      const own = await startPrivateServer(flavour);
+      const connection = await connectTo(own);
+      await connection.query('CREATE DATABASE s');
+      await connection.query('FLUSH BINARY LOGS');
+      const source = openSource(own.url);
+      const head = await source.head(never);
+      const reading = new Reading(source, { from: { ...head, gtid: '' }, wants: () => true });
+      expect((await reading.failure()).code).toBe('SOURCE_POSITION_INVALID');
+      const resolved = await source.resolve({ kind: 'file', file: head.file, offset: head.offset }, never);
+      expect(resolved).toEqual(head);
+    },
+  );
+
   describe('a start', () => {
     async function history(): Promise<{
       ends: Position[];
@@ -212,7 +228,7 @@ eachServer((flavour, server) => {
     }
 
     it('earliest, file and offset, and GTID set lead to the same history', async () => {
-      const { ends, resolve, ids, connection } = await history();
+      const { ends, source, resolve, ids, connection } = await history();
       expect(await ids(await resolve({ kind: 'earliest' }))).toEqual([1, 2, 3, 4, 5, 6]);
       for (const [index, end] of ends.slice(0, 5).entries()) {
         const rest = [1, 2, 3, 4, 5, 6].slice(index + 1);
@@ -222,7 +238,7 @@ eachServer((flavour, server) => {
         expect(await ids(await resolve({ kind: 'gtid', gtid: end.gtid }))).toEqual(rest);
       }
       const third = ends[2] ?? ends[0];
-      await connection.query(`PURGE BINARY LOGS TO '${third?.file}'`);
+      await purgeTo(connection, source, third?.file ?? '');
       const earliest = await resolve({ kind: 'earliest' });
       expect(earliest.file).toBe(third?.file);
       expect(await ids(earliest)).toEqual([3, 4, 5, 6]);

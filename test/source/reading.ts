@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection } from 'mysql2/promise';
 import { CodedError } from '../../src/lib/error.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import type { ChangeGroup, Row, TransactionPart } from '../../src/row/change.ts';
@@ -120,6 +121,14 @@ export class Reading {
     this.#stop.abort();
     await this.done;
   }
+}
+
+/** Purges, which MariaDB puts off while a file may still be needed for recovery. */
+export async function purgeTo(connection: Connection, source: Source, file: string): Promise<void> {
+  await waitFor(async () => {
+    await connection.query(`PURGE BINARY LOGS TO '${file}'`);
+    return (await source.resolve({ kind: 'earliest' }, never)).file === file;
+  });
 }
 
 export const inSchema =

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { SqlServer } from '../../src/embedded/server.ts';
 import type { Position } from '../../src/row/position.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
-import { inSchema, never, openSource, Reading } from './reading.ts';
+import { inSchema, never, openSource, purgeTo, Reading } from './reading.ts';
 
 eachServer((flavour) => {
   const settings = [
@@ -59,7 +59,7 @@ eachServer((flavour) => {
       await connection.query('FLUSH BINARY LOGS');
       const later = await openSource(own.url).head(never);
       await write(connection, 4, 1);
-      await connection.query(`PURGE BINARY LOGS TO '${later.file}'`);
+      await purgeTo(connection, openSource(own.url), later.file);
       expect(await codeOf(own.url, from)).toBe('SOURCE_PURGED');
       const reading = new Reading(openSource(own.url), { from: later, wants: inSchema('s') });
       await reading.untilIds(4);
