@@ -52,6 +52,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   options.abort.addEventListener('abort', onStop);
   if (options.stop.aborted || options.abort.aborted) stop.abort();
   const leases = new LeaseKeeper({ store: options.store, holder: holderName(), ttlMs: options.leaseTtlMs });
+  await leases.showPresence();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs });
   const parts = { sources, leases, records, watchdog };
@@ -67,6 +68,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   } finally {
     watching.abort();
     await watches;
+    await leases.close();
     await watchdog.stop();
     await Promise.all([...sources.values()].map(({ pool }) => pool.close()));
     options.stop.removeEventListener('abort', onStop);
@@ -142,6 +144,7 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
   while (!signal.aborted) {
     try {
       const isDue = Date.now() - renewedAt >= options.leaseTtlMs / 3;
+      await leases.showPresence();
       const held = isDue ? await leases.renew() : undefined;
       if (isDue) renewedAt = Date.now();
       const askedAt = performance.now();

@@ -109,8 +109,9 @@ export class FlowService {
         await this.#noteEnd(failure, { retry, since });
       }
     }
+    // a standby says nothing about a flow that another daemon runs
+    if (this.#lease !== undefined && this.#state !== 'failed' && this.#state !== 'paused') await this.#noteStopped();
     await this.#giveUpLease();
-    if (this.#state !== 'failed' && this.#state !== 'paused') await this.#setState('stopped');
   }
 
   /** One run under a lease; false when another daemon holds it. */
@@ -192,6 +193,13 @@ export class FlowService {
     } finally {
       this.#recordedAt = performance.now();
     }
+  }
+
+  async #noteStopped(): Promise<void> {
+    if (this.#options.abort.aborted) return;
+    await this.#setState('stopped').catch((error: unknown) => {
+      this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'the end of the flow was not noted in the store');
+    });
   }
 
   async #giveUpLease(): Promise<void> {

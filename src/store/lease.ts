@@ -1,5 +1,9 @@
 import { CodedError } from '../lib/error.ts';
 import type { Store } from './open.ts';
+import type { StoreSession } from './session.ts';
+
+/** How long a holder's lock must have been free: longer than a daemon needs to make a lost connection anew. */
+const silenceMs = 1900;
 
 /**
  * The right to write a flow's results: one holder at a time (L6).
@@ -8,6 +12,10 @@ import type { Store } from './open.ts';
  * and in kis_checkpoint, in one transaction; every later checkpoint update names its epoch, so the holder before changes
  * nothing any more, however late it wakes. Before the new epoch is written the old holder's connection is ended, so that a
  * stopped process which still holds the checkpoint's row lock cannot delay its successor.
+ *
+ * A lease also ends early: each daemon keeps a named lock on a connection of its own (GET_LOCK), which the server releases the
+ * moment the process is gone. A holder whose lock stays free for two seconds is dead, and need not be waited for. (Not on
+ * a Galera cluster, whose nodes do not share such locks: there the expiry decides.)
  */
 export interface Lease {
   readonly flow: string;
@@ -26,6 +34,11 @@ export class LeaseKeeper {
   readonly #store: Store;
   readonly #holder: string;
   readonly #ttlMs: number;
+  /** The connection that shows that this daemon is alive. */
+  #presence: StoreSession | undefined;
+  #hasSharedLocks = true;
+  /** Flows whose holder's lock was free at the last look, and since when. */
+  readonly #silent = new Map<string, { readonly holder: string; readonly since: number }>();
 
   constructor(options: LeaseKeeperOptions) {
     this.#store = options.store;
@@ -33,13 +46,38 @@ export class LeaseKeeper {
     this.#ttlMs = options.ttlMs;
   }
 
-  /** Whether another daemon holds the flow's lease now. */
+  /** Shows that this daemon is alive, for as long as its connection lasts; called again, it makes a lost one anew. */
+  async showPresence(): Promise<void> {
+    try {
+      if (this.#presence !== undefined) return void (await this.#presence.query('SELECT 1'));
+    } catch {
+      this.#presence?.destroy(); // the reason does not matter: the next line says it again if the store is gone
+    }
+    const session = await this.#store.openSession();
+    const { rows } = await session.query("SHOW VARIABLES LIKE 'wsrep_on'");
+    this.#hasSharedLocks = !/^(ON|1)$/.test(String(rows[0]?.Value ?? 'OFF'));
+    await session.query("SELECT GET_LOCK(CONCAT('kis:', SHA2(?, 224)), 0)", [this.#holder]);
+    this.#presence = session;
+  }
+
+  /** Whether another daemon holds the flow's lease now, and lives. */
   async isHeldByOther(flow: string): Promise<boolean> {
     const { rows } = await this.#store.query(
-      "SELECT 1 FROM kis_lease WHERE flow = ? AND holder <> ? AND holder <> '' AND expires_at > UTC_TIMESTAMP(3)",
+      `SELECT holder, IS_USED_LOCK(CONCAT('kis:', SHA2(holder, 224))) IS NULL AS is_silent FROM kis_lease
+       WHERE flow = ? AND holder <> ? AND holder <> '' AND expires_at > UTC_TIMESTAMP(3)`,
       [flow, this.#holder],
     );
-    return rows.length > 0;
+    const row = rows[0];
+    if (row === undefined) return false;
+    const holder = String(row.holder);
+    if (Number(row.is_silent) !== 1) this.#silent.delete(flow);
+    else if (this.#silent.get(flow)?.holder !== holder) this.#silent.set(flow, { holder, since: Date.now() });
+    return !this.#isDead(flow, holder);
+  }
+
+  #isDead(flow: string, holder: string): boolean {
+    const silent = this.#silent.get(flow);
+    return this.#hasSharedLocks && silent?.holder === holder && Date.now() - silent.since >= silenceMs;
   }
 
   /** Takes the flow's lease for the session with this connection id; undefined while another daemon holds it. */
@@ -55,7 +93,8 @@ export class LeaseKeeper {
       );
       const row = rows[0];
       if (row === undefined) throw new CodedError('INTERNAL', `The lease row of flow ${flow} disappeared.`);
-      if (Number(row.is_held) === 1 && row.holder !== this.#holder) return undefined;
+      if (Number(row.is_held) === 1 && row.holder !== this.#holder && !this.#isDead(flow, String(row.holder))) return undefined;
+      this.#silent.delete(flow);
       const epoch = Number(row.epoch) + 1;
       const previous = Number(row.connection_id);
       if (previous > 0 && previous !== connectionId && row.holder !== '') await this.#endConnection(previous);
@@ -96,6 +135,11 @@ export class LeaseKeeper {
        WHERE flow = ? AND holder = ? AND epoch = ?`,
       [lease.flow, this.#holder, lease.epoch],
     );
+  }
+
+  async close(): Promise<void> {
+    await this.#presence?.close();
+    this.#presence = undefined;
   }
 
   /** Ends a connection of the holder before; that it is gone already is the usual case. */

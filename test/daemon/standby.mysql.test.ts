@@ -27,6 +27,7 @@ eachServer((_flavour, server: SqlAddress) => {
     await project.source.connection.query('INSERT INTO orders VALUES (2, 1, 200, NULL)');
     await waitFor(() => copied(2), { deadlineMs: 20_000 });
     expect(Date.now() - killedAt).toBeLessThan(10_000);
+    console.log(`taken over and written ${Date.now() - killedAt} ms after the kill`);
     await waitFor(async () => (await disagreements(project)).length === 0);
     second.kill('SIGTERM');
     expect(await second.waitForExit()).toEqual({ code: 0, signal: null });
