@@ -74,7 +74,7 @@ export class Progress {
   }
 
   /** A part of `size` routed changes is done. */
-  advance(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid' | 'isFinal' | 'size'>): void {
+  advance(part: Pick<RoutedPart, 'server' | 'file' | 'offset' | 'gtid' | 'isFinal' | 'size'>): void {
     if (part.isFinal) {
       this.#moving.advance(part);
       this.#rows = 0;
@@ -84,7 +84,7 @@ export class Progress {
   }
 
   /** A part that only moves the place while the changes done so far still count. */
-  moveTo(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid'>): void {
+  moveTo(part: Pick<RoutedPart, 'server' | 'file' | 'offset' | 'gtid'>): void {
     this.#moving.advance(part);
   }
 

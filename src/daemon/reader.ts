@@ -31,7 +31,10 @@ export class Reader implements TransactionSink {
   readonly #heldMs = new Map<FlowFeed, number>();
   #windowStart = 0;
   #progress: Progress | undefined;
+  /** No part of a transaction was handed on, and none of its tables asked for, since the last one's end. */
   #isBetweenTransactions = true;
+  /** The feeds whose tables this transaction is read for; others count from the next one on. */
+  #filterFeeds: readonly FlowFeed[] = [];
   state: ReaderState = { isConnected: false, lastEventAt: Date.now(), lastError: undefined };
   ended: Promise<void> = Promise.resolve();
 
@@ -73,12 +76,11 @@ export class Reader implements TransactionSink {
       feed.attach();
       this.#feeds.add(feed);
     }
-    this.#wanted.clear();
+    this.#renewFilter();
   }
 
   drop(feed: FlowFeed): void {
     if (!this.#feeds.delete(feed)) return;
-    this.#wanted.clear();
     if (this.#feeds.size === 0) this.stop();
   }
 
@@ -116,7 +118,10 @@ export class Reader implements TransactionSink {
       if (feed.push(part) !== undefined) isHeld = true;
     }
     this.#isBetweenTransactions = part.isFinal;
-    if (part.isFinal) this.#progress?.moveTo(part);
+    if (part.isFinal) {
+      this.#progress?.moveTo(part);
+      if (this.#filterFeeds.length !== this.#feeds.size) this.#renewFilter();
+    }
     return isHeld ? this.#hold() : undefined;
   }
 
@@ -152,11 +157,21 @@ export class Reader implements TransactionSink {
     return others.reduce((least, next) => (comparePositions(next, least) < 0 ? next : least), first);
   }
 
+  /**
+   * Which tables are decoded must not change within a transaction: what a connection has handed on of it is counted, and skipped
+   * when it is read again. So feeds join only between transactions, and those that leave still count until the next end.
+   */
+  #renewFilter(): void {
+    this.#filterFeeds = [...this.#feeds];
+    this.#wanted.clear();
+  }
+
   #wants(schema: string, table: string): boolean {
+    this.#isBetweenTransactions = false;
     const id = `${schema}.${table}`;
     const known = this.#wanted.get(id);
     if (known !== undefined) return known;
-    const isWanted = this.feeds.some((feed) => feed.wants(schema, table));
+    const isWanted = this.#filterFeeds.some((feed) => feed.wants(schema, table));
     this.#wanted.set(id, isWanted);
     return isWanted;
   }

@@ -61,6 +61,8 @@ export function sliceGroup(group: ChangeGroup, from: number, to: number): Change
 export interface TransactionPart {
   /** The changes of wanted tables, in commit order; empty where the commit touched none (it still moves the position). */
   readonly groups: readonly ChangeGroup[];
+  /** Identity of the server that it was read from: file and offset are places on that server. */
+  readonly server: string;
   /** Binlog file and the offset behind the commit. Only a final part moves the position there. */
   readonly file: string;
   readonly offset: number;

@@ -66,11 +66,12 @@ export function comparePositions(
 export function parseStart(text: string): StartPoint | undefined {
   const trimmed = text.trim();
   if (trimmed === 'snapshot' || trimmed === 'earliest' || trimmed === 'latest') return { kind: trimmed };
-  if (gtidDialect(trimmed) !== undefined) return { kind: 'gtid', gtid: trimmed.replace(/\s/g, '') };
+  // before GTIDs: 2026-11-22 could be one of MariaDB's
   if (/^\d{4}-\d{2}-\d{2}([T ]|$)/.test(trimmed)) {
     const time = Date.parse(/[zZ]|[+-]\d{2}:?\d{2}$/.test(trimmed) || trimmed.length === 10 ? trimmed : `${trimmed}Z`);
     return Number.isNaN(time) ? undefined : { kind: 'time', time };
   }
+  if (gtidDialect(trimmed) !== undefined) return { kind: 'gtid', gtid: trimmed.replace(/\s/g, '') };
   const place = /^([^\s:]+\.\d+):(\d+)$/.exec(trimmed);
   return place === null ? undefined : { kind: 'file', file: place[1] ?? '', offset: Number(place[2]) };
 }
@@ -80,7 +81,7 @@ export function parseStart(text: string): StartPoint | undefined {
  * checkpoint's text is made once per batch and not once per transaction.
  */
 export class MovingPosition {
-  readonly #server: string;
+  #server: string;
   readonly #progress: GtidProgress | undefined;
   #file: string;
   #offset: number;
@@ -107,7 +108,8 @@ export class MovingPosition {
     return comparePositions(end, { file: this.#file, offset: this.#offset }) <= 0;
   }
 
-  advance(end: { readonly file: string; readonly offset: number; readonly gtid: string }): void {
+  advance(end: { readonly server: string; readonly file: string; readonly offset: number; readonly gtid: string }): void {
+    this.#server = end.server;
     this.#file = end.file;
     this.#offset = end.offset;
     if (end.gtid !== '') this.#progress?.add(end.gtid);

@@ -88,6 +88,7 @@ export class BinlogReader {
     this.#server = identity.server;
     const stream = new BinlogStream({
       ...this.#options,
+      server: identity.server,
       serverId: this.#serverId,
       from: isByGtid ? { gtid } : { file, offset },
       isBounded: false,

@@ -62,8 +62,10 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     head: (signal) => ask(signal, async (query) => readHead(query, await readIdentity(query))),
     resolve: (start: StartPoint, signal: AbortSignal): Promise<Position> =>
       ask(signal, async (query) => {
-        const scan: Scan = (file, visitor) => scanBinlog(file, visitor, { ...limits, serverId: chooseId(), signal });
-        return resolveStart(start, { query, identity: await readIdentity(query), scan });
+        const identity = await readIdentity(query);
+        const scan: Scan = (file, visitor) =>
+          scanBinlog(file, visitor, { ...limits, server: identity.server, serverId: chooseId(), signal });
+        return resolveStart(start, { query, identity, scan });
       }),
     seesLock: (lock, signal) =>
       ask(signal, async (query) => {
@@ -96,6 +98,7 @@ async function inspect(query: Query): Promise<ServerIdentity> {
 
 interface ScanLimits {
   readonly url: string;
+  readonly server: string;
   readonly serverId: number;
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;

@@ -14,6 +14,8 @@ import { ZongjiStream, type DumpPacket } from './zongji-stream.ts';
 
 export interface BinlogStreamOptions {
   readonly url: string;
+  /** Identity of the server, for the parts. */
+  readonly server: string;
   readonly serverId: number;
   /** Where the dump begins: behind a GTID set, or at the end of a transaction. */
   readonly from: { readonly gtid: string } | { readonly file: string; readonly offset: number };

@@ -1,6 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import { gtidContains, gtidDialect, GtidProgress } from '../row/gtid.ts';
-import type { Position, StartPoint } from '../row/position.ts';
+import { binlogNumber, type Position, type StartPoint } from '../row/position.ts';
 import type { TransactionPart } from '../row/change.ts';
 import {
   checkBoundary,
@@ -129,6 +129,12 @@ async function resolveTime(time: number, { query, identity, scan }: ResolveConte
   const files = await someBinlogs(query);
   const file = await lastFileBefore(second, files, scan);
   const gtid = await gtidBefore(query, identity, file.name);
+  if (file === files[0] && (await beginningOf(file, scan)) > second && binlogNumber(file.name) > 1) {
+    throw new CodedError(
+      'SOURCE_PURGED',
+      `the source server has purged what was committed at ${new Date(second).toISOString()}: its first binlog is ${file.name}, begun later`,
+    );
+  }
   const progress = new GtidProgress(gtid, identity.flavour);
   let place = { file: file.name, offset: 4 };
   await scan(file.name, {
@@ -151,14 +157,7 @@ async function lastFileBefore(time: number, files: readonly [BinlogFile, ...Binl
     const middle = (low + high) >> 1;
     const file = files[middle];
     if (file === undefined) break;
-    let begun = 0;
-    await scan(file.name, {
-      onFile(at) {
-        begun = at;
-        return 'stop';
-      },
-    });
-    if (begun < time) {
+    if ((await beginningOf(file, scan)) < time) {
       found = file;
       low = middle + 1;
     } else {
@@ -166,6 +165,18 @@ async function lastFileBefore(time: number, files: readonly [BinlogFile, ...Binl
     }
   }
   return found;
+}
+
+/** When a file was begun, in milliseconds since 1970. */
+async function beginningOf(file: BinlogFile, scan: Scan): Promise<number> {
+  let begun = 0;
+  await scan(file.name, {
+    onFile(at) {
+      begun = at;
+      return 'stop';
+    },
+  });
+  return begun;
 }
 
 async function someBinlogs(query: Query): Promise<readonly [BinlogFile, ...BinlogFile[]]> {

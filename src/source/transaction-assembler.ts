@@ -13,6 +13,8 @@ export interface HandedOn {
 }
 
 export interface AssemblerOptions {
+  /** Identity of the server that the events come from. */
+  readonly server: string;
   readonly wants: TableFilter;
   /** Takes each part. */
   readonly emit: (part: TransactionPart) => void;
@@ -122,7 +124,9 @@ export class TransactionAssembler {
     if (this.#state !== 'between') return;
     this.#file = file;
     this.#offset = offset;
-    this.#options.emit({ groups: [], file, offset, gtid: '', time: header.time, bytes: header.size, isFinal: true });
+    this.#bytes = header.size;
+    this.#emit(header.time, true);
+    this.#reset();
   }
 
   begin(header: EventHeader, { gtid, isOpen, isXa }: Beginning): void {
@@ -248,15 +252,8 @@ export class TransactionAssembler {
 
   #emit(time: number, isFinal: boolean): void {
     for (const group of this.#groups) this.#handedOn += groupSize(group);
-    const part = {
-      groups: this.#groups,
-      file: this.#file,
-      offset: this.#offset,
-      gtid: this.#gtid,
-      time,
-      bytes: this.#bytes,
-      isFinal,
-    };
+    const place = { server: this.#options.server, file: this.#file, offset: this.#offset, gtid: this.#gtid };
+    const part = { ...place, groups: this.#groups, time, bytes: this.#bytes, isFinal };
     this.#groups = [];
     this.#bytes = 0;
     this.#parts += 1;

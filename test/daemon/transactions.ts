@@ -54,6 +54,7 @@ export function makeParts(shapes: readonly Shape[], numbering: Numbering): Trans
       ];
       parts.push({
         groups: groups.filter((each) => (each.op === 'delete' ? each.before : each.after).length > 0),
+        server: startPosition(numbering).server,
         file: i < 6 ? 'binlog.000009' : 'binlog.000010',
         offset,
         gtid,

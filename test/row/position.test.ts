@@ -108,7 +108,7 @@ describe('a start', () => {
 describe('a moving position', () => {
   it('L2: has passed what it was advanced by, and nothing behind it', () => {
     const moving = new MovingPosition({ server: uuid, file: 'b.000001', offset: 4, gtid: '', rows: 0 }, { hasGtid: true });
-    const ends = [1, 2, 3].map((n) => ({ file: 'b.000001', offset: n * 100, gtid: `${uuid}:${n}` }));
+    const ends = [1, 2, 3].map((n) => ({ server: uuid, file: 'b.000001', offset: n * 100, gtid: `${uuid}:${n}` }));
     for (const end of ends) {
       expect(moving.hasPassed(end)).toBe(false);
       moving.advance(end);
@@ -121,7 +121,20 @@ describe('a moving position', () => {
     const moving = new MovingPosition({ server: uuid, file: 'b.999999', offset: 50, gtid: '', rows: 0 }, { hasGtid: false });
     expect(moving.hasPassed({ file: 'b.999999', offset: 50, gtid: '' })).toBe(true);
     expect(moving.hasPassed({ file: 'b.1000000', offset: 4, gtid: '' })).toBe(false);
-    moving.advance({ file: 'b.1000000', offset: 4, gtid: '' });
+    moving.advance({ server: uuid, file: 'b.1000000', offset: 4, gtid: '' });
     expect(moving.toPosition()).toMatchObject({ file: 'b.1000000', offset: 4, gtid: '' });
+  });
+
+  it('after a failover its file and offset are places on the new server', () => {
+    const moving = new MovingPosition(
+      { server: uuid, file: 'b.000009', offset: 50, gtid: `${uuid}:1`, rows: 0 },
+      { hasGtid: true },
+    );
+    moving.advance({ server: 'other', file: 'b.000002', offset: 700, gtid: `${uuid}:2` });
+    expect(moving.toPosition()).toEqual({ server: 'other', file: 'b.000002', offset: 700, gtid: `${uuid}:1-2`, rows: 0 });
+  });
+
+  it('a date is a time, though MariaDB could have such a GTID', () => {
+    expect(parseStart('2026-11-22')).toEqual({ kind: 'time', time: Date.UTC(2026, 10, 22) });
   });
 });

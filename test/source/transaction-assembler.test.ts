@@ -20,7 +20,7 @@ class Feed {
   }: { offset?: number; pieceBytes?: number; skip?: HandedOn } = {}) {
     this.#offset = offset;
     const emit = (part: TransactionPart) => void this.parts.push(part);
-    this.assembler = new TransactionAssembler({ wants: () => true, emit, pieceBytes, skip, logger: silentLogger });
+    this.assembler = new TransactionAssembler({ server: 's', wants: () => true, emit, pieceBytes, skip, logger: silentLogger });
     this.assembler.rotate(this.header(0, { flags: ARTIFICIAL_FLAG }), 'b.000001', offset);
   }
 
