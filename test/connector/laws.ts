@@ -277,19 +277,21 @@ export function connectorLaws(kind: string, options: LawOptions): void {
         expect((await codedError(save(value))).class).toBe('row');
       });
 
-      test.runIf(options.hasColumns)('a field without a column is STORE_COLUMN_UNKNOWN and names it', async () => {
-        const error = await codedError(save(row(1, { colour: 'red' })));
-        expect(error.code).toBe('STORE_COLUMN_UNKNOWN');
-        expect(error.message).toContain('colour');
-        await expectRows();
-      });
+      if (options.hasColumns)
+        test('a field without a column is STORE_COLUMN_UNKNOWN and names it', async () => {
+          const error = await codedError(save(row(1, { colour: 'red' })));
+          expect(error.code).toBe('STORE_COLUMN_UNKNOWN');
+          expect(error.message).toContain('colour');
+          await expectRows();
+        });
 
-      test.runIf(options.hasColumns)('a value that its column does not take is STORE_CONSTRAINT of class row', async () => {
-        for (const fault of [{ name: 'x'.repeat(201) }, { amount: 'no number' }, { price: '12345678901.00' }]) {
-          expect(await codedError(save(row(1, fault)))).toMatchObject({ code: 'STORE_CONSTRAINT', class: 'row' });
-        }
-        await expectRows();
-      });
+      if (options.hasColumns)
+        test('a value that its column does not take is STORE_CONSTRAINT of class row', async () => {
+          for (const fault of [{ name: 'x'.repeat(201) }, { amount: 'no number' }, { price: '12345678901.00' }]) {
+            expect(await codedError(save(row(1, fault)))).toMatchObject({ code: 'STORE_CONSTRAINT', class: 'row' });
+          }
+          await expectRows();
+        });
     });
 
     describe('modes', () => {
