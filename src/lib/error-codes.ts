@@ -9,7 +9,7 @@ export const errorCodes = {
   },
   SOURCE_UNREACHABLE: {
     meaning: 'The source server does not answer, or the connection was lost.',
-    remedy: 'Check the host, the port and that the server runs. kisflow retries with backoff once it has been connected.',
+    remedy: 'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
   },
   SOURCE_ACCESS_DENIED: {
     meaning: 'The source server refuses the user or the password.',
@@ -57,7 +57,7 @@ export const errorCodes = {
   },
   STORE_UNREACHABLE: {
     meaning: 'The store server does not answer, or the connection was lost.',
-    remedy: 'Check the host, the port and that the server runs. kisflow retries with backoff once it has been connected.',
+    remedy: 'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
   },
   STORE_ACCESS_DENIED: {
     meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
