@@ -1,5 +1,3 @@
-import { createMysqlConnector } from '../connector/mysql.ts';
-import { builtInKinds, type ConnectorKinds } from '../connector/registry.ts';
 import { assemble } from '../daemon/assemble.ts';
 import { runDaemon } from '../daemon/daemon.ts';
 import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
@@ -14,9 +12,6 @@ import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } from './project.ts';
 import { formatCount, formatTable } from './table.ts';
-
-/** The connector kinds of the daemon. */
-const kinds: ConnectorKinds = new Map([...builtInKinds, ['mysql', createMysqlConnector]]);
 
 /** Bytes of binlog that may wait for one flow: about five times that in memory. */
 const queueBytesMax = 8 * 1024 * 1024;
@@ -53,7 +48,6 @@ async function runProject(context: CommandContext, project: ProjectFiles, store:
   const { flows, connectors } = assemble({
     configuration,
     functions: functions.map(({ definition }) => definition),
-    kinds,
     storeDatabase: store.database,
     storeSources,
   });

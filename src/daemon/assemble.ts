@@ -3,19 +3,19 @@ import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector } from '../connector/contract.ts';
-import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
+import { makeConnector } from '../connector/registry.ts';
 import { buildFlow } from '../flow/build.ts';
-import type { Flow, FunctionDefinition } from '../flow/contract.ts';
+import type { FunctionDefinition } from '../flow/contract.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
+import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
 
 export interface AssembleOptions {
   readonly configuration: Configuration;
   readonly functions: readonly FunctionDefinition[];
-  readonly kinds: ConnectorKinds;
   readonly storeDatabase: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
@@ -34,12 +34,7 @@ export function assemble(options: AssembleOptions): Assembly {
   const specs = [...configuration.flows.values()].filter((flow) => flow.status === 1 && flow.source !== undefined);
   const registry = new Registry();
   for (const definition of options.functions) registry.registerFunction(definition);
-  const used = new Set(specs.flatMap((flow) => flow.flows.map((step) => configuration.funcs.get(step.fname)?.option.cname)));
-  for (const conn of configuration.conns.values()) {
-    if (!used.has(conn.cname)) continue;
-    const { cname: name, type, addrs, key, params } = conn;
-    registry.registerConnector(makeConnector({ name, type, addrs, key, params }, options.kinds));
-  }
+  for (const conn of connectorsOf(configuration, specs)) registry.registerConnector(makeConnector(conn, connectorKinds));
   return {
     flows: specs.map((spec) => assembleFlow(spec, { ...options, registry })),
     connectors: registry.connectors,
@@ -59,7 +54,7 @@ function assembleFlow(
     );
   }
   return {
-    flow: flowOf(spec, options),
+    flow: buildFlow(flowOptionsOf(options.configuration, spec), options.registry),
     sourceName: source.name,
     shape: source.rows,
     start,
@@ -67,24 +62,6 @@ function assembleFlow(
     tablesHash: createHash('sha256').update(JSON.stringify(source.tables)).digest('hex'),
     batch: spec.batch,
   };
-}
-
-function flowOf(spec: FlowSpec, { configuration, registry }: AssembleOptions & { readonly registry: Registry }): Flow {
-  const steps = spec.flows.map(({ fname, params }) => {
-    const func = configuration.funcs.get(fname);
-    return {
-      fname,
-      params,
-      mode: func?.fmode,
-      connector: func?.option.cname,
-      defaultParams: func?.option.default_params,
-      must: func?.source.must,
-      retryTimes: func?.option.retry_times,
-      retryDelayMs: func?.option.return_duration,
-      timeoutMs: func?.option.timeout,
-    };
-  });
-  return buildFlow({ name: spec.flow_name, isEnabled: spec.status === 1, steps }, registry);
 }
 
 /** The tables that a flow reads. On the store's own server no wildcard matches what flows write (L9). */
