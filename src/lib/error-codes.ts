@@ -9,7 +9,8 @@ export const errorCodes = {
   },
   SOURCE_UNREACHABLE: {
     meaning: 'The source server does not answer, or the connection was lost.',
-    remedy: 'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
+    remedy:
+      'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
   },
   SOURCE_ACCESS_DENIED: {
     meaning: 'The source server refuses the user or the password.',
@@ -57,7 +58,8 @@ export const errorCodes = {
   },
   STORE_UNREACHABLE: {
     meaning: 'The store server does not answer, or the connection was lost.',
-    remedy: 'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
+    remedy:
+      'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
   },
   STORE_ACCESS_DENIED: {
     meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
@@ -132,7 +134,8 @@ export const errorCodes = {
     remedy: 'Jump to a function of the same flow, and only a bounded number of times.',
   },
   PROCESS_STUCK: {
-    meaning: 'The process did not turn for half a minute, most likely because of a function that loops without end behind an await. It ended itself (kill -9, which is safe) and named the flow.',
+    meaning:
+      'The process did not turn for half a minute, most likely because of a function that loops without end behind an await. It ended itself (kill -9, which is safe) and named the flow.',
     remedy: 'Mend the function; pause its flow until then. A standby or the next start goes on from the last checkpoint.',
   },
   ROW_INVALID: {
