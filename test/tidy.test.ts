@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -45,6 +45,7 @@ const roots = new Set(['index.ts', 'main.ts']);
 const root = resolve(import.meta.dirname, '..');
 
 function filesUnder(folder: string, extension: string): string[] {
+  if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith(extension) && !name.includes('node_modules'))
     .map((name) => join(folder, name));
