@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { createCheckpoint, stepCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
@@ -216,7 +217,12 @@ eachServer((flavour, shared) => {
     const other = await run({ ...past, gtid: foreign });
     expect(other.of('error')).toEqual(['SOURCE_WRONG_SERVER flow copy']);
 
-    await connection.query(`PURGE BINARY LOGS TO '${(await head()).file}'`);
+    // a connection that has just read the old file may still hold it
+    await waitFor(async () => {
+      await connection.query(`PURGE BINARY LOGS TO '${(await head()).file}'`);
+      const [files] = await connection.query<RowDataPacket[]>('SHOW BINARY LOGS');
+      return files.length === 1;
+    });
     const place = `${past.file}:${past.offset}`;
     const { url } = await createDatabase(shared, 'store');
     const started = await examine({ files: project({ source: server.url, store: url, database, start: place }) });
