@@ -8,6 +8,8 @@ export interface BatchTransactionOptions {
   readonly step: CheckpointStep;
   /** Resolves when the batch before has committed; rejects when it has failed, and then nothing of this batch is sent. */
   readonly gate: Promise<void>;
+  /** Called when a statement behind the checkpoint update was sent: the server is busy with this batch. */
+  readonly onSent: () => void;
 }
 
 /**
@@ -26,6 +28,7 @@ export class BatchTransaction implements StoreTransaction {
   readonly #session: StoreSession;
   readonly #step: CheckpointStep;
   readonly #gate: Promise<void>;
+  readonly #onSent: () => void;
   #opened: Promise<void> | undefined;
 
   constructor(options: BatchTransactionOptions) {
@@ -35,16 +38,21 @@ export class BatchTransaction implements StoreTransaction {
     this.#session = options.session;
     this.#step = options.step;
     this.#gate = options.gate;
+    this.#onSent = options.onSent;
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
     await this.#open();
-    return this.#session.query(sql, params);
+    const answer = this.#session.query(sql, params);
+    this.#onSent();
+    return answer;
   }
 
   async commit(): Promise<void> {
     await this.#open();
-    await this.#session.commit();
+    const answer = this.#session.commit();
+    this.#onSent();
+    await answer;
   }
 
   #open(): Promise<void> {

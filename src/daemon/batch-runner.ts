@@ -116,10 +116,15 @@ export class BatchRunner {
 
   async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
     const { flow, store, lease, logger, signal } = this.#options;
+    let hasOwnCodeLeft = true;
     const transaction = new BatchTransaction({
       session: this.#session,
       store,
       gate: run.gate,
+      // not before: what the next batch computes would keep this one's statement from being sent
+      onSent: () => {
+        if (!hasOwnCodeLeft) run.onComputed();
+      },
       step: {
         flow: flow.name,
         epoch: lease.epoch,
@@ -138,12 +143,12 @@ export class BatchRunner {
         .runFlow(flow, rows, scope, {
           onStep: (index) => {
             watched.enter(index);
-            if (index >= trailing) run.onComputed();
+            hasOwnCodeLeft = index < trailing;
           },
         })
         .finally(() => watched.leave());
     }
-    run.onComputed();
+    hasOwnCodeLeft = false;
     await transaction.commit();
     this.#options.onCommit(batch, filtered);
   }

@@ -180,10 +180,9 @@ export class FlowFeed implements TransactionSink {
       this.#head += 1;
     }
     this.#queuedBytes -= taken;
-    if (this.#head === this.#queue.length || this.#head > 1024) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
+    // not kept until later: a part that was taken must be free to be forgotten
+    this.#queue = this.#queue.slice(this.#head);
+    this.#head = 0;
     if (this.#drained !== undefined && this.#queuedBytes <= this.#options.queueBytesMax / 2) {
       this.#drained.resolve();
       this.#drained = undefined;

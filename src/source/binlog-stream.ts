@@ -40,6 +40,11 @@ export interface BinlogStreamOptions {
 /** A reader that is paused by its sink for a day is cut off by the server. */
 const WRITE_TIMEOUT_SECONDS = 86_400;
 const IDLE_TIMEOUT_SECONDS = 31_536_000;
+/** One socket chunk. */
+const TURN_BYTES = 65_536;
+
+/** Why the connection is not read: the sink has enough, zongji asks for a table's columns, or others have their turn. */
+type PauseReason = 'sink' | 'metadata' | 'turn';
 
 /**
  * One connection's worth of a binlog: from its dump command until it ends, is stopped, or fails. The first thing that cannot be
@@ -52,7 +57,9 @@ export class BinlogStream {
   readonly #feed: EventFeed;
   readonly #end = deferred<void>();
   readonly #watch: SilenceWatch;
-  #lock: PauseLock<'sink' | 'metadata'> | undefined;
+  #lock: PauseLock<PauseReason> | undefined;
+  /** Bytes read since the other work of the process last had its turn. */
+  #turnBytes = 0;
   #isEnded = false;
   #isAlive = false;
   #isDecoding = false;
@@ -126,7 +133,7 @@ export class BinlogStream {
     // zongji pauses and resumes the connection around its own questions: it must not resume over the sink, nor the other way.
     const pause = connection.pause.bind(connection);
     const resume = connection.resume.bind(connection);
-    const lock = new PauseLock<'sink' | 'metadata'>({ onPause: pause, onResume: resume });
+    const lock = new PauseLock<PauseReason>({ onPause: pause, onResume: resume });
     connection.pause = () => lock.pause('metadata');
     connection.resume = () => lock.resume('metadata');
     this.#lock = lock;
@@ -142,6 +149,21 @@ export class BinlogStream {
         this.#options.onAlive(Date.now());
       }
       if (this.#feed.needsDecoding(packet)) decode();
+      this.#endTurn(packet.end - packet.offset);
+    });
+  }
+
+  /**
+   * After so many bytes, whatever else is ready goes first. A socket that is full is read on and on within one turn of the event
+   * loop (libuv: up to 32 times), and the store's answers, and so its next statement, would wait for all that is decoded of it.
+   */
+  #endTurn(bytes: number): void {
+    this.#turnBytes += bytes;
+    if (this.#turnBytes < TURN_BYTES) return;
+    this.#turnBytes = 0;
+    this.#lock?.pause('turn');
+    setImmediate(() => {
+      if (!this.#isEnded) this.#lock?.resume('turn');
     });
   }
 
