@@ -21,7 +21,7 @@ export interface StatementOptions {
 }
 
 /** A choice, not an optimum: between 128 KB and 4 MB no difference in rows/s stood out from the noise of a busy machine. */
-export const statementCharsMax = 256 * 1024;
+export const statementCharsMax = 512 * 1024;
 /** Servers plan a list of keys as ranges (by the index, locking nothing else) up to a limit of memory, and MariaDB turns 1,000 of them into a join. */
 export const keysMax = 500;
 const alias = 'kis_new';
