@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatPosition, parsePosition, type Position } from '../../src/row/position.ts';
@@ -132,6 +134,18 @@ describe('a feed', () => {
     expect(feed.isFull).toBe(false);
   });
 
+  it('L7 forgets what was taken', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: unknown = runInNewContext('gc');
+    const feed = makeFeed({ start: startPosition('mysql'), numbering: 'mysql' });
+    const taken = await takeOne(feed);
+    // a turn of the event loop: a WeakRef keeps what it was asked for until then
+    await new Promise((resolve) => setImmediate(resolve));
+    if (typeof collect === 'function') collect();
+    expect(taken.deref()).toBeUndefined();
+    expect(feed.queuedBytes).toBe(0);
+  });
+
   it('gives its error only once what came before it is taken', async () => {
     const start = startPosition('mysql');
     const feed = makeFeed({ start, numbering: 'mysql' });
@@ -142,6 +156,17 @@ describe('a feed', () => {
     await expect(feed.take(signal)).rejects.toThrow('undecodable');
   });
 });
+
+/** Pushes one part, takes it, and keeps nothing of it but a weak reference. */
+async function takeOne(feed: FlowFeed): Promise<WeakRef<object>> {
+  const [part] = makeParts([{ parts: [[3, 0]], op: 'insert' }], 'mysql');
+  const [group] = part?.groups ?? [];
+  if (part === undefined || group === undefined) throw new Error('no part');
+  const reference = new WeakRef(group);
+  void feed.push(part);
+  await feed.take(AbortSignal.abort());
+  return reference;
+}
 
 /** What a reader delivers that begins some transactions before the position's. */
 function rereadFrom(parts: readonly TransactionPart[], position: Position, back: number): readonly TransactionPart[] {
