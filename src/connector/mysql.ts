@@ -93,16 +93,16 @@ class MysqlConnector implements Connector {
     };
   }
 
-  /** With the table known, every statement's text is made before the first wait: beside the commit of the batch before. */
+  /** With the table known, every statement's text is made before the first question to the store: beside the commit of the batch before. */
   async #save(store: StoreTransaction, rows: readonly unknown[]): Promise<void> {
     if (rows.length === 0) return;
-    const build = (shapes: ShapeCache): readonly Statement[] =>
-      buildStatements(shapes.table, planWrites(shapes, rows, this.#mode), {
+    const build = async (shapes: ShapeCache): Promise<readonly Statement[]> =>
+      buildStatements(shapes.table, await planWrites(shapes, rows, this.#mode), {
         mode: this.#mode,
         dialect: dialectOf(store.flavour, this.type),
         maxPacketBytes: store.maxPacketBytes,
       });
-    const statements = this.#table.tryUse(build) ?? (await this.#table.use(store, build));
+    const statements = await this.#table.use(store, build);
     for (const statement of statements) {
       try {
         await this.#table.watch(store.query(statement.sql));
@@ -154,25 +154,21 @@ class CachedTable {
     return this.#shapes?.table;
   }
 
-  /** Undefined when the definition is not known, or may be out of date. */
-  tryUse<T>(work: (shapes: ShapeCache) => T): T | undefined {
-    if (this.#shapes === undefined) return undefined;
-    try {
-      return work(this.#shapes);
-    } catch (error) {
-      if (!(error instanceof CodedError) || error.code !== 'STORE_COLUMN_UNKNOWN') throw error;
-      this.#shapes = undefined; // the column may have been added since
-      return undefined;
+  /** Reads the definition only when it is not known, or when the work finds a column in its rows that may have been added since. */
+  async use<T>(store: StoreTransaction, work: (shapes: ShapeCache) => T | Promise<T>): Promise<T> {
+    const known = this.#shapes;
+    if (known !== undefined) {
+      try {
+        return await work(known);
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.code !== 'STORE_COLUMN_UNKNOWN') throw error;
+      }
     }
-  }
-
-  async use<T>(store: StoreTransaction, work: (shapes: ShapeCache) => T): Promise<T> {
-    const result = this.tryUse(work);
-    if (result !== undefined) return result;
     const { key, name } = this.#options;
     if (key === '') throw new CodedError('STORE_TABLE_MISSING', `Connector ${name} names no table: write its key`);
-    this.#shapes = new ShapeCache(await readTable(store, parseTableName(key, store.database)));
-    return work(this.#shapes);
+    const shapes = new ShapeCache(await readTable(store, parseTableName(key, store.database)));
+    this.#shapes = shapes;
+    return work(shapes);
   }
 
   /** Drops the definition when the server says that it is wrong: unknown column, table or count of values. */

@@ -40,8 +40,8 @@ export interface BinlogStreamOptions {
 /** A reader that is paused by its sink for a day is cut off by the server. */
 const WRITE_TIMEOUT_SECONDS = 86_400;
 const IDLE_TIMEOUT_SECONDS = 31_536_000;
-/** One socket chunk. */
-const TURN_BYTES = 65_536;
+/** About 1 ms of decoding; a socket chunk has up to 64 KB. */
+const TURN_BYTES = 16_384;
 
 /** Why the connection is not read: the sink has enough, zongji asks for a table's columns, or others have their turn. */
 type PauseReason = 'sink' | 'metadata' | 'turn';

@@ -22,19 +22,19 @@ function table(columns: readonly TableColumn[], key: readonly string[], hasSecon
 const byNumber = table([column('id', 'integer'), column('a', 'integer'), column('b', 'text')], ['id']);
 const byText = table([column('code', 'text'), column('a', 'integer')], ['code']);
 
-function statements(
+async function statements(
   definition: TableDefinition,
   rows: readonly unknown[],
   mode: SaveMode = 'insert',
   maxPacketBytes = 1 << 24,
-): readonly string[] {
-  const writes = planWrites(new ShapeCache(definition), rows, mode);
+): Promise<readonly string[]> {
+  const writes = await planWrites(new ShapeCache(definition), rows, mode);
   return buildStatements(definition, writes, { mode, dialect: 'values', maxPacketBytes }).map(({ sql }) => sql);
 }
 
 /** The same, without the part that all upserts share. */
-const upserts = (definition: TableDefinition, rows: readonly unknown[]): readonly string[] =>
-  statements(definition, rows, 'upsert').map((sql) => sql.replace(/ ON DUPLICATE.*/, ''));
+const upserts = async (definition: TableDefinition, rows: readonly unknown[]): Promise<readonly string[]> =>
+  (await statements(definition, rows, 'upsert')).map((sql) => sql.replace(/ ON DUPLICATE.*/, ''));
 
 const change = (before: Row | null, after: Row | null) =>
   makeChange({
@@ -48,9 +48,9 @@ const change = (before: Row | null, after: Row | null) =>
   });
 
 describe('writes of one save', () => {
-  it('rows with the same columns share one statement, in whatever order their fields are', () => {
+  it('rows with the same columns share one statement, in whatever order their fields are', async () => {
     expect(
-      statements(
+      await statements(
         byNumber,
         [
           { id: 1, a: 2 },
@@ -61,9 +61,9 @@ describe('writes of one save', () => {
     ).toEqual(['INSERT INTO `s`.`t` (`id`,`a`) VALUES (1,2),(2,3) ON DUPLICATE KEY UPDATE `a`=VALUES(`a`)']);
   });
 
-  it('a key is written once: later fields overlay earlier ones', () => {
+  it('a key is written once: later fields overlay earlier ones', async () => {
     expect(
-      upserts(byNumber, [
+      await upserts(byNumber, [
         { id: 1, a: 1 },
         { id: '1', b: 'x' },
         { id: 1, a: 2 },
@@ -72,36 +72,36 @@ describe('writes of one save', () => {
     ).toEqual(["INSERT INTO `s`.`t` (`id`,`a`,`b`) VALUES (1,2,'x')", 'INSERT INTO `s`.`t` (`id`,`a`) VALUES (2,9)']);
   });
 
-  it('a delete forgets what came before it, and what comes after it starts from nothing', () => {
+  it('a delete forgets what came before it, and what comes after it starts from nothing', async () => {
     const rows = [
       change(null, { id: 1, a: 1 }),
       change({ id: 1, a: 1 }, null),
       change(null, { id: 1, b: 'x' }),
       change({ id: 2 }, null),
     ];
-    expect(upserts(byNumber, rows)).toEqual([
+    expect(await upserts(byNumber, rows)).toEqual([
       'DELETE FROM `s`.`t` WHERE `id` IN (1,2)',
       "INSERT INTO `s`.`t` (`id`,`b`) VALUES (1,'x')",
     ]);
-    expect(upserts(byNumber, rows.slice(0, 2))).toEqual(['DELETE FROM `s`.`t` WHERE `id` IN (1)']);
+    expect(await upserts(byNumber, rows.slice(0, 2))).toEqual(['DELETE FROM `s`.`t` WHERE `id` IN (1)']);
   });
 
-  it('a changed primary key removes the old row and writes the new one', () => {
-    expect(upserts(byNumber, [change({ id: 1, a: 1 }, { id: 5, a: 1 })])).toEqual([
+  it('a changed primary key removes the old row and writes the new one', async () => {
+    expect(await upserts(byNumber, [change({ id: 1, a: 1 }, { id: 5, a: 1 })])).toEqual([
       'DELETE FROM `s`.`t` WHERE `id` IN (1)',
       'INSERT INTO `s`.`t` (`id`,`a`) VALUES (5,1)',
     ]);
   });
 
-  it('texts that only the server can compare keep their order', () => {
+  it('texts that only the server can compare keep their order', async () => {
     const rows = [change(null, { code: 'a', a: 1 }), change({ code: 'A' }, null), change(null, { code: 'a', a: 2 })];
-    expect(upserts(byText, rows)).toEqual([
+    expect(await upserts(byText, rows)).toEqual([
       "INSERT INTO `s`.`t` (`code`,`a`) VALUES ('a',1)",
       "DELETE FROM `s`.`t` WHERE `code` IN ('A')",
       "INSERT INTO `s`.`t` (`code`,`a`) VALUES ('a',2)",
     ]);
     expect(
-      upserts(byText, [
+      await upserts(byText, [
         { code: 'é', a: 1 },
         { code: 'x', a: 1 },
         { code: 'e', a: 2 },
@@ -109,9 +109,9 @@ describe('writes of one save', () => {
     ).toEqual(["INSERT INTO `s`.`t` (`code`,`a`) VALUES ('é',1),('x',1),('e',2)"]);
   });
 
-  it('texts that surely differ are merged like numbers', () => {
+  it('texts that surely differ are merged like numbers', async () => {
     expect(
-      upserts(byText, [
+      await upserts(byText, [
         { code: 'a', a: 1 },
         { code: 'b', a: 1 },
         { code: 'a', a: 2 },
@@ -119,10 +119,10 @@ describe('writes of one save', () => {
     ).toEqual(["INSERT INTO `s`.`t` (`code`,`a`) VALUES ('a',2),('b',1)"]);
   });
 
-  it('with another unique key, rows are written in their order and none is left out', () => {
+  it('with another unique key, rows are written in their order and none is left out', async () => {
     const unique = table([column('id', 'integer'), column('a', 'integer')], ['id'], true);
     expect(
-      upserts(unique, [
+      await upserts(unique, [
         { id: 1, a: 0 },
         { id: 2, a: 1 },
         { id: 1, a: 2 },
@@ -130,16 +130,16 @@ describe('writes of one save', () => {
     ).toEqual(['INSERT INTO `s`.`t` (`id`,`a`) VALUES (1,0),(2,1),(1,2)']);
   });
 
-  it('generated columns and undefined fields are not written; a row that is nothing but its key is', () => {
+  it('generated columns and undefined fields are not written; a row that is nothing but its key is', async () => {
     const generated = table([column('id', 'integer'), column('a', 'integer', { isGenerated: true }), column('b', 'text')], ['id']);
-    expect(statements(generated, [{ id: 1, a: 2, b: undefined }], 'upsert')).toEqual([
+    expect(await statements(generated, [{ id: 1, a: 2, b: undefined }], 'upsert')).toEqual([
       'INSERT INTO `s`.`t` (`id`) VALUES (1) ON DUPLICATE KEY UPDATE `id`=`s`.`t`.`id`',
     ]);
   });
 
-  it('mode insert writes every row; mode update writes no new one', () => {
+  it('mode insert writes every row; mode update writes no new one', async () => {
     expect(
-      statements(
+      await statements(
         byNumber,
         [
           { id: 1, a: 1 },
@@ -148,43 +148,58 @@ describe('writes of one save', () => {
         'insert',
       ),
     ).toEqual(['INSERT INTO `s`.`t` (`id`,`a`) VALUES (1,1),(1,2)']);
-    expect(statements(byNumber, [{ id: 1, a: 1, b: 'x' }, { id: 1 }], 'update')).toEqual([
+    expect(await statements(byNumber, [{ id: 1, a: 1, b: 'x' }, { id: 1 }], 'update')).toEqual([
       "UPDATE `s`.`t` SET `a`=1,`b`='x' WHERE `id`=1",
     ]);
   });
 
-  it('no statement is longer than the server takes, and a row that is too long is refused by itself', () => {
+  it('no statement is longer than the server takes, and a row that is too long is refused by itself', async () => {
     const rows = Array.from({ length: 200 }, (_, id) => ({ id, b: '€'.repeat(50) }));
-    const made = statements(byNumber, rows, 'upsert', 2048);
+    const made = await statements(byNumber, rows, 'upsert', 2048);
     expect(made.length).toBeGreaterThan(10);
     for (const sql of made) expect(Buffer.byteLength(sql)).toBeLessThan(2048);
     expect(made.join('').match(/€{50}/g)).toHaveLength(200);
-    expect(() => statements(byNumber, [{ id: 1, b: 'x'.repeat(4000) }], 'upsert', 2048)).toThrow(
-      expect.objectContaining({ code: 'STORE_CONSTRAINT', class: 'row' }),
-    );
+    await expect(statements(byNumber, [{ id: 1, b: 'x'.repeat(4000) }], 'upsert', 2048)).rejects.toMatchObject({
+      code: 'STORE_CONSTRAINT',
+      class: 'row',
+    });
   });
 
-  it('what cannot be written is refused before anything is: key, column, row, value', () => {
-    const refused = (rows: readonly unknown[], definition = byNumber) => {
-      try {
-        return statements(definition, rows, 'upsert');
-      } catch (error) {
-        return error;
-      }
-    };
-    expect(refused([{ a: 1 }])).toMatchObject({ code: 'STORE_KEY_MISSING', class: 'row' });
-    expect(refused([{ id: null, a: 1 }])).toMatchObject({ code: 'STORE_KEY_MISSING', class: 'row' });
-    expect(refused([{ id: 1 }], table([column('id', 'integer')], []))).toMatchObject({ code: 'STORE_KEY_MISSING', class: 'stop' });
-    expect(refused([{ id: 1, colour: 1 }])).toMatchObject({
+  it('what cannot be written is refused before anything is: key, column, row, value', async () => {
+    const refused = (rows: readonly unknown[], definition = byNumber): Promise<unknown> =>
+      statements(definition, rows, 'upsert').catch((error: unknown) => error);
+    expect(await refused([{ a: 1 }])).toMatchObject({ code: 'STORE_KEY_MISSING', class: 'row' });
+    expect(await refused([{ id: null, a: 1 }])).toMatchObject({ code: 'STORE_KEY_MISSING', class: 'row' });
+    expect(await refused([{ id: 1 }], table([column('id', 'integer')], []))).toMatchObject({
+      code: 'STORE_KEY_MISSING',
+      class: 'stop',
+    });
+    expect(await refused([{ id: 1, colour: 1 }])).toMatchObject({
       code: 'STORE_COLUMN_UNKNOWN',
       class: 'stop',
       message: expect.stringContaining('colour'),
     });
-    expect(refused([7])).toMatchObject({ code: 'ROW_INVALID', class: 'row' });
-    expect(refused([{ id: 1, a: Number.NaN }])).toMatchObject({
+    expect(await refused([7])).toMatchObject({ code: 'ROW_INVALID', class: 'row' });
+    expect(await refused([{ id: 1, a: Number.NaN }])).toMatchObject({
       code: 'STORE_CONSTRAINT',
       class: 'row',
       details: { key: '1', field: 'a' },
     });
+  });
+
+  it('a long save is planned in slices, with other work between them, to the same statements', async () => {
+    const rows = Array.from({ length: 3000 }, (_, at) => ({ id: at % 1700, a: at }));
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const made = await upserts(byNumber, rows);
+    isDone = true;
+    expect(turns).toBeGreaterThanOrEqual(4);
+    const last = Array.from({ length: 1700 }, (_, id) => `(${id},${id < 1300 ? id + 1700 : id})`);
+    expect(made).toEqual([`INSERT INTO \`s\`.\`t\` (\`id\`,\`a\`) VALUES ${last.join(',')}`]);
   });
 });
