@@ -12,8 +12,7 @@ COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM ${NODE_IMAGE}
-# Node 24 lets the space of young objects grow so far that a daemon under load passes 300 MB (L7).
-ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=8
+ENV NODE_ENV=production
 WORKDIR /app
 # As an installed package stands: `npx kisflow` and "import 'kisflow'" work below /app. From /app itself npx would build the package anew.
 COPY --from=build /app/node_modules ./node_modules
