@@ -14,7 +14,7 @@ import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } fr
 import { formatCount, formatTable } from './table.ts';
 
 /** Bytes of binlog that may wait for one flow: about seven times that in memory. More does not make it faster. */
-const queueBytesMax = 2 * 1024 * 1024;
+const queueBytesMax = 1024 * 1024;
 
 export const run: Command = {
   name: 'run',

@@ -4,19 +4,23 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { hasDocker } from './docker-server.ts';
 import { ServerError } from './server-error.ts';
-import { findProgram } from './server-program.ts';
+import { findProgram, isDockerWanted } from './server-program.ts';
 import type { ServerKind } from './server.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/install-servers.sh', import.meta.url));
 
 /**
  * Sees to it that private servers of these kinds can be started: finds a program, else installs it
- * (scripts/install-servers.sh, on Debian and Ubuntu), else finds Docker. Else rejects with one SERVER_NOT_FOUND that
+ * (scripts/install-servers.sh, on Debian and Ubuntu), else finds Docker; Docker alone with KISFLOW_SERVERS=docker. Else rejects with one SERVER_NOT_FOUND that
  * says what to install. What the script says goes to stderr.
  */
 export async function ensureServers(kinds: readonly ServerKind[]): Promise<void> {
   const missing = await withoutProgram(kinds);
   if (missing.length === 0) return;
+  if (isDockerWanted()) {
+    if (await hasDocker()) return;
+    throw serverNotFound(missing, 'KISFLOW_SERVERS=docker, and no Docker answers');
+  }
   const failure = (await isDebian()) ? await runScript(missing) : undefined;
   const stillMissing = await withoutProgram(missing);
   if (stillMissing.length === 0 || (await hasDocker())) return;

@@ -23,7 +23,7 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisServe
   }
   const program = await findProgram('redis');
   if (program !== undefined) return startLocal(program, options);
-  const server = await startDockerRedis({ ...options, args: settingArgs(settings), password: PASSWORD });
+  const server = await startDockerRedis({ ...options, args: settingArgs, password: PASSWORD });
   if (server !== undefined) return server;
   throw serverNotFound(['redis']);
 }

@@ -38,8 +38,14 @@ export function serversFolder(): string {
   return process.env['KISFLOW_SERVERS_DIR'] ?? join(homedir(), '.cache', 'kisflow');
 }
 
+/** Whether KISFLOW_SERVERS=docker asks for containers, also where programs are. */
+export function isDockerWanted(): boolean {
+  return process.env['KISFLOW_SERVERS'] === 'docker';
+}
+
 /** The program for this kind of server on this machine: the installed folder first, then the PATH. */
 export async function findProgram(kind: ServerKind): Promise<ServerProgram | undefined> {
+  if (isDockerWanted()) return undefined;
   const candidates = kind === 'mysql' ? await ownMysql() : [];
   for (const folder of searchPath()) {
     for (const name of NAMES[kind]) candidates.push({ command: join(folder, name), args: [] });

@@ -26,7 +26,7 @@ export async function startSqlServer(options: StartOptions & { readonly flavour:
   }
   const program = await findProgram(flavour);
   if (program !== undefined) return startLocal(program, options);
-  const server = await startDockerSql({ ...options, settings: sqlSettings(flavour, settings) });
+  const server = await startDockerSql(options);
   if (server !== undefined) return server;
   throw serverNotFound([flavour]);
 }

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { createConnection, type Connection, type ConnectionOptions } from 'mysql2';
+import { createConnection, format, type Connection, type ConnectionOptions } from 'mysql2';
 import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
 import type { StoreResult } from './contract.ts';
@@ -84,7 +84,6 @@ export class StoreConnection {
         if (error === null) resolve(toResult(result));
         else reject(this.#onError(error, sql));
       };
-      // without params the driver is not asked to look for placeholders: a batch's statement may hold question marks
       if (params === undefined) this.#driver.query(sql, onResult);
       else this.#driver.query(sql, [...params], onResult);
     });
@@ -172,6 +171,9 @@ function driverOptions(settings: ConnectionSettings, socket: Socket): Connection
     decimalNumbers: false,
     jsonStrings: true,
     multipleStatements: false,
+    // without values no placeholder is looked for: a batch's statement is long, and may hold question marks
+    queryFormat: (sql: string, values: Parameters<typeof format>[1]) =>
+      Array.isArray(values) && values.length > 0 ? format(sql, values, false, 'Z') : sql,
   };
 }
 

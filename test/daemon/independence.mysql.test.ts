@@ -45,6 +45,11 @@ function peakMb(pid: number): number {
   return Number(line) / 1024;
 }
 
+/** What a process has read of files and sockets, in MB. */
+function megabytesRead(pid: number): number {
+  return Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]) / 1e6;
+}
+
 eachServer((flavour, server) => {
   it('L4 a slow flow holds up nobody: the others go on at their own pace, and it catches up and joins them', async () => {
     const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': slowly } });
@@ -89,8 +94,18 @@ eachServer((flavour, server) => {
     const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env, nodeArgs: ['--max-old-space-size=160'] });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
     await store.pauseProcess();
-    await insertOrders(project, 200_000);
-    await delay(1500); // long enough for an unbounded reader to have read it all
+    const readBefore = megabytesRead(daemon.pid);
+    await insertOrders(project, 200_000); // 36 MB
+    let read = 0;
+    await waitFor(
+      () => {
+        const stands = megabytesRead(daemon.pid) === read;
+        read = megabytesRead(daemon.pid);
+        return stands;
+      },
+      { pollMs: 500, deadlineMs: 20_000 },
+    );
+    expect(read - readBefore, 'megabytes read while the store stood still').toBeLessThan(12);
     const stalledMb = peakMb(daemon.pid);
     await store.resumeProcess();
     await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 500 });

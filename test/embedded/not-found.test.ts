@@ -11,6 +11,7 @@ beforeEach(async () => {
   folder = await createFolder();
   vi.stubEnv('KISFLOW_SERVERS_DIR', join(folder, 'servers'));
   vi.stubEnv('PATH', folder);
+  vi.stubEnv('KISFLOW_SERVERS', '');
 });
 
 afterEach(() => vi.unstubAllEnvs());
@@ -34,6 +35,12 @@ test('a mysqld that is a MySQL is taken for a MySQL', async () => {
 test('a server too old for the settings is not taken', async () => {
   await pretend('mysqld', 'mysqld  Ver 5.7.44 for Linux on x86_64 (MySQL Community Server (GPL))');
   expect((await findProgram('mysql'))?.command).not.toBe(join(folder, 'mysqld'));
+});
+
+test('KISFLOW_SERVERS=docker passes programs over', async () => {
+  await pretend('mysqld', '/usr/sbin/mysqld  Ver 8.4.3 for Linux on x86_64 (MySQL Community Server - GPL)');
+  vi.stubEnv('KISFLOW_SERVERS', 'docker');
+  expect(await findProgram('mysql')).toBeUndefined();
 });
 
 test('a machine without a server is told in one message what to install', () => {

@@ -36,9 +36,10 @@ withRedis((shared) => {
     expect(await say(server, 'GET kept')).toContain('yes');
   });
 
-  test('a stop removes its data', async () => {
+  test('a stop ends it and removes its data', async () => {
     const server = await startPrivateRedis();
     await server.stop();
-    expect(existsSync(server.dataDir ?? '/')).toBe(false);
+    expect(server.dataDir !== undefined && existsSync(server.dataDir)).toBe(false);
+    await expect(say(server, 'PING')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 });

@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
-import type { SqlAddress } from '../../src/embedded/server.ts';
+import { findProgram } from '../../src/embedded/server-program.ts';
+import type { SqlAddress, SqlServer } from '../../src/embedded/server.ts';
 import { createFolder } from '../support/daemon-process.ts';
 import { connectTo, createDatabase, eachServer, startPrivateServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -20,6 +21,11 @@ async function variables(server: SqlAddress, names: readonly string[]): Promise<
   const list = names.map((name) => `'${name}'`).join(', ');
   const rows = await ask(server, `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${list})`);
   return Object.fromEntries(rows.map((row) => [row['Variable_name'], row['Value']]));
+}
+
+/** Whether its data is on this machine: never, where it runs in a container. */
+function hasData({ dataDir }: SqlServer): boolean {
+  return dataDir !== undefined && existsSync(dataDir);
 }
 
 afterEach(() => vi.unstubAllEnvs());
@@ -90,7 +96,7 @@ eachServer((flavour, shared) => {
       await ask(server, 'CREATE DATABASE kept');
       await server.restart({ server_id: 5 });
       expect(server.port).toBe(port);
-      expect(server.pid).not.toBe(pid);
+      if (pid !== undefined) expect(server.pid).not.toBe(pid);
       expect(await ask(server, "SHOW DATABASES LIKE 'kept'")).toHaveLength(1);
       expect(await variables(server, ['server_id', 'max_connections'])).toEqual({ server_id: '5', max_connections: '55' });
     });
@@ -123,7 +129,7 @@ eachServer((flavour, shared) => {
       const server = await startPrivateServer(flavour);
       await server.stop();
       await server.stop();
-      expect(existsSync(server.dataDir ?? '/')).toBe(false);
+      expect(hasData(server)).toBe(false);
       await expect(ask(server, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     });
 
@@ -131,11 +137,17 @@ eachServer((flavour, shared) => {
       const abort = new AbortController();
       const server = await startPrivateServer(flavour, {}, { signal: abort.signal });
       abort.abort();
-      await waitFor(() => !existsSync(server.dataDir ?? '/'));
-      await expect(ask(server, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await waitFor(() => !hasData(server));
+      await waitFor(() =>
+        ask(server, 'SELECT 1').then(
+          () => false,
+          (error) => error.code === 'ECONNREFUSED',
+        ),
+      );
     });
 
-    test("a folder of the caller's outlives the server and is taken up again", async () => {
+    test("a folder of the caller's outlives the server and is taken up again", async ({ skip }) => {
+      skip((await findProgram(flavour)) === undefined, 'a server in a container keeps no data');
       const dataDir = join(await createFolder(), 'data');
       const first = await startPrivateServer(flavour, {}, { dataDir });
       await ask(first, 'CREATE DATABASE kept');

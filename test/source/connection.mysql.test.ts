@@ -54,6 +54,34 @@ eachServer((flavour, server) => {
     expect(reading.states.at(-1)).toMatchObject({ isConnected: true, lastError: undefined });
   });
 
+  it('a long binlog leaves the process its other work: at most 256 KB are decoded between two turns of the event loop', async () => {
+    const { name, connection, source, from } = await prepare(server.url);
+    for (let first = 1; first <= 40_000; first += 400) await connection.query(many(400, first));
+    let bytes = 0;
+    let inTurn = 0;
+    let mostInTurn = 0;
+    let isReading = true;
+    const turn = (): void => {
+      mostInTurn = Math.max(mostInTurn, inTurn);
+      inTurn = 0;
+      if (isReading) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const reading = new Reading(source, {
+      from,
+      wants: inSchema(name),
+      onPart(part) {
+        bytes += part.bytes;
+        inTurn += part.bytes;
+        return undefined;
+      },
+    });
+    await reading.until('all rows', () => reading.ids().length === 40_000);
+    isReading = false;
+    expect(bytes).toBeGreaterThan(2_000_000);
+    expect(mostInTurn).toBeLessThan(256 * 1024);
+  });
+
   it('the server’s kill of the dump is survived', async () => {
     const { name, connection, source, from } = await prepare(server.url);
     const reading = new Reading(source, { from, wants: inSchema(name) });
