@@ -14,7 +14,15 @@ export {
   jump,
   reuse,
 } from './flow/actions.ts';
-export { defineFunction, type PlainFunction, type PlainRow, type SchemaFunction, type TypedRowSchema } from './flow/define.ts';
+export {
+  defineConnectorCall,
+  defineConnectorInit,
+  defineFunction,
+  type PlainFunction,
+  type PlainRow,
+  type SchemaFunction,
+  type TypedRowSchema,
+} from './flow/define.ts';
 export { createFlow, DrivenFlow, type CreateFlowOptions, type DriveOptions, type RunOptions } from './flow/driven-flow.ts';
 export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
 export { Registry } from './flow/registry.ts';
@@ -29,12 +37,17 @@ export { openStore, type OpenStoreOptions, type Store } from './store/open.ts';
 export type { StoreResult, StoreTransaction } from './store/contract.ts';
 export type {
   Action,
+  ConnectorCall,
+  ConnectorHandle,
+  ConnectorInit,
   Flow,
   FlowContext,
+  FunctionConnector,
   FunctionDefinition,
   FunctionMode,
   FunctionParams,
   RowSchema,
+  RowSerializer,
   RunResult,
   StepCount,
 } from './flow/contract.ts';

@@ -2,9 +2,10 @@ import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { Connector } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
-import { buildFlow } from '../flow/build.ts';
-import type { Flow, FunctionDefinition } from '../flow/contract.ts';
+import { buildFlow, findUnusedRegistrations } from '../flow/build.ts';
+import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition } from '../flow/contract.ts';
 import { DrivenFlow, type DriveOptions } from '../flow/driven-flow.ts';
+import { InitConnector } from '../flow/init-connector.ts';
 import { loadFunctions } from '../flow/loader.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { Registry } from '../flow/registry.ts';
@@ -25,6 +26,10 @@ export interface ProjectOptions extends DriveOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Connectors made by the program; each takes the place of the configured one of its name. */
   readonly connectors?: readonly Connector[] | undefined;
+  /** How the program opens configured connectors itself, whatever their type. */
+  readonly connectorInits?: readonly ConnectorInit[] | undefined;
+  /** What functions' calls of configured connectors do. */
+  readonly connectorCalls?: readonly ConnectorCall[] | undefined;
   /** Kinds of connector beside the built-in ones, by type name. */
   readonly kinds?: ConnectorKinds | undefined;
 }
@@ -113,10 +118,23 @@ class LazyStore {
 /** Registers the program's connectors, and makes those that an enabled flow needs: others may be of a kind that nobody has. */
 function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): void {
   for (const connector of options.connectors ?? []) registry.registerConnector(connector);
+  for (const init of options.connectorInits ?? []) registry.registerConnectorInit(init);
+  for (const call of options.connectorCalls ?? []) registry.registerConnectorCall(call);
+  const problems = findUnusedRegistrations(registry, {
+    connectorNames: new Set([...configuration.conns.keys(), ...registry.connectors.map(({ name }) => name)]),
+    functions: [...configuration.funcs.values()].map(({ fname, fmode, option }) => ({
+      fname,
+      mode: fmode,
+      connector: option.cname,
+    })),
+  });
+  if (problems.length > 0) throw new CodedError('CONFIG_INVALID', problems.map((problem) => `${problem}.`).join('\n'));
   const kinds: ConnectorKinds = new Map([...connectorKinds, ...(options.kinds ?? [])]);
   const enabled = [...configuration.flows.values()].filter((flow) => flow.status === 1);
   for (const conn of connectorsOf(configuration, enabled)) {
-    if (registry.getConnector(conn.name) === undefined) registry.registerConnector(makeConnector(conn, kinds));
+    if (registry.getConnector(conn.name) !== undefined) continue;
+    const init = registry.getConnectorInit(conn.name);
+    registry.registerConnector(init === undefined ? makeConnector(conn, kinds) : new InitConnector(conn, init), conn);
   }
 }
 
