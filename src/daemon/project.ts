@@ -1,5 +1,8 @@
+import assert from 'node:assert/strict';
 import type { Configuration } from '../config/configuration.ts';
+import { exportFlow, writeExport, type FlowExport } from '../config/export.ts';
 import { loadConfiguration } from '../config/load.ts';
+import type { ProgramDocument } from '../config/program-document.ts';
 import type { Connector } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
 import { buildFlow, findUnusedRegistrations } from '../flow/build.ts';
@@ -18,8 +21,10 @@ import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
  * `runInTransaction` says otherwise.
  */
 export interface ProjectOptions extends DriveOptions {
-  /** The configuration directory. */
-  readonly conf: string;
+  /** The configuration directory; absent: there are only the documents. */
+  readonly conf?: string | undefined;
+  /** Documents of the configuration from code, with the keys of the YAML, beside those of the directory. */
+  readonly documents?: readonly ProgramDocument[] | undefined;
   /** The folder of function files, or the functions themselves; `functions` when absent. */
   readonly functions?: string | readonly FunctionDefinition[] | undefined;
   /** What `${NAME}` in the configuration reads; process.env when absent. */
@@ -39,12 +44,17 @@ export interface Project {
   readonly flowNames: readonly string[];
   /** The flow of this name, always the same one; throws CONFIG_INVALID when there is none. */
   getFlow(name: string): DrivenFlow;
+  /**
+   * Writes the flow's part of the configuration into a folder: `flow-NAME.yaml`, `func-NAME.yaml`, `conn-NAME.yaml` and what else it
+   * names. Secrets become variables, which are returned.
+   */
+  exportFlow(name: string, dir: string): Promise<FlowExport>;
   /** Closes the store and the connectors that runs have opened. */
   close(): Promise<void>;
 }
 
 /**
- * Loads a configuration directory and its functions. A flow's `source` is not read: its rows are those that the program commits.
+ * Loads a configuration (a directory, documents from code, or both) and its functions. A flow's `source` is not read: its rows are those that the program commits.
  * Rejects with CONFIG_INVALID, which lists all mistakes.
  */
 export async function loadProject(options: ProjectOptions): Promise<Project> {
@@ -53,23 +63,31 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
     typeof functions === 'string' ? (await loadFunctions(functions)).map((loaded) => loaded.definition) : functions;
   const registry = new Registry();
   for (const definition of definitions) registry.registerFunction(definition);
-  const configuration = await loadConfiguration({ dir: options.conf, env, functionNames: new Set(registry.functionNames) });
+  const configuration = await loadConfiguration({
+    dir: options.conf,
+    documents: options.documents,
+    env,
+    functionNames: new Set(registry.functionNames),
+  });
   registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
   const openConnectors = new OpenConnectors();
   const store = new LazyStore(configuration.global.store?.url, options);
   const driven = new Map(registry.flows.map((flow) => [flow.name, new DrivenFlow(flow, store.optionsFor(flow), openConnectors)]));
+  const getFlow = (name: string): DrivenFlow => {
+    const flow = driven.get(name);
+    if (flow !== undefined) return flow;
+    const place = options.conf ?? 'the documents';
+    throw new CodedError('CONFIG_INVALID', `There is no flow ${name} in ${place}. Known: ${[...driven.keys()].join(', ')}.`);
+  };
   return {
     flowNames: [...driven.keys()],
-    getFlow(name) {
-      const flow = driven.get(name);
-      if (flow === undefined) {
-        throw new CodedError(
-          'CONFIG_INVALID',
-          `There is no flow ${name} in ${options.conf}. Known: ${[...driven.keys()].join(', ')}.`,
-        );
-      }
-      return flow;
+    getFlow,
+    async exportFlow(name, dir) {
+      const exported = exportFlow(configuration, getFlow(name).name);
+      assert(exported !== undefined);
+      await writeExport(exported, dir);
+      return exported;
     },
     async close() {
       await openConnectors.close();
