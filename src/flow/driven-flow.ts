@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { silentLogger, type Logger } from '../lib/logger.ts';
+import { defaultLogger } from '../lib/default-logger.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { CodedError } from '../lib/error.ts';
@@ -13,6 +14,7 @@ import { runFlow } from './runner.ts';
 
 /** What a flow driven by hand runs in. */
 export interface DriveOptions {
+  /** What functions and kisflow log through; pino to stderr, from info on, when absent. */
   readonly logger?: Logger | undefined;
   /**
    * Runs `work` in one transaction of the local store: begins it, commits when `work` resolves, rolls back when it rejects.
@@ -82,7 +84,7 @@ export class DrivenFlow {
       id: options.batchId ?? randomUUID(),
       flow: this.name,
       signal: options.signal ?? new AbortController().signal,
-      logger: this.#options.logger ?? silentLogger,
+      logger: this.#options.logger ?? defaultLogger(),
     };
     const { runInTransaction } = this.#options;
     if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null });
