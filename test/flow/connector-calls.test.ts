@@ -91,6 +91,30 @@ describe('a connector that the program opens and calls', () => {
     expect(clients[0]?.isOpen).toBe(false);
   });
 
+  test('keeps nothing over its close: the next run opens it anew', async () => {
+    const found: unknown[] = [];
+    const init = defineConnectorInit({
+      connector: 'Cache',
+      init({ metadata }) {
+        found.push(metadata.get('client'));
+        metadata.set('client', found.length);
+      },
+    });
+    const quiet = defineFunction({ name: 'Quiet', run() {} });
+    const flow = createFlow({
+      name: 'f',
+      steps: [{ fname: 'Quiet', connector: 'Cache' }],
+      functions: [quiet],
+      connectors: [options],
+      connectorInits: [init],
+    });
+    await flow.run();
+    await flow.run();
+    await flow.close();
+    await flow.run();
+    expect(found).toEqual([undefined, undefined]);
+  });
+
   test('gives a function its name, type, address and what its init kept', async () => {
     const seen: unknown[] = [];
     const last = defineFunction({ name: 'Last', run: (_flow, rows) => void seen.push(...rows) });

@@ -257,6 +257,24 @@ describe('a flow built from code', () => {
     ]);
   });
 
+  test('all five modes run their code, and a function knows its own', async () => {
+    const modes = ['Verify', 'Load', 'Calculate', 'Save', 'Expand'] as const;
+    const seen: unknown[] = [];
+    const functions = modes.map((mode) =>
+      defineFunction({
+        name: `F${mode}`,
+        run(flow, rows) {
+          seen.push([flow.functionName, flow.functionMode]);
+          flow.commitRowBatch(rows);
+        },
+      }),
+    );
+    const flow = createFlow({ name: 'f', steps: modes.map((mode) => ({ fname: `F${mode}`, mode })), functions });
+    flow.commitRow({ id: 1 });
+    await flow.run();
+    expect(seen).toEqual(modes.map((mode) => [`F${mode}`, mode]));
+  });
+
   test('a run with a store is one transaction of it', async () => {
     const log: string[] = [];
     const store: StoreTransaction = {
