@@ -25,8 +25,8 @@ export interface ProjectOptions extends DriveOptions {
   readonly conf?: string | undefined;
   /** Documents of the configuration from code, with the keys of the YAML, beside those of the directory. */
   readonly documents?: readonly ProgramDocument[] | undefined;
-  /** The folder of function files, or the functions themselves; `functions` when absent. */
-  readonly functions?: string | readonly FunctionDefinition[] | undefined;
+  /** The folder of function files, or functions and folders; `functions` when absent. */
+  readonly functions?: string | readonly (FunctionDefinition | string)[] | undefined;
   /** What `${NAME}` in the configuration reads; process.env when absent. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Connectors made by the program; each takes the place of the configured one of its name. */
@@ -59,10 +59,11 @@ export interface Project {
  */
 export async function loadProject(options: ProjectOptions): Promise<Project> {
   const { functions = 'functions', env = process.env } = options;
-  const definitions =
-    typeof functions === 'string' ? (await loadFunctions(functions)).map((loaded) => loaded.definition) : functions;
   const registry = new Registry();
-  for (const definition of definitions) registry.registerFunction(definition);
+  for (const one of typeof functions === 'string' ? [functions] : functions) {
+    const definitions = typeof one === 'string' ? (await loadFunctions(one)).map((loaded) => loaded.definition) : [one];
+    for (const definition of definitions) registry.registerFunction(definition);
+  }
   const configuration = await loadConfiguration({
     dir: options.conf,
     documents: options.documents,
