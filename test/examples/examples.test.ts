@@ -27,6 +27,10 @@ function results(): Readonly<Record<string, readonly (readonly [number, number])
     [105, 60],
     [106, 81],
     [107, 83],
+    [108, 83],
+    [109, 83],
+    [110, 83],
+    [110, 83],
   ] as const;
   const action = [one, [102, 86.66666666666667]] as const;
   return {
