@@ -24,6 +24,7 @@ export {
   type TypedRowSchema,
 } from './flow/define.ts';
 export { createFlow, DrivenFlow, type CreateFlowOptions, type DriveOptions, type RunOptions } from './flow/driven-flow.ts';
+export { InitConnector } from './flow/init-connector.ts';
 export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
 export { Registry } from './flow/registry.ts';
 export { isChange, makeChange, type Change, type Row, type Value } from './row/change.ts';

@@ -60,8 +60,8 @@ export class DrivenFlow {
     for (const row of rows) this.#rows.push(row);
   }
 
-  /** The flow's own values, which its functions see as `flowMetadata`. */
-  get metadata(): Map<string, unknown> {
+  /** The flow's own values, which its functions see under the same name. */
+  get flowMetadata(): Map<string, unknown> {
     return metadataOf(this.flow);
   }
 

@@ -95,3 +95,14 @@ test('the flow that the flow example exports loads again, with its parameters', 
   );
   expect([...funcs.values()].map(({ fmode }) => fmode)).toEqual(['Calculate', 'Expand', 'Verify']);
 });
+
+test('where no logger is given, functions log through pino, to stderr', async () => {
+  const code = `
+    import { createFlow, defineFunction } from 'kisflow';
+    const run = (flow) => { flow.logger.info({ n: 1 }, 'hello'); flow.logger.debug({ n: 2 }, 'hidden'); };
+    await createFlow({ name: 'f', steps: [{ fname: 'Log' }], functions: [defineFunction({ name: 'Log', run })] }).run();`;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { cwd: root });
+  expect(stdout).toBe('');
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(JSON.parse(stderr)).toMatchObject({ level: 30, msg: 'hello', n: 1, function: 'Log' });
+});

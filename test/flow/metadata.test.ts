@@ -38,7 +38,7 @@ describe('what functions keep', () => {
       ['b', 2, 2, 5, 5],
       ['a', 3, 2, 6, 6],
     ]);
-    expect(flow.metadata.get('n')).toBe(6);
+    expect(flow.flowMetadata.get('n')).toBe(6);
   });
 
   test('a fork begins with nothing of it, and leaves the first flow alone', async () => {
@@ -50,8 +50,8 @@ describe('what functions keep', () => {
     fork.commitRow(1);
     await fork.run();
     expect(seen.slice(3)).toEqual(seen.slice(0, 3));
-    expect(flow.metadata.get('n')).toBe(3);
-    expect(fork.metadata.get('n')).toBe(3);
+    expect(flow.flowMetadata.get('n')).toBe(3);
+    expect(fork.flowMetadata.get('n')).toBe(3);
     expect(fork.name).toBe('f');
   });
 
@@ -64,6 +64,6 @@ describe('what functions keep', () => {
         return flow.run();
       }),
     );
-    expect(flow.metadata.get('n')).toBe(150);
+    expect(flow.flowMetadata.get('n')).toBe(150);
   });
 });
