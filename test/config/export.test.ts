@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CommandContext } from '../../src/cli/command.ts';
 import { exportCommand } from '../../src/cli/export.ts';
@@ -99,6 +100,49 @@ describe('an exported flow', () => {
     expect(exported.variables).toEqual(variables);
     expect(JSON.stringify(exported.files)).not.toMatch(/hidden|:secret@/);
     expect(flowOf(again, 'mirror')).toEqual(flowOf(configuration, 'mirror'));
+  });
+
+  test('keeps every text, whatever it holds', async () => {
+    const seed = Number(process.env['FAST_CHECK_SEED'] ?? Date.now() % 2 ** 31);
+    console.info(`fast-check seed ${seed}`);
+    const special = fc.constantFrom(
+      'null',
+      '~',
+      'true',
+      '1.10',
+      '- x',
+      'a: b',
+      '# c',
+      ' lead',
+      'trail ',
+      '${A}',
+      '$${A}',
+      '$',
+      '"',
+      "'",
+      '\n',
+      'a\n\n b\n',
+      '<<',
+      '\u0085',
+      '\t',
+    );
+    const text = fc.oneof(
+      special,
+      fc.string({ unit: 'grapheme' }),
+      fc.string({ unit: 'binary' }).filter((one) => !/\p{Cs}/u.test(one)),
+    );
+    const params = fc.dictionary(
+      text.filter((key) => maskSecrets(key, 'x', () => 'X') === 'x' && key !== '__proto__'),
+      text.filter((value) => maskSecrets('', value, () => 'X') === value),
+    );
+    const property = fc.asyncProperty(params, async (given) => {
+      const flow = { kistype: 'flow', flow_name: 'f', flows: [{ fname: 'a', params: given }] };
+      const configuration = await loadConfiguration({ documents: [flow, { kistype: 'func', fname: 'a', fmode: 'Save' }], env: {} });
+      expect(configuration.flows.get('f')?.flows[0]?.params).toEqual(given);
+      const { again } = await exportAndLoad(configuration, 'f', {});
+      expect(again.flows.get('f')?.flows[0]?.params).toEqual(given);
+    });
+    await fc.assert(property, { seed, numRuns: 300 });
   });
 
   test('comes from documents of a program too', async () => {
