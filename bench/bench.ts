@@ -2,11 +2,15 @@ import type { BenchOptions } from './options.ts';
 import type { ServerPair } from './server-pair.ts';
 import type { SourceData } from './source-data.ts';
 
-/** What every measurement is given. */
-export interface Bench {
+/** What a measurement without servers is given. */
+export interface SmallBench {
   readonly options: BenchOptions;
-  readonly pair: ServerPair;
-  readonly data: SourceData;
   /** Says on stderr how far it is. */
   readonly log: (text: string) => void;
+}
+
+/** What every other measurement is given. */
+export interface Bench extends SmallBench {
+  readonly pair: ServerPair;
+  readonly data: SourceData;
 }

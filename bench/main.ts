@@ -1,9 +1,10 @@
 /** `npm run bench`: docs/benchmarks.md says what is measured, and how. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Bench } from './bench.ts';
+import type { Bench, SmallBench } from './bench.ts';
 import { figureTable, type Figure } from './figure.ts';
 import { loadNow, machineFacts } from './machine.ts';
+import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
@@ -12,62 +13,86 @@ import { measurementNames, readOptions, usage, type BenchOptions, type Measureme
 import { serverFacts, startPair } from './server-pair.ts';
 import { fillSource } from './source-data.ts';
 
-const measurements: Readonly<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>> = {
+/** What needs no server. */
+const small: Readonly<Partial<Record<MeasurementName, (bench: SmallBench) => Promise<readonly Figure[]>>>> = { flow: measureFlow };
+
+const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>>> = {
   source: measureSource,
   mirror: measureMirror,
   latency: measureLatency,
   memory: measureMemory,
 };
 
+/** What all measurements of a run have given so far. */
+interface Results {
+  readonly figures: Figure[];
+  readonly loads: Record<string, readonly number[]>;
+  readonly failures: Record<string, string>;
+}
+
 function log(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** Takes the wanted ones of these measurements. One that fails does not keep the others from being taken. */
+async function take<Given extends SmallBench>(
+  measurements: Readonly<Partial<Record<MeasurementName, (bench: Given) => Promise<readonly Figure[]>>>>,
+  bench: Given,
+  { figures, loads, failures }: Results,
+): Promise<void> {
+  for (const name of measurementNames) {
+    const measure = measurements[name];
+    if (measure === undefined || !bench.options.only.includes(name)) continue;
+    loads[name] = loadNow();
+    try {
+      figures.push(...(await measure(bench)));
+    } catch (error) {
+      failures[name] = error instanceof Error ? error.message : String(error);
+      log(`${name} FAILED: ${failures[name]}`);
+    }
+  }
+}
+
 async function run(options: BenchOptions): Promise<void> {
   const startedAt = new Date();
+  const results: Results = { figures: [], loads: {}, failures: {} };
+  await take(small, { options, log }, results);
+  const servers = options.only.some((name) => onServers[name] !== undefined) ? await runOnServers(options, results) : undefined;
+  const { figures, loads, failures } = results;
+  const machine = machineFacts();
+  const seconds = (Date.now() - startedAt.getTime()) / 1000;
+  const report = {
+    startedAt: startedAt.toISOString(),
+    seconds,
+    machine,
+    loadBefore: loads,
+    options,
+    ...servers,
+    figures,
+    failures,
+  };
+  if (Object.keys(failures).length > 0) process.exitCode = 1;
+  const file = await writeReport(servers === undefined ? 'flow' : options.flavour, report, startedAt);
+  process.stdout.write(`${title(machine, servers?.version)}\n\n${figureTable(figures)}\n\n${failed(failures)}${file}\n`);
+}
+
+/** Takes what needs servers, on a pair that is there for so long; gives what the report says of them. */
+async function runOnServers(options: BenchOptions, results: Results) {
   const pair = await startPair(options.flavour);
   try {
-    log(`${options.flavour} ${pair.source.version}: filling the source with ${options.rows} orders`);
+    const { version } = pair.source;
+    log(`${options.flavour} ${version}: filling the source with ${options.rows} orders`);
     const data = await fillSource(pair.sourceLink, options.rows);
     log(`${data.changes} row changes in ${data.transactions} transactions, ${data.loadSeconds.toFixed(0)} s`);
-    const bench: Bench = { options, pair, data, log };
-    const figures: Figure[] = [];
-    const loads: Record<string, readonly number[]> = {};
-    const failures: Record<string, string> = {};
-    for (const name of measurementNames) {
-      if (!options.only.includes(name)) continue;
-      loads[name] = loadNow();
-      const measured = await measurements[name](bench).catch((error: unknown) => {
-        failures[name] = error instanceof Error ? error.message : String(error);
-        log(`${name} FAILED: ${failures[name]}`);
-        return [];
-      });
-      figures.push(...measured);
-    }
-    const report = {
-      startedAt: startedAt.toISOString(),
-      seconds: (Date.now() - startedAt.getTime()) / 1000,
-      machine: machineFacts(),
-      loadBefore: loads,
-      options,
-      source: await serverFacts(pair.sourceLink),
-      store: await serverFacts(pair.storeLink),
-      data,
-      figures,
-      failures,
-    };
-    if (Object.keys(failures).length > 0) process.exitCode = 1;
-    const file = await writeReport(options, report, startedAt);
-    process.stdout.write(
-      `${title(report.machine, pair.source.version)}\n\n${figureTable(figures)}\n\n${failed(failures)}${file}\n`,
-    );
+    await take(onServers, { options, pair, data, log }, results);
+    return { version, source: await serverFacts(pair.sourceLink), store: await serverFacts(pair.storeLink), data };
   } finally {
     await pair.stop();
   }
 }
 
-function title(machine: ReturnType<typeof machineFacts>, version: string): string {
-  return `${version}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, node ${machine.node}`;
+function title(machine: ReturnType<typeof machineFacts>, version: string | undefined): string {
+  return `${version ?? 'no server'}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, node ${machine.node}`;
 }
 
 function failed(failures: Readonly<Record<string, string>>): string {
@@ -76,11 +101,11 @@ function failed(failures: Readonly<Record<string, string>>): string {
     .join('');
 }
 
-async function writeReport(options: BenchOptions, report: object, at: Date): Promise<string> {
+async function writeReport(kind: string, report: object, at: Date): Promise<string> {
   const folder = new URL('results/', import.meta.url);
   await mkdir(folder, { recursive: true });
   const stamp = at.toISOString().slice(0, 19).replaceAll(':', '');
-  const file = new URL(`${stamp}-${options.flavour}.json`, folder);
+  const file = new URL(`${stamp}-${kind}.json`, folder);
   await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
   return fileURLToPath(file);
 }

@@ -65,6 +65,22 @@ export interface PollerResult {
   readonly periodMs: number;
 }
 
+export interface FlowLoopInput {
+  /** Which flow: see flow-loop.ts. */
+  readonly flow: 'quick-start' | 'quick-start-texts' | 'five' | 'pass';
+  /** Whether its functions are called by hand, one after the other, in place of the flow. */
+  readonly isByHand: boolean;
+  readonly rows: number;
+}
+
+export interface FlowLoopResult {
+  readonly rows: number;
+  readonly functions: number;
+  readonly seconds: number;
+  readonly allocatedBytesPerRow: number;
+}
+
+export const flowLoop: Script<FlowLoopInput, FlowLoopResult> = { file: new URL('./flow-loop.ts', import.meta.url) };
 export const zongjiAlone: Script<ReadInput, RunResult> = { file: new URL('./zongji-alone.ts', import.meta.url) };
 export const sourceToFlow: Script<ReadInput, RunResult> = { file: new URL('./source-to-flow.ts', import.meta.url) };
 export const upsertLoop: Script<UpsertInput, RunResult> = { file: new URL('./upsert-loop.ts', import.meta.url) };

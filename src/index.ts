@@ -14,8 +14,17 @@ export {
   jump,
   reuse,
 } from './flow/actions.ts';
-export { defineFunction, type PlainFunction, type PlainRow, type SchemaFunction, type TypedRowSchema } from './flow/define.ts';
+export {
+  defineConnectorCall,
+  defineConnectorInit,
+  defineFunction,
+  type PlainFunction,
+  type PlainRow,
+  type SchemaFunction,
+  type TypedRowSchema,
+} from './flow/define.ts';
 export { createFlow, DrivenFlow, type CreateFlowOptions, type DriveOptions, type RunOptions } from './flow/driven-flow.ts';
+export { InitConnector } from './flow/init-connector.ts';
 export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
 export { Registry } from './flow/registry.ts';
 export { isChange, makeChange, type Change, type Row, type Value } from './row/change.ts';
@@ -29,13 +38,20 @@ export { openStore, type OpenStoreOptions, type Store } from './store/open.ts';
 export type { StoreResult, StoreTransaction } from './store/contract.ts';
 export type {
   Action,
+  ConnectorCall,
+  ConnectorHandle,
+  ConnectorInit,
   Flow,
   FlowContext,
+  FunctionConnector,
   FunctionDefinition,
   FunctionMode,
   FunctionParams,
   RowSchema,
+  RowSerializer,
   RunResult,
   StepCount,
 } from './flow/contract.ts';
+export type { FlowExport } from './config/export.ts';
+export type { ProgramDocument } from './config/program-document.ts';
 export { loadProject, type Project, type ProjectOptions } from './daemon/project.ts';

@@ -12,6 +12,7 @@ import {
   parseEvents,
   YAMLException,
   type Event,
+  type Schema,
 } from 'js-yaml';
 import { substituteVariables } from './environment.ts';
 import type { Problem } from './problem.ts';
@@ -20,6 +21,8 @@ import type { Problem } from './problem.ts';
 export interface Origin {
   readonly file: string;
   readonly lines: ReadonlyMap<string, number>;
+  /** The document as it stands there, its variables not filled in; absent where a program made the configuration. */
+  readonly written?: unknown;
 }
 
 /** One YAML document with its variables filled in. */
@@ -37,7 +40,8 @@ export interface FileContent {
   readonly hasBroken: boolean;
 }
 
-const schema = FAILSAFE_SCHEMA.withTags(nullCoreTag, mergeTag);
+/** Scalars are texts, except null. */
+export const documentSchema: Schema = FAILSAFE_SCHEMA.withTags(nullCoreTag, mergeTag);
 const maxDepth = 100;
 
 /** The path of a key or an index below a path: `source` and `tables` give `source.tables`, `tables` and 0 give `tables[0]`. */
@@ -89,7 +93,7 @@ interface ParsedDocument {
 function parseChunk(text: string): readonly ParsedDocument[] | YAMLException {
   try {
     const events = parseEvents(text, { maxDepth });
-    const values = constructFromEvents(events, { source: text, schema });
+    const values = constructFromEvents(events, { source: text, schema: documentSchema });
     const lines = linesOfDocuments(text, events);
     return values.map((value, index) => ({ value, lines: lines[index] ?? new Map<string, number>() }));
   } catch (error) {
@@ -191,7 +195,7 @@ function fillIn(options: {
   const documents: ConfigDocument[] = [];
   for (const { value, lines } of options.parsed) {
     if (value === null) continue;
-    const origin: Origin = { file: options.file, lines };
+    const origin: Origin = { file: options.file, lines, written: value };
     const report = (path: string, mistake: { readonly message: string; readonly remedy: string }): void => {
       problems.push({ code: 'CONFIG_INVALID', file: options.file, line: lineOf(origin, path), path, ...mistake });
     };

@@ -1,5 +1,5 @@
 /**
- * Loads a configuration directory. Every mistake is found before anything is thrown: what one document gets wrong is left out of it, so
+ * Loads a configuration from files, from documents that a program gives, or from both. Every mistake is found before anything is thrown: what one document gets wrong is left out of it, so
  * that the names in it can still be checked, and a name that stands in a document too broken to use counts as known.
  */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { originKey, placeOf, problemAt, type Configuration, type DocumentName } 
 import { joinPath, lineOf, readDocuments, type ConfigDocument, type Origin } from './document.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { ConfigurationError, type Problem } from './problem.ts';
+import { programDocuments, type ProgramDocument } from './program-document.ts';
 import { checkReferences } from './references.ts';
 import {
   globalSpec,
@@ -23,8 +24,10 @@ import {
 } from './spec.ts';
 
 export interface LoadOptions {
-  /** The directory, or one file. */
-  readonly dir: string;
+  /** The directory, or one file; absent: there are only the documents. */
+  readonly dir?: string | undefined;
+  /** Documents from code, beside those of the files; `${` in their texts means nothing. */
+  readonly documents?: readonly ProgramDocument[] | undefined;
   /** For `${NAME}`; usually process.env. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Functions that have code; undefined: not known yet, and not checked. */
@@ -58,13 +61,14 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     doubtful: new Set([unknownName]),
     hasDoubtfulGlobal: false,
   };
-  for (const file of await findFiles(options.dir, draft.problems)) {
+  for (const file of options.dir === undefined ? [] : await findFiles(options.dir, draft.problems)) {
     const content = readDocuments({ file, text: await readFile(file, 'utf8'), env: options.env });
     draft.problems.push(...content.problems);
     for (const name of content.brokenNames) draft.doubtful.add(name);
     if (content.hasBroken) draft.hasDoubtfulGlobal = true;
     for (const document of content.documents) addDocument(draft, document);
   }
+  for (const document of programDocuments(options.documents ?? [])) addDocument(draft, document);
   const configuration: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
   const problems = [
     ...draft.problems,

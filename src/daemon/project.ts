@@ -1,10 +1,14 @@
+import assert from 'node:assert/strict';
 import type { Configuration } from '../config/configuration.ts';
+import { exportFlow, writeExport, type FlowExport } from '../config/export.ts';
 import { loadConfiguration } from '../config/load.ts';
+import type { ProgramDocument } from '../config/program-document.ts';
 import type { Connector } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
-import { buildFlow } from '../flow/build.ts';
-import type { Flow, FunctionDefinition } from '../flow/contract.ts';
+import { buildFlow, findUnusedRegistrations } from '../flow/build.ts';
+import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition } from '../flow/contract.ts';
 import { DrivenFlow, type DriveOptions } from '../flow/driven-flow.ts';
+import { InitConnector } from '../flow/init-connector.ts';
 import { loadFunctions } from '../flow/loader.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { Registry } from '../flow/registry.ts';
@@ -17,14 +21,20 @@ import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
  * `runInTransaction` says otherwise.
  */
 export interface ProjectOptions extends DriveOptions {
-  /** The configuration directory. */
-  readonly conf: string;
-  /** The folder of function files, or the functions themselves; `functions` when absent. */
-  readonly functions?: string | readonly FunctionDefinition[] | undefined;
+  /** The configuration directory; absent: there are only the documents. */
+  readonly conf?: string | undefined;
+  /** Documents of the configuration from code, with the keys of the YAML, beside those of the directory. */
+  readonly documents?: readonly ProgramDocument[] | undefined;
+  /** The folder of function files, or functions and folders; `functions` when absent. */
+  readonly functions?: string | readonly (FunctionDefinition | string)[] | undefined;
   /** What `${NAME}` in the configuration reads; process.env when absent. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Connectors made by the program; each takes the place of the configured one of its name. */
   readonly connectors?: readonly Connector[] | undefined;
+  /** How the program opens configured connectors itself, whatever their type. */
+  readonly connectorInits?: readonly ConnectorInit[] | undefined;
+  /** What functions' calls of configured connectors do. */
+  readonly connectorCalls?: readonly ConnectorCall[] | undefined;
   /** Kinds of connector beside the built-in ones, by type name. */
   readonly kinds?: ConnectorKinds | undefined;
 }
@@ -34,37 +44,51 @@ export interface Project {
   readonly flowNames: readonly string[];
   /** The flow of this name, always the same one; throws CONFIG_INVALID when there is none. */
   getFlow(name: string): DrivenFlow;
+  /**
+   * Writes the flow's part of the configuration into a folder: `flow-NAME.yaml`, `func-NAME.yaml`, `conn-NAME.yaml` and what else it
+   * names. Secrets become variables, which are returned.
+   */
+  exportFlow(name: string, dir: string): Promise<FlowExport>;
   /** Closes the store and the connectors that runs have opened. */
   close(): Promise<void>;
 }
 
 /**
- * Loads a configuration directory and its functions. A flow's `source` is not read: its rows are those that the program commits.
+ * Loads a configuration (a directory, documents from code, or both) and its functions. A flow's `source` is not read: its rows are those that the program commits.
  * Rejects with CONFIG_INVALID, which lists all mistakes.
  */
 export async function loadProject(options: ProjectOptions): Promise<Project> {
   const { functions = 'functions', env = process.env } = options;
-  const definitions =
-    typeof functions === 'string' ? (await loadFunctions(functions)).map((loaded) => loaded.definition) : functions;
   const registry = new Registry();
-  for (const definition of definitions) registry.registerFunction(definition);
-  const configuration = await loadConfiguration({ dir: options.conf, env, functionNames: new Set(registry.functionNames) });
+  for (const one of typeof functions === 'string' ? [functions] : functions) {
+    const definitions = typeof one === 'string' ? (await loadFunctions(one)).map((loaded) => loaded.definition) : [one];
+    for (const definition of definitions) registry.registerFunction(definition);
+  }
+  const configuration = await loadConfiguration({
+    dir: options.conf,
+    documents: options.documents,
+    env,
+    functionNames: new Set(registry.functionNames),
+  });
   registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
   const openConnectors = new OpenConnectors();
   const store = new LazyStore(configuration.global.store?.url, options);
   const driven = new Map(registry.flows.map((flow) => [flow.name, new DrivenFlow(flow, store.optionsFor(flow), openConnectors)]));
+  const getFlow = (name: string): DrivenFlow => {
+    const flow = driven.get(name);
+    if (flow !== undefined) return flow;
+    const place = options.conf ?? 'the documents';
+    throw new CodedError('CONFIG_INVALID', `There is no flow ${name} in ${place}. Known: ${[...driven.keys()].join(', ')}.`);
+  };
   return {
     flowNames: [...driven.keys()],
-    getFlow(name) {
-      const flow = driven.get(name);
-      if (flow === undefined) {
-        throw new CodedError(
-          'CONFIG_INVALID',
-          `There is no flow ${name} in ${options.conf}. Known: ${[...driven.keys()].join(', ')}.`,
-        );
-      }
-      return flow;
+    getFlow,
+    async exportFlow(name, dir) {
+      const exported = exportFlow(configuration, getFlow(name).name);
+      assert(exported !== undefined);
+      await writeExport(exported, dir);
+      return exported;
     },
     async close() {
       await openConnectors.close();
@@ -113,10 +137,23 @@ class LazyStore {
 /** Registers the program's connectors, and makes those that an enabled flow needs: others may be of a kind that nobody has. */
 function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): void {
   for (const connector of options.connectors ?? []) registry.registerConnector(connector);
+  for (const init of options.connectorInits ?? []) registry.registerConnectorInit(init);
+  for (const call of options.connectorCalls ?? []) registry.registerConnectorCall(call);
+  const problems = findUnusedRegistrations(registry, {
+    connectorNames: new Set([...configuration.conns.keys(), ...registry.connectors.map(({ name }) => name)]),
+    functions: [...configuration.funcs.values()].map(({ fname, fmode, option }) => ({
+      fname,
+      mode: fmode,
+      connector: option.cname,
+    })),
+  });
+  if (problems.length > 0) throw new CodedError('CONFIG_INVALID', problems.map((problem) => `${problem}.`).join('\n'));
   const kinds: ConnectorKinds = new Map([...connectorKinds, ...(options.kinds ?? [])]);
   const enabled = [...configuration.flows.values()].filter((flow) => flow.status === 1);
   for (const conn of connectorsOf(configuration, enabled)) {
-    if (registry.getConnector(conn.name) === undefined) registry.registerConnector(makeConnector(conn, kinds));
+    if (registry.getConnector(conn.name) !== undefined) continue;
+    const init = registry.getConnectorInit(conn.name);
+    registry.registerConnector(init === undefined ? makeConnector(conn, kinds) : new InitConnector(conn, init), conn);
   }
 }
 

@@ -1,5 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import type { Flow, FlowStep, FunctionMode, FunctionParams } from './contract.ts';
+import { InitConnector } from './init-connector.ts';
 import type { Registry } from './registry.ts';
 
 /** How long a function may run when nothing else is said. */
@@ -53,20 +54,57 @@ export function buildFlow(options: FlowOptions, registry: Registry): Flow {
 
 function findProblems(step: StepOptions, registry: Registry): readonly string[] {
   const problems: string[] = [];
-  const { fname, connector, mode } = step;
+  const { fname, connector, mode = 'Calculate' } = step;
   if (connector !== undefined && registry.getConnector(connector) === undefined) {
     problems.push(
       `function ${fname} names the connector ${connector}, which is not known. ${known(registry.connectors.map((one) => one.name))}`,
     );
   }
-  const runsWithoutCode = (mode === 'Save' || mode === 'Load') && connector !== undefined;
-  if (registry.getFunction(fname) === undefined && !runsWithoutCode) {
-    const hint = mode === 'Save' || mode === 'Load' ? ', or give it a connector' : '';
+  const definition = registry.getFunction(fname);
+  const canSave = connector !== undefined && !(registry.getConnector(connector) instanceof InitConnector);
+  const runsWithoutCode = (mode === 'Save' || mode === 'Load') && canSave;
+  if (definition === undefined && !runsWithoutCode) {
+    const hint = mode === 'Save' || mode === 'Load' ? ', or give it a connector that saves and loads by itself' : '';
     problems.push(
       `function ${fname} has no code: add functions/${fname}.ts or register it${hint}. ${known(registry.functionNames)}`,
     );
   }
+  if (definition?.callsConnector === true) problems.push(...findCallProblems(step, registry));
   return problems;
+}
+
+function findCallProblems({ fname, connector, mode = 'Calculate' }: StepOptions, registry: Registry): readonly string[] {
+  if (connector === undefined) return [`function ${fname} calls a connector and names none in its option.cname`];
+  if (registry.getConnectorCall(connector, fname, mode) !== undefined) return [];
+  return [`function ${fname} calls the connector ${connector}, and no call is registered for it in mode ${mode}`];
+}
+
+/**
+ * What is wrong with registered inits and calls: each must be for a connector that is there, and each call for a function of that
+ * mode which names the connector. `functions` are all that the program or the configuration has.
+ */
+export function findUnusedRegistrations(
+  registry: Registry,
+  project: { readonly connectorNames: ReadonlySet<string>; readonly functions: readonly StepOptions[] },
+): readonly string[] {
+  const isUnknown = (name: string): boolean => !project.connectorNames.has(name);
+  const inits = registry.connectorInits.flatMap(({ connector: name }) => {
+    if (isUnknown(name)) return [`an init is registered for the connector ${name}, which there is not`];
+    const made = registry.getConnector(name);
+    const isMade = made !== undefined && !(made instanceof InitConnector);
+    return isMade ? [`an init is registered for the connector ${name}, which the program has made already`] : [];
+  });
+  const calls = registry.connectorCalls.flatMap((call) => {
+    const what = `a call is registered for connector ${call.connector}, function ${call.function}, mode ${call.mode}`;
+    if (isUnknown(call.connector)) return [`${what}: there is no such connector`];
+    const functions = project.functions.filter(({ fname }) => fname === call.function);
+    const fits = functions.some(({ connector, mode }) => connector === call.connector && (mode ?? 'Calculate') === call.mode);
+    if (fits) return [];
+    const [found] = functions;
+    if (found === undefined) return [`${what}: there is no such function`];
+    return [`${what}: the function's mode is ${found.mode ?? 'Calculate'}, and its connector ${found.connector ?? 'none'}`];
+  });
+  return [...inits, ...calls];
 }
 
 function known(names: readonly string[]): string {
@@ -74,11 +112,14 @@ function known(names: readonly string[]): string {
 }
 
 function buildStep(step: StepOptions, registry: Registry): FlowStep {
+  const { fname, connector, mode = 'Calculate' } = step;
   return {
-    fname: step.fname,
-    mode: step.mode ?? 'Calculate',
-    definition: registry.getFunction(step.fname),
-    connector: step.connector === undefined ? undefined : registry.getConnector(step.connector),
+    fname,
+    mode,
+    definition: registry.getFunction(fname),
+    connector: connector === undefined ? undefined : registry.getConnector(connector),
+    connectorOptions: connector === undefined ? undefined : registry.getConnectorOptions(connector),
+    connectorCall: connector === undefined ? undefined : registry.getConnectorCall(connector, fname, mode),
     params: Object.freeze({ ...step.defaultParams, ...step.params }),
     must: step.must ?? [],
     retryTimes: step.retryTimes ?? 0,

@@ -2,7 +2,9 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
 import { cacheOf } from './cache.ts';
-import type { Action, Flow, FlowContext, FlowStep, FunctionParams } from './contract.ts';
+import type { Action, Flow, FlowContext, FlowStep, FunctionConnector, FunctionMode, FunctionParams } from './contract.ts';
+import { handleOf } from './init-connector.ts';
+import { metadataOf } from './metadata.ts';
 import { StepSession } from './step-session.ts';
 
 /** What the steps of one run share. */
@@ -54,6 +56,10 @@ export class StepContext implements FlowContext {
     return this.#step.fname;
   }
 
+  get functionMode(): FunctionMode {
+    return this.#step.mode;
+  }
+
   get params(): FunctionParams {
     return this.#step.params;
   }
@@ -64,6 +70,14 @@ export class StepContext implements FlowContext {
 
   get metadata(): Map<string, unknown> {
     return this.#run.metadata;
+  }
+
+  get flowMetadata(): Map<string, unknown> {
+    return metadataOf(this.#run.flow);
+  }
+
+  get functionMetadata(): Map<string, unknown> {
+    return metadataOf(this.#step);
   }
 
   get cache(): FlowContext['cache'] {
@@ -88,12 +102,14 @@ export class StepContext implements FlowContext {
 
   commitRow(row: unknown): void {
     if (this.#isClosed) throw this.#lateError();
-    this.#committed.push(row);
+    const serializer = this.#step.definition?.serialize;
+    this.#committed.push(serializer?.encode === undefined ? row : serializer.encode(row));
   }
 
   commitRowBatch(rows: readonly unknown[]): void {
     if (this.#isClosed) throw this.#lateError();
-    if (this.#committed.length === 0) this.#committed = rows.slice();
+    if (this.#step.definition?.serialize?.encode !== undefined) for (const row of rows) this.commitRow(row);
+    else if (this.#committed.length === 0) this.#committed = rows.slice();
     else for (const row of rows) this.#committed.push(row);
   }
 
@@ -105,14 +121,19 @@ export class StepContext implements FlowContext {
     return this.#step.params[key] ?? '';
   }
 
-  getConnector(): ConnectorSession {
-    const { connector } = this.#step;
+  getConnector(): FunctionConnector {
+    const { connector, connectorOptions, connectorCall } = this.#step;
     if (connector === undefined) throw this.#noConnectorError();
     this.#session ??= new StepSession({
       session: this.#run.sessionOf(connector),
-      connector,
+      handle: handleOf(connector, connectorOptions),
+      guarantee: connector.guarantee,
       scope: this.#run.scope,
       isRetried: this.#step.retryTimes > 0,
+      call: (handle, args) => {
+        if (connectorCall === undefined) throw this.#noCallError(connector);
+        return connectorCall.call(this, handle, args);
+      },
     });
     return this.#session;
   }
@@ -145,6 +166,11 @@ export class StepContext implements FlowContext {
 
   #noConnectorError(): CodedError {
     const message = `Flow ${this.flowName}: function ${this.functionName} has no connector; name one in its option.cname.`;
+    return new CodedError('FUNCTION_FAILED', message, { details: { flow: this.flowName, function: this.functionName } });
+  }
+
+  #noCallError(connector: Connector): CodedError {
+    const message = `Flow ${this.flowName}: no call of connector ${connector.name} is registered for function ${this.functionName} in mode ${this.functionMode}. Register one; \`callsConnector: true\` in the function makes a missing one a mistake at load.`;
     return new CodedError('FUNCTION_FAILED', message, { details: { flow: this.flowName, function: this.functionName } });
   }
 

@@ -8,7 +8,7 @@
  * params are its defaults overlaid by the flow's.
  */
 import type { Logger } from '../lib/logger.ts';
-import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
+import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from '../connector/contract.ts';
 
 export type FunctionMode = 'Verify' | 'Save' | 'Load' | 'Calculate' | 'Expand';
 
@@ -25,6 +25,7 @@ export type FunctionParams = Readonly<Record<string, string>>;
 export interface FlowContext {
   readonly flowName: string;
   readonly functionName: string;
+  readonly functionMode: FunctionMode;
   /** The rows this function received, as they came: JSON texts not parsed, no schema applied (`run` receives them parsed). */
   readonly input: readonly unknown[];
   /** The function's parameters: its defaults overlaid by the flow's. */
@@ -37,6 +38,13 @@ export interface FlowContext {
   readonly cache: { get(key: string): unknown; set(key: string, value: unknown, ttlMs?: number): void };
   /** Values of this run only, shared by its functions. */
   readonly metadata: Map<string, unknown>;
+  /**
+   * Values of the flow, and of this function in its place in the flow, shared by all their runs. They last as long as the flow
+   * in this process: a fork, a changed flow and the next process begin with none. Not transactional. Runs may be under way at
+   * once: between reading a value and setting it there must be no `await`.
+   */
+  readonly flowMetadata: Map<string, unknown>;
+  readonly functionMetadata: Map<string, unknown>;
   /** Hands a row to the next function: an object, or its JSON text. */
   commitRow(row: unknown): void;
   commitRowBatch(rows: readonly unknown[]): void;
@@ -44,7 +52,44 @@ export interface FlowContext {
   /** One parameter; '' when there is none. */
   param(key: string): string;
   /** The connector of this function, inside the batch. Throws when it has none. The step ends when all its calls have ended. */
-  getConnector(): ConnectorSession;
+  getConnector(): FunctionConnector;
+}
+
+/** What a connector's init and calls are given: its part of the configuration, and its own values. */
+export interface ConnectorHandle extends ConnectorOptions {
+  /** Values of the connector, shared by every flow and function that names it, from its init until it is closed. */
+  readonly metadata: Map<string, unknown>;
+}
+
+/** A function's connector, inside the batch. */
+export interface FunctionConnector extends ConnectorSession, ConnectorHandle {
+  /** Runs the call that is registered for this connector, function and mode. */
+  call(args?: unknown): Promise<unknown>;
+}
+
+/** Opens the connector of this name, instead of the kind that its type names (KisFlow's CaaSInit). */
+export interface ConnectorInit {
+  readonly connector: string;
+  /** Runs once, before the first run of a flow that needs the connector; what it opens is kept in `connector.metadata`. */
+  init(connector: ConnectorHandle): void | Promise<void>;
+  /** Releases what `init` has opened. */
+  close?(connector: ConnectorHandle): void | Promise<void>;
+}
+
+/** What `flow.getConnector().call(args)` runs in the function of this name and mode on this connector (KisFlow's CaaS). */
+export interface ConnectorCall {
+  readonly connector: string;
+  readonly function: string;
+  readonly mode: FunctionMode;
+  call(flow: FlowContext, connector: ConnectorHandle, args: unknown): unknown;
+}
+
+/** How a function reads rows and writes them, where JSON texts and objects are not what it wants (KisFlow's Serialize). */
+export interface RowSerializer {
+  /** A row as it was committed becomes what `must`, the input schema and `run` see. What it throws is ROW_INVALID. */
+  decode(row: unknown): unknown;
+  /** A row that `run` commits becomes what the next function receives. Absent: it stays what it is. */
+  encode?(row: unknown): unknown;
 }
 
 /** A function's code, as `defineFunction` takes it. */
@@ -52,6 +97,9 @@ export interface FunctionDefinition {
   readonly name: string;
   /** Parses one input row; a zod schema fits. */
   readonly input?: RowSchema | undefined;
+  readonly serialize?: RowSerializer | undefined;
+  /** Says that `run` uses `flow.getConnector().call`: a call that is not registered is then a mistake at load. */
+  readonly callsConnector?: boolean | undefined;
   run(flow: FlowContext, rows: readonly never[]): void | Promise<void>;
 }
 
@@ -72,6 +120,9 @@ export interface FlowStep {
   /** Absent: the connector's own save or load runs. */
   readonly definition: FunctionDefinition | undefined;
   readonly connector: Connector | undefined;
+  /** What calls of the connector are given; absent: its name and type. */
+  readonly connectorOptions?: ConnectorOptions | undefined;
+  readonly connectorCall?: ConnectorCall | undefined;
   readonly params: FunctionParams;
   /** Fields that every input row must have. */
   readonly must: readonly string[];

@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { silentLogger, type Logger } from '../lib/logger.ts';
-import type { Connector } from '../connector/contract.ts';
+import { defaultLogger } from '../lib/default-logger.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Connector, ConnectorOptions } from '../connector/contract.ts';
 import type { StoreTransaction } from '../store/contract.ts';
-import { buildFlow, type FlowOptions } from './build.ts';
-import type { Flow, FunctionDefinition, RunResult } from './contract.ts';
+import { CodedError } from '../lib/error.ts';
+import { buildFlow, findUnusedRegistrations, type FlowOptions } from './build.ts';
+import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition, RunResult } from './contract.ts';
+import { InitConnector } from './init-connector.ts';
+import { metadataOf } from './metadata.ts';
 import { OpenConnectors } from './open-connectors.ts';
 import { Registry } from './registry.ts';
 import { runFlow } from './runner.ts';
 
 /** What a flow driven by hand runs in. */
 export interface DriveOptions {
+  /** What functions and kisflow log through; pino to stderr, from info on, when absent. */
   readonly logger?: Logger | undefined;
   /**
    * Runs `work` in one transaction of the local store: begins it, commits when `work` resolves, rolls back when it rejects.
@@ -55,9 +60,18 @@ export class DrivenFlow {
     for (const row of rows) this.#rows.push(row);
   }
 
-  /** The same flow with rows of its own, for another part of the program that commits and runs (KisFlow's Fork). */
+  /** The flow's own values, which its functions see under the same name. */
+  get flowMetadata(): Map<string, unknown> {
+    return metadataOf(this.flow);
+  }
+
+  /**
+   * A new flow of the same functions and parameters, with rows, cache and metadata of its own (KisFlow's Fork). Connectors, which
+   * are opened once, are shared.
+   */
   fork(): DrivenFlow {
-    return new DrivenFlow(this.flow, this.#options, this.#openConnectors);
+    const flow = { ...this.flow, steps: this.flow.steps.map((step) => ({ ...step })) };
+    return new DrivenFlow(flow, this.#options, this.#openConnectors);
   }
 
   /** Runs the flow over the committed rows. Rejects with a CodedError, see `RunFlow`. */
@@ -70,7 +84,7 @@ export class DrivenFlow {
       id: options.batchId ?? randomUUID(),
       flow: this.name,
       signal: options.signal ?? new AbortController().signal,
-      logger: this.#options.logger ?? silentLogger,
+      logger: this.#options.logger ?? defaultLogger(),
     };
     const { runInTransaction } = this.#options;
     if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null });
@@ -86,16 +100,34 @@ export class DrivenFlow {
 /** A flow built from code, with the functions and connectors that its steps name. */
 export interface CreateFlowOptions extends FlowOptions, DriveOptions {
   readonly functions?: readonly FunctionDefinition[] | undefined;
-  readonly connectors?: readonly Connector[] | undefined;
+  /** Connectors, or what a registered init makes one from. */
+  readonly connectors?: readonly (Connector | ConnectorOptions)[] | undefined;
+  readonly connectorInits?: readonly ConnectorInit[] | undefined;
+  readonly connectorCalls?: readonly ConnectorCall[] | undefined;
 }
 
 /**
  * Builds a flow from code, ready to commit rows to and to run:
  * `createFlow({name: 'CalStuAvgScore', steps: [{fname: 'AvgStuScore'}], functions: [avgStuScore]})`.
+ * Throws CONFIG_INVALID for names that are missing or given twice.
  */
 export function createFlow(options: CreateFlowOptions): DrivenFlow {
   const registry = new Registry();
   for (const definition of options.functions ?? []) registry.registerFunction(definition);
-  for (const connector of options.connectors ?? []) registry.registerConnector(connector);
+  for (const init of options.connectorInits ?? []) registry.registerConnectorInit(init);
+  for (const call of options.connectorCalls ?? []) registry.registerConnectorCall(call);
+  for (const connector of options.connectors ?? []) register(registry, connector);
+  const connectorNames = new Set(registry.connectors.map(({ name }) => name));
+  const problems = findUnusedRegistrations(registry, { connectorNames, functions: options.steps });
+  if (problems.length > 0) throw new CodedError('CONFIG_INVALID', `Flow ${options.name}: ${problems.join('; ')}.`);
   return new DrivenFlow(buildFlow(options, registry), options);
+}
+
+function register(registry: Registry, connector: Connector | ConnectorOptions): void {
+  if ('session' in connector) return registry.registerConnector(connector);
+  const init = registry.getConnectorInit(connector.name);
+  if (init === undefined) {
+    throw new CodedError('CONFIG_INVALID', `The connector ${connector.name} has no init: register one, or give a connector.`);
+  }
+  registry.registerConnector(new InitConnector(connector, init), connector);
 }

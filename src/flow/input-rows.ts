@@ -1,15 +1,19 @@
-import { CodedError } from '../lib/error.ts';
+import { CodedError, describeError } from '../lib/error.ts';
 import { isChange, makeChange } from '../row/change.ts';
 import type { FlowStep, RowSchema } from './contract.ts';
 import { showRow } from './row-text.ts';
 
 /**
- * What a step's code receives: JSON texts of objects become objects, `must` fields are checked, and the input schema parses each
+ * What a step's code receives: JSON texts of objects become objects (or its own serializer decodes the rows), `must` fields are checked, and the input schema parses each
  * row. Without any of them the input itself is returned: nothing is copied. Throws ROW_INVALID (class row) for the first row that
  * does not fit.
  */
 export function prepareRows(flowName: string, step: FlowStep, input: readonly unknown[]): readonly unknown[] {
-  const rows = parseTexts(input);
+  const serializer = step.definition?.serialize;
+  const rows =
+    serializer === undefined
+      ? parseTexts(input)
+      : input.map((row, index) => decodeRow({ flowName, step, row, index }, () => serializer.decode(row)));
   if (step.must.length > 0) checkMust(flowName, step, rows);
   const schema = step.definition?.input;
   return schema === undefined ? rows : rows.map((row, index) => parseRow({ flowName, step, schema, row, index }));
@@ -32,6 +36,14 @@ function parseText(row: unknown): unknown {
   } catch {
     // Not JSON after all; `must` or the schema refuse it where it matters.
     return row;
+  }
+}
+
+function decodeRow(place: RowPlace, decode: () => unknown): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    throw invalidRow(place, { fields: '(row)', problem: `cannot be decoded (${describeError(error)})` });
   }
 }
 

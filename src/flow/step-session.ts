@@ -1,6 +1,7 @@
 import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
-import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
+import type { BatchScope, ConnectorSession, Guarantee } from '../connector/contract.ts';
+import type { ConnectorHandle, FunctionConnector } from './contract.ts';
 
 const savepoint = 'kisflow_step';
 
@@ -30,9 +31,11 @@ class WatchedPromise<T> extends Promise<T> {
  * step, though the function caught the error; and nothing is written after the step has ended, though the function still runs
  * (it timed out, or left work floating).
  */
-export class StepSession implements ConnectorSession {
+export class StepSession implements FunctionConnector {
   readonly #session: ConnectorSession;
   readonly #scope: BatchScope;
+  readonly #handle: ConnectorHandle;
+  readonly #call: (handle: ConnectorHandle, args: unknown) => unknown;
   readonly #hasUndo: boolean;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #failed: { readonly promise: WatchedPromise<unknown>; readonly error: unknown }[] = [];
@@ -41,14 +44,47 @@ export class StepSession implements ConnectorSession {
 
   constructor(options: {
     readonly session: ConnectorSession;
-    readonly connector: Connector;
+    readonly handle: ConnectorHandle;
+    readonly guarantee: Guarantee;
+    /** What `call` runs. */
+    readonly call: (handle: ConnectorHandle, args: unknown) => unknown;
     readonly scope: BatchScope;
     /** Whether the step may be tried again: its writes in the store's transaction are then undone to a savepoint. */
     readonly isRetried: boolean;
   }) {
     this.#session = options.session;
     this.#scope = options.scope;
-    this.#hasUndo = options.isRetried && options.scope.store !== null && options.connector.guarantee === 'exactly-once';
+    this.#handle = options.handle;
+    this.#call = options.call;
+    this.#hasUndo = options.isRetried && options.scope.store !== null && options.guarantee === 'exactly-once';
+  }
+
+  get name(): string {
+    return this.#handle.name;
+  }
+
+  get type(): string {
+    return this.#handle.type;
+  }
+
+  get addrs(): string {
+    return this.#handle.addrs;
+  }
+
+  get key(): string {
+    return this.#handle.key;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#handle.params;
+  }
+
+  get metadata(): Map<string, unknown> {
+    return this.#handle.metadata;
+  }
+
+  call(args?: unknown): Promise<unknown> {
+    return this.#track(async () => this.#call(this.#handle, args));
   }
 
   save(rows: readonly unknown[]): Promise<void> {

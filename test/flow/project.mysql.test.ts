@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CodedError, defineFunction, loadProject, type FunctionDefinition, type Project } from '../../src/index.ts';
+import { silentLogger } from '../../src/lib/logger.ts';
 import { createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
 
 const conf = `
@@ -71,7 +72,12 @@ eachServer((_flavour, server) => {
     });
   };
   const load = async (count: FunctionDefinition): Promise<void> => {
-    project = await loadProject({ conf: join(dir, 'conf'), functions: [count], env: { STORE_URL: database.url } });
+    project = await loadProject({
+      conf: join(dir, 'conf'),
+      functions: [count],
+      env: { STORE_URL: database.url },
+      logger: silentLogger,
+    });
   };
   const run = async (...rows: readonly unknown[]): Promise<unknown> => {
     const flow = project?.getFlow('Scores');

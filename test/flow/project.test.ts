@@ -182,6 +182,21 @@ describe('a project', () => {
     expect(seen).toEqual({ scale: '2', unit: 'points' });
   });
 
+  test('functions come from files, from code, and from both; one that is in both is CONFIG_INVALID', async () => {
+    await writeConf();
+    const file = `import { defineFunction } from 'kisflow';
+      export default defineFunction({ name: 'AvgStuScore', run(flow, rows) { flow.commitRow({ stu_id: 1, avg_score: rows.length }); } });`;
+    await writeFile(join(dir, 'functions/avg.ts'), file);
+    const lines: string[] = [];
+    const both = [join(dir, 'functions'), printInto(lines)];
+    const project = await loadProject({ conf: join(dir, 'conf'), functions: both });
+    project.getFlow('CalStuAvgScore').commitRowBatch(scores);
+    await project.getFlow('CalStuAvgScore').run();
+    expect(lines).toEqual(['stuid: [1], avg score: [2]']);
+    const twice = await codedErrorOf(loadProject({ conf: join(dir, 'conf'), functions: [...both, avgStuScore] }));
+    expect(twice.message).toMatch(/two functions named AvgStuScore/);
+  });
+
   test('a flow of status 0 is loaded and runs nothing', async () => {
     await writeConf(0);
     const lines: string[] = [];
@@ -255,6 +270,24 @@ describe('a flow built from code', () => {
       { id: 3, stu_id: 1, name: 'Ann' },
       { id: 4, stu_id: 1, name: 'Ann' },
     ]);
+  });
+
+  test('all five modes run their code, and a function knows its own', async () => {
+    const modes = ['Verify', 'Load', 'Calculate', 'Save', 'Expand'] as const;
+    const seen: unknown[] = [];
+    const functions = modes.map((mode) =>
+      defineFunction({
+        name: `F${mode}`,
+        run(flow, rows) {
+          seen.push([flow.functionName, flow.functionMode]);
+          flow.commitRowBatch(rows);
+        },
+      }),
+    );
+    const flow = createFlow({ name: 'f', steps: modes.map((mode) => ({ fname: `F${mode}`, mode })), functions });
+    flow.commitRow({ id: 1 });
+    await flow.run();
+    expect(seen).toEqual(modes.map((mode) => [`F${mode}`, mode]));
   });
 
   test('a run with a store is one transaction of it', async () => {

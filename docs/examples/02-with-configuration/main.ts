@@ -1,0 +1,8 @@
+import { loadProject } from 'kisflow';
+
+const project = await loadProject({ conf: 'conf', functions: 'functions' });
+const flow = project.getFlow('CalStuAvgScore');
+flow.commitRow('{"stu_id":101, "score_1":100, "score_2":90, "score_3":80}');
+flow.commitRow('{"stu_id":102, "score_1":100, "score_2":70, "score_3":60}');
+await flow.run();
+await project.close();
