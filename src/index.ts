@@ -24,7 +24,16 @@ export type { ErrorCode } from './lib/error-codes.ts';
 export type { Logger } from './lib/logger.ts';
 export { makeMemoryConnector, MemoryConnector } from './connector/memory.ts';
 export type { ConnectorKinds, MakeConnector } from './connector/registry.ts';
-export type { BatchScope, Connector, ConnectorOptions, ConnectorSession, Guarantee } from './connector/contract.ts';
+export {
+  defineConnector,
+  type BatchScope,
+  type Connector,
+  type ConnectorKind,
+  type ConnectorOptions,
+  type ConnectorSession,
+  type Guarantee,
+} from './connector/contract.ts';
+export { FlowMetrics } from './flow/flow-metrics.ts';
 export { openStore, type OpenStoreOptions, type Store } from './store/open.ts';
 export type { StoreResult, StoreTransaction } from './store/contract.ts';
 export type {
@@ -35,6 +44,7 @@ export type {
   FunctionMode,
   FunctionParams,
   RowSchema,
+  RunObserver,
   RunResult,
   StepCount,
 } from './flow/contract.ts';

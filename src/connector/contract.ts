@@ -22,6 +22,11 @@ export interface BatchScope {
   readonly store: StoreTransaction | null;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /**
+   * Which step of the run the session works for, counted as steps run (a jump counts on); the same when the step or the batch is
+   * tried again. Absent on the local store, whose session serves the whole batch, and where no run has made the session.
+   */
+  readonly step?: number | undefined;
 }
 
 export interface ConnectorSession {
@@ -54,4 +59,16 @@ export interface ConnectorOptions {
   /** The table, hash or topic. */
   readonly key: string;
   readonly params: Readonly<Record<string, string>>;
+}
+
+/** A kind of connector that a project brings: what a configuration names by `type`. */
+export interface ConnectorKind {
+  readonly type: string;
+  /** Makes one connector; nothing is opened yet. Throws CONFIG_INVALID where its options do not fit. */
+  make(options: ConnectorOptions): Connector;
+}
+
+/** Defines a kind of connector: the default export of a file under `connectors/`, or what a program hands to `loadProject`. */
+export function defineConnector(kind: ConnectorKind): ConnectorKind {
+  return kind;
 }

@@ -3,7 +3,7 @@ import { silentLogger, type Logger } from '../lib/logger.ts';
 import type { Connector } from '../connector/contract.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { buildFlow, type FlowOptions } from './build.ts';
-import type { Flow, FunctionDefinition, RunResult } from './contract.ts';
+import type { Flow, FunctionDefinition, RunObserver, RunResult } from './contract.ts';
 import { OpenConnectors } from './open-connectors.ts';
 import { Registry } from './registry.ts';
 import { runFlow } from './runner.ts';
@@ -11,6 +11,8 @@ import { runFlow } from './runner.ts';
 /** What a flow driven by hand runs in. */
 export interface DriveOptions {
   readonly logger?: Logger | undefined;
+  /** Told what the runs do: `new FlowMetrics()` counts for Prometheus. */
+  readonly observer?: RunObserver | undefined;
   /**
    * Runs `work` in one transaction of the local store: begins it, commits when `work` resolves, rolls back when it rejects.
    * Absent: the flow has no store, and connectors on the local store refuse to work.
@@ -72,9 +74,9 @@ export class DrivenFlow {
       signal: options.signal ?? new AbortController().signal,
       logger: this.#options.logger ?? silentLogger,
     };
-    const { runInTransaction } = this.#options;
-    if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null });
-    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }));
+    const { runInTransaction, observer } = this.#options;
+    if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null }, { observer });
+    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }, { observer }));
   }
 
   /** Closes the connectors that runs have opened; a later run opens them again. */
