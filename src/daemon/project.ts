@@ -5,12 +5,14 @@ import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
 import { buildFlow } from '../flow/build.ts';
 import type { Flow, FunctionDefinition } from '../flow/contract.ts';
 import { DrivenFlow, type DriveOptions } from '../flow/driven-flow.ts';
+import type { FlowMetrics } from '../flow/flow-metrics.ts';
 import { loadFunctions } from '../flow/loader.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { openStore, type Store } from '../store/open.ts';
-import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
+import { connectorKinds, connectorsOf, flowOptionsOf, loadKinds, metricsOptionsOf } from './flow-options.ts';
+import { openMetrics } from './metrics.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
@@ -25,16 +27,18 @@ export interface ProjectOptions extends DriveOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Connectors made by the program; each takes the place of the configured one of its name. */
   readonly connectors?: readonly Connector[] | undefined;
-  /** Kinds of connector beside the built-in ones, by type name. */
-  readonly kinds?: ConnectorKinds | undefined;
+  /** Kinds of connector beside the built-in ones: by type name, or the folder of their files. */
+  readonly kinds?: ConnectorKinds | string | undefined;
 }
 
 /** A loaded configuration whose flows a program drives by hand. */
 export interface Project {
   readonly flowNames: readonly string[];
+  /** Counts the runs, with `prometheus_enable`; with `prometheus_listen` it is served at `prometheus_serve` until `close`. */
+  readonly metrics: FlowMetrics | undefined;
   /** The flow of this name, always the same one; throws CONFIG_INVALID when there is none. */
   getFlow(name: string): DrivenFlow;
-  /** Closes the store and the connectors that runs have opened. */
+  /** Closes the store, the connectors that runs have opened, and the metrics' port. */
   close(): Promise<void>;
 }
 
@@ -49,13 +53,16 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
   const registry = new Registry();
   for (const definition of definitions) registry.registerFunction(definition);
   const configuration = await loadConfiguration({ dir: options.conf, env, functionNames: new Set(registry.functionNames) });
-  registerConnectors(registry, configuration, options);
+  await registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
   const openConnectors = new OpenConnectors();
-  const store = new LazyStore(configuration.global.store?.url, options);
+  const { metrics, close: closeMetrics } = await openMetrics({ ...metricsOptionsOf(configuration), logger: options.logger });
+  const drive: DriveOptions = { ...options, observer: options.observer ?? metrics };
+  const store = new LazyStore(configuration.global.store?.url, drive);
   const driven = new Map(registry.flows.map((flow) => [flow.name, new DrivenFlow(flow, store.optionsFor(flow), openConnectors)]));
   return {
     flowNames: [...driven.keys()],
+    metrics,
     getFlow(name) {
       const flow = driven.get(name);
       if (flow === undefined) {
@@ -67,6 +74,7 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
       return flow;
     },
     async close() {
+      await closeMetrics();
       await openConnectors.close();
       await store.close();
     },
@@ -111,9 +119,10 @@ class LazyStore {
 }
 
 /** Registers the program's connectors, and makes those that an enabled flow needs: others may be of a kind that nobody has. */
-function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): void {
+async function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): Promise<void> {
   for (const connector of options.connectors ?? []) registry.registerConnector(connector);
-  const kinds: ConnectorKinds = new Map([...connectorKinds, ...(options.kinds ?? [])]);
+  const kinds: ConnectorKinds =
+    typeof options.kinds === 'string' ? await loadKinds(options.kinds) : new Map([...connectorKinds, ...(options.kinds ?? [])]);
   const enabled = [...configuration.flows.values()].filter((flow) => flow.status === 1);
   for (const conn of connectorsOf(configuration, enabled)) {
     if (registry.getConnector(conn.name) === undefined) registry.registerConnector(makeConnector(conn, kinds));
