@@ -27,15 +27,17 @@ export interface MetricsOptions {
 export interface OpenMetrics {
   /** Undefined: nothing is counted. */
   readonly metrics: FlowMetrics | undefined;
+  /** Where they are served; undefined: nowhere. */
+  readonly url: string | undefined;
   readonly close: () => Promise<void>;
 }
 
 /** Counts and serves as far as it is wished. */
 export async function openMetrics(options: MetricsOptions): Promise<OpenMetrics> {
-  if (!options.isEnabled) return { metrics: undefined, close: async () => {} };
+  if (!options.isEnabled) return { metrics: undefined, url: undefined, close: async () => {} };
   const metrics = new FlowMetrics();
   const server = options.isServed ? await serveMetrics(metrics, options) : undefined;
-  return { metrics, close: async () => server?.close() };
+  return { metrics, url: server?.url, close: async () => server?.close() };
 }
 
 /**

@@ -16,9 +16,9 @@ import { openMetrics } from './metrics.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
- * `runInTransaction` says otherwise.
+ * `runInTransaction` says otherwise. Runs are counted as the global document says.
  */
-export interface ProjectOptions extends DriveOptions {
+export interface ProjectOptions extends Omit<DriveOptions, 'observer'> {
   /** The configuration directory. */
   readonly conf: string;
   /** The folder of function files, or the functions themselves; `functions` when absent. */
@@ -36,6 +36,8 @@ export interface Project {
   readonly flowNames: readonly string[];
   /** Counts the runs, with `prometheus_enable`; with `prometheus_listen` it is served at `prometheus_serve` until `close`. */
   readonly metrics: FlowMetrics | undefined;
+  /** Where the metrics are served: `http://host:port/metrics`. */
+  readonly metricsUrl: string | undefined;
   /** The flow of this name, always the same one; throws CONFIG_INVALID when there is none. */
   getFlow(name: string): DrivenFlow;
   /** Closes the store, the connectors that runs have opened, and the metrics' port. */
@@ -56,13 +58,14 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
   await registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
   const openConnectors = new OpenConnectors();
-  const { metrics, close: closeMetrics } = await openMetrics({ ...metricsOptionsOf(configuration), logger: options.logger });
-  const drive: DriveOptions = { ...options, observer: options.observer ?? metrics };
+  const figures = await openMetrics({ ...metricsOptionsOf(configuration), logger: options.logger });
+  const drive: DriveOptions = { ...options, observer: figures.metrics };
   const store = new LazyStore(configuration.global.store?.url, drive);
   const driven = new Map(registry.flows.map((flow) => [flow.name, new DrivenFlow(flow, store.optionsFor(flow), openConnectors)]));
   return {
     flowNames: [...driven.keys()],
-    metrics,
+    metrics: figures.metrics,
+    metricsUrl: figures.url,
     getFlow(name) {
       const flow = driven.get(name);
       if (flow === undefined) {
@@ -74,7 +77,7 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
       return flow;
     },
     async close() {
-      await closeMetrics();
+      await figures.close();
       await openConnectors.close();
       await store.close();
     },
