@@ -36,28 +36,20 @@ export class RedisLink {
   }
 
   async call(command: string, args: readonly RedisArgument[]): Promise<RedisReply> {
-    const client = await this.#connected();
-    try {
-      return readReply(await client.callBuffer(command, [...args]));
-    } catch (error) {
-      throw this.#failure(error);
-    }
+    return this.#ask(async (client) => readReply(await client.callBuffer(command, [...args])));
   }
 
   /** Sends the same command for each list of arguments without waiting in between; rejects with the first failure. */
   async callEach(command: string, lists: readonly (readonly RedisArgument[])[]): Promise<readonly RedisReply[]> {
-    const client = await this.#connected();
-    const pipeline = client.pipeline();
-    for (const args of lists) pipeline.callBuffer(command, [...args]);
-    try {
+    return this.#ask(async (client) => {
+      const pipeline = client.pipeline();
+      for (const args of lists) pipeline.callBuffer(command, [...args]);
       const answers = (await pipeline.exec()) ?? [];
       return answers.map(([error, answer]) => {
         if (error !== null) throw error;
         return readReply(answer);
       });
-    } catch (error) {
-      throw this.#failure(error);
-    }
+    });
   }
 
   /** Runs a script, whose text the server is sent once. */
@@ -77,20 +69,35 @@ export class RedisLink {
     (await client?.catch(() => undefined))?.disconnect();
   }
 
-  async #connected(): Promise<Redis> {
-    const known = this.#client;
-    if (known !== undefined) {
-      const client = await known;
-      if (client.status === 'ready') return client;
-      if (this.#client === known) this.#client = undefined;
+  async #ask<T>(question: (client: Redis) => Promise<T>): Promise<T> {
+    const connection = this.#connected();
+    const client = await connection;
+    try {
+      return await question(client);
+    } catch (error) {
+      // The connection is of no use any more, which it may not know yet.
+      if (!isAnswer(error) && this.#forget(connection)) client.disconnect();
+      throw this.#failure(error);
     }
+  }
+
+  /** The connection that all share, begun where there is none. */
+  #connected(): Promise<Redis> {
     if (this.#client !== undefined) return this.#client;
     const connecting = this.#connect();
     this.#client = connecting;
-    connecting.catch(() => {
-      if (this.#client === connecting) this.#client = undefined;
-    });
+    connecting.then(
+      (client) => client.once('close', () => this.#forget(connecting)),
+      () => this.#forget(connecting),
+    );
     return connecting;
+  }
+
+  /** Whether it was the one that is shared. */
+  #forget(connection: Promise<Redis>): boolean {
+    if (this.#client !== connection) return false;
+    this.#client = undefined;
+    return true;
   }
 
   async #connect(): Promise<Redis> {
@@ -127,13 +134,17 @@ export class RedisLink {
     const isClosed = failure instanceof Error && failure.message === 'Connection is closed.';
     const error = isClosed ? (this.#lastError ?? failure) : failure;
     const message = error instanceof Error ? error.message : '';
-    const isAnswer = error instanceof Error && error.name === 'ReplyError';
     return new CodedError('CONNECTOR_FAILED', `Connector ${this.#connector}: Redis at ${host}:${port}: ${describeError(error)}`, {
-      class: isAnswer && !passing.test(message) ? 'stop' : 'retry',
+      class: isAnswer(error) && !passing.test(message) ? 'stop' : 'retry',
       cause: error,
       details: { connector: this.#connector },
     });
   }
+}
+
+/** What Redis itself said, in contrast to what became of the connection. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 function clientOptions({ host, port, user, password, db, tls }: RedisAddress) {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sleep } from '../lib/abort.ts';
 import { CodedError } from '../lib/error.ts';
 import type { Row, Value } from '../row/change.ts';
 import type { RedisBatch } from './redis-batch.ts';
@@ -92,6 +93,8 @@ export class RedisRows {
         args.push(sha1(texts[index] ?? null), row === undefined ? '' : writeDocument(row));
       }
       if ((await batch.run(swapTexts, keys, args)) === 1) return;
+      // Not in step with the other writer, or both would lose for ever.
+      await sleep(Math.random() * Math.min(2 ** tries, 100));
     }
     throw new CodedError('CONNECTOR_FAILED', `Connector ${connector}: others keep writing the rows that are to be saved.`, {
       class: 'retry',

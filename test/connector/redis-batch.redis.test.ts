@@ -154,14 +154,14 @@ withRedis((server) => {
           return false;
         }
       };
-      const cutter = setInterval(() => random() < 0.5 && proxy.cut(), 3);
+      const cutter = setInterval(() => random() < 0.5 && proxy.cut(), 15);
       onEnd(async () => clearInterval(cutter));
-      for (let batch = 0; batch < 150; batch += 1) {
+      for (let batch = 0; batch < 300; batch += 1) {
         while (!(await tryBatch(`batch-${batch}`))) expect(failures).toBeLessThan(20_000);
       }
       clearInterval(cutter);
       expect(await client.hgetall(name)).toEqual(
-        Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`f${index}`, '300'])),
+        Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`f${index}`, '600'])),
       );
       expect(failures).toBeGreaterThan(5);
     },
