@@ -33,7 +33,7 @@ describe('the connectors of a configuration', () => {
     expect(again.code).toBe(78);
     for (const words of [
       'params.kind is list',
-      'b.yml:17: addrs: missing',
+      'addrs: missing',
       'conn_c: addrs is no address',
       'neither the store',
       '"nosuch" is no connector type',
