@@ -1,6 +1,6 @@
 /**
  * A connector: named access to a storage. The registry opens each configured connector once and shares it among all functions
- * that name it; a run asks it for a session, which lives as long as the batch.
+ * that name it; a run asks it for sessions: on the local store one for the batch, elsewhere one for each try of each step.
  *
  * Promises: `save` returns after the storage has taken the rows. On the local store that is inside the batch's transaction,
  * so it is undone with the batch and done exactly once. Elsewhere it is at least once, and `batch.id` is the same when the
