@@ -98,18 +98,19 @@ async function runProject(
 
 /** Opens what answers. A storage that does not answer now holds up the flows that use it, and no other (L4): they try again. */
 async function openConnectors(connectors: readonly Connector[], logger: Logger): Promise<void> {
-  for (const connector of connectors) {
-    try {
-      await connector.open();
-    } catch (error) {
-      if (!(error instanceof CodedError)) {
-        throw new CodedError('CONNECTOR_FAILED', `Connector ${connector.name} cannot be opened: ${describeError(error)}`, {
-          cause: error,
-        });
-      }
-      if (error.class !== 'retry') throw error;
-      logger.warn({ connector: connector.name, code: error.code, error: describeError(error) }, 'connector does not answer');
+  await Promise.all(connectors.map((connector) => openConnector(connector, logger)));
+}
+
+async function openConnector(connector: Connector, logger: Logger): Promise<void> {
+  try {
+    await connector.open();
+  } catch (error) {
+    if (!(error instanceof CodedError)) {
+      const message = `Connector ${connector.name} cannot be opened: ${describeError(error)}`;
+      throw new CodedError('CONNECTOR_FAILED', message, { cause: error, details: { connector: connector.name } });
     }
+    if (error.class !== 'retry') throw error;
+    logger.warn({ connector: connector.name, code: error.code, error: describeError(error) }, 'connector does not answer');
   }
 }
 
