@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { openMetrics, serveMetrics } from '../../src/daemon/metrics.ts';
 import { FlowMetrics } from '../../src/flow/flow-metrics.ts';
@@ -42,7 +42,12 @@ describe('the metrics server', () => {
   test('closed, it lets go of the port, open connections too', async () => {
     const server = await serve('127.0.0.1:0');
     await (await fetch(server.url)).text();
+    // One that has not asked anything yet.
+    const silent = connect(Number(new URL(server.url).port), '127.0.0.1');
+    silent.on('error', () => {});
+    await once(silent, 'connect');
     await server.close();
+    silent.destroy();
     await expect(fetch(server.url)).rejects.toThrow();
     await expect(serve(new URL(server.url).host)).resolves.toBeDefined();
   });
