@@ -33,7 +33,16 @@ export type { ErrorCode } from './lib/error-codes.ts';
 export type { Logger } from './lib/logger.ts';
 export { makeMemoryConnector, MemoryConnector } from './connector/memory.ts';
 export type { ConnectorKinds, MakeConnector } from './connector/registry.ts';
-export type { BatchScope, Connector, ConnectorOptions, ConnectorSession, Guarantee } from './connector/contract.ts';
+export {
+  defineConnector,
+  type BatchScope,
+  type Connector,
+  type ConnectorKind,
+  type ConnectorOptions,
+  type ConnectorSession,
+  type Guarantee,
+} from './connector/contract.ts';
+export { FlowMetrics } from './flow/flow-metrics.ts';
 export { openStore, type OpenStoreOptions, type Store } from './store/open.ts';
 export type { StoreResult, StoreTransaction } from './store/contract.ts';
 export type {
@@ -49,6 +58,7 @@ export type {
   FunctionParams,
   RowSchema,
   RowSerializer,
+  RunObserver,
   RunResult,
   StepCount,
 } from './flow/contract.ts';

@@ -1,6 +1,7 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { SourceSpec } from '../config/spec.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
+import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
 import type { Finding } from './check/finding.ts';
 import { examineFlows } from './check/flows.ts';
@@ -26,6 +27,7 @@ export const check: Command = {
     } else {
       const { configuration, functionNames } = project;
       findings.push(...(await examineServers({ context, configuration, functionNames })));
+      findings.push(...(await examineConnectors(project.connectors)));
     }
     const counts = countFindings(findings);
     context.print(context.json ? JSON.stringify({ findings, ...counts }) : formatFindings(findings));

@@ -10,6 +10,7 @@ import { formatTable } from './table.ts';
 const commonOptions = {
   conf: { type: 'string', default: 'conf' },
   functions: { type: 'string', default: 'functions' },
+  connectors: { type: 'string', default: 'connectors' },
   migrations: { type: 'string', default: 'migrations' },
   'log-level': { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -84,6 +85,7 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   const context: CommandContext = {
     conf: String(line.values.conf),
     functions: String(line.values.functions),
+    connectors: String(line.values.connectors),
     migrations: String(line.values.migrations),
     json: line.values.json === true,
     env: process.env,
@@ -125,13 +127,13 @@ function overview(): string {
     '',
     formatTable([{ title: 'command' }, { title: 'what it does' }], rows),
     '',
-    'options of every command: [--conf DIR] [--functions DIR] [--migrations DIR] [--log-level LEVEL] [--json] [--help]',
+    'options of every command: [--conf DIR] [--functions DIR] [--connectors DIR] [--migrations DIR] [--log-level LEVEL] [--json] [--help]',
     'exit codes: 0 done, 1 failed, 2 usage, 78 configuration',
   ].join('\n');
 }
 
 function usageOf(command: Command): string {
-  const common = '[--conf DIR] [--functions DIR] [--log-level L] [--json]';
+  const common = '[--conf DIR] [--functions DIR] [--connectors DIR] [--log-level L] [--json]';
   return `${command.name}${command.usage === '' ? '' : ` ${command.usage}`} ${common}`;
 }
 

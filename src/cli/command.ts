@@ -13,6 +13,8 @@ export interface CommandContext {
   readonly conf: string;
   /** Directory of the functions. */
   readonly functions: string;
+  /** Directory of the project's own kinds of connector. */
+  readonly connectors: string;
   /** Directory of the migrations. */
   readonly migrations: string;
   /** Print one JSON document to stdout instead of tables. */

@@ -1,6 +1,8 @@
 import { access } from 'node:fs/promises';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
+import type { ConnectorKinds } from '../connector/registry.ts';
+import { loadKinds } from '../daemon/flow-options.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { loadFunctions, type LoadedFunction } from '../flow/loader.ts';
 import type { CommandContext } from './command.ts';
@@ -9,10 +11,14 @@ import type { CommandContext } from './command.ts';
 export interface ProjectFiles {
   readonly configuration: Configuration;
   readonly functions: readonly LoadedFunction[];
+  /** Every kind of connector, the project's own with them. */
+  readonly kinds: ConnectorKinds;
 }
 
-/** Loads functions and configuration; rejects with one CONFIG_INVALID that holds the mistakes of both. */
-export async function loadProjectFiles(context: Pick<CommandContext, 'conf' | 'functions' | 'env'>): Promise<ProjectFiles> {
+/** Loads functions, connectors and configuration; rejects with one CONFIG_INVALID that holds the mistakes of all. */
+export async function loadProjectFiles(
+  context: Pick<CommandContext, 'conf' | 'functions' | 'connectors' | 'env'>,
+): Promise<ProjectFiles> {
   const problems: CodedError[] = [];
   const note = (error: unknown): undefined => {
     if (!(error instanceof CodedError) || error.code !== 'CONFIG_INVALID') throw error;
@@ -25,12 +31,13 @@ export async function loadProjectFiles(context: Pick<CommandContext, 'conf' | 'f
   );
   const functions = hasFolder ? await loadFunctions(context.functions).catch(note) : [];
   const functionNames = functions === undefined ? undefined : new Set(functions.map(({ definition }) => definition.name));
+  const kinds = await loadKinds(await folderOrNone(context.connectors)).catch(note);
   const configuration = await loadConfiguration({ dir: context.conf, env: context.env, functionNames }).catch(note);
-  if (configuration === undefined || functions === undefined) {
+  if (configuration === undefined || functions === undefined || kinds === undefined) {
     if (problems.length === 1 && problems[0] !== undefined) throw problems[0];
     throw new CodedError('CONFIG_INVALID', problems.map((problem) => problem.message).join('\n'));
   }
-  return { configuration, functions };
+  return { configuration, functions, kinds };
 }
 
 /** The store's url; a command that needs the store and has none cannot go on. */

@@ -1,10 +1,15 @@
+import type { Connector } from '../connector/contract.ts';
 import { assemble } from '../daemon/assemble.ts';
 import { runDaemon } from '../daemon/daemon.ts';
 import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
 import type { DaemonFlow } from '../daemon/daemon-flow.ts';
+import { metricsOptionsOf } from '../daemon/flow-options.ts';
 import type { FlowReport } from '../daemon/flow-service.ts';
+import { openMetrics } from '../daemon/metrics.ts';
+import type { RunObserver } from '../flow/contract.ts';
 import { runFlow } from '../flow/runner.ts';
-import { CodedError } from '../lib/error.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
 import { createBinlogSource } from '../source/binlog-source.ts';
 import type { Source } from '../source/contract.ts';
 import { migrate } from '../store/migrate.ts';
@@ -33,21 +38,31 @@ export const run: Command = {
     try {
       const dir = await folderOrNone(context.migrations);
       await migrate({ store, logger: context.logger, ...(dir === undefined ? {} : { dir }) });
-      return await runProject(context, project, store);
+      const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
+      try {
+        return await runProject(context, project, { store, observer: figures.metrics });
+      } finally {
+        await figures.close();
+      }
     } finally {
       await store.close();
     }
   },
 };
 
-async function runProject(context: CommandContext, project: ProjectFiles, store: Store): Promise<number> {
-  const { configuration, functions } = project;
+async function runProject(
+  context: CommandContext,
+  project: ProjectFiles,
+  { store, observer }: { readonly store: Store; readonly observer: RunObserver | undefined },
+): Promise<number> {
+  const { configuration, functions, kinds } = project;
   const sources = openSources(context, configuration);
   const storeSources = await findStoreSources(store, sources, context.stop);
   refuseCycles(configuration, { storeDatabase: store.database, storeSources });
   const { flows, connectors } = assemble({
     configuration,
     functions: functions.map(({ definition }) => definition),
+    kinds,
     storeDatabase: store.database,
     storeSources,
   });
@@ -59,12 +74,12 @@ async function runProject(context: CommandContext, project: ProjectFiles, store:
   }
   const deadline = armDeadline(context, configuration.global.stop_deadline * 1000);
   try {
-    for (const connector of connectors) await connector.open();
+    await openConnectors(connectors, context.logger);
     const reports = await runDaemon({
       flows,
       sources,
       store,
-      runFlow,
+      runFlow: observer === undefined ? runFlow : (flow, rows, scope, hooks) => runFlow(flow, rows, scope, { ...hooks, observer }),
       logger: context.logger,
       untilCurrent: context.options['until-current'] === true,
       stallMs: readNumber(context, 'stall-limit', stallLimitMs(flows)),
@@ -78,6 +93,24 @@ async function runProject(context: CommandContext, project: ProjectFiles, store:
     deadline.disarm();
     await Promise.all([...sources.values()].map((source) => source.close()));
     await Promise.all(connectors.map((connector) => connector.close()));
+  }
+}
+
+/** Opens what answers. A storage that does not answer now holds up the flows that use it, and no other (L4): they try again. */
+async function openConnectors(connectors: readonly Connector[], logger: Logger): Promise<void> {
+  await Promise.all(connectors.map((connector) => openConnector(connector, logger)));
+}
+
+async function openConnector(connector: Connector, logger: Logger): Promise<void> {
+  try {
+    await connector.open();
+  } catch (error) {
+    if (!(error instanceof CodedError)) {
+      const message = `Connector ${connector.name} cannot be opened: ${describeError(error)}`;
+      throw new CodedError('CONNECTOR_FAILED', message, { cause: error, details: { connector: connector.name } });
+    }
+    if (error.class !== 'retry') throw error;
+    logger.warn({ connector: connector.name, code: error.code, error: describeError(error) }, 'connector does not answer');
   }
 }
 

@@ -4,14 +4,14 @@ import type { Problem } from './problem.ts';
 import type { ConnSpec } from './spec.ts';
 
 /** Types that can be opened. */
-const connectorTypes = ['mysql', 'memory'] as const;
+const connectorTypes = ['mysql', 'tidb', 'redis', 'memory'] as const;
 /** KisFlow's other types: known, not built yet. */
-const plannedConnectorTypes = ['tidb', 'redis', 'kafka', 'es'] as const;
+const plannedConnectorTypes = ['kafka', 'es'] as const;
 
 const saveModes: readonly string[] = ['upsert', 'insert', 'update'];
 
 /**
- * Whether each connector that an enabled flow uses can be opened. Apart from loading: a configuration with `type: redis` loads,
+ * Whether each connector that an enabled flow uses can be opened. Apart from loading: a configuration with `type: kafka` loads,
  * and is refused only where it would be opened. `extraTypes` are plug-ins' own.
  */
 export function checkConnectorTypes(configuration: Configuration, extraTypes: Iterable<string> = []): readonly Problem[] {
@@ -19,11 +19,17 @@ export function checkConnectorTypes(configuration: Configuration, extraTypes: It
   return [...configuration.conns.values()]
     .filter((conn) => isUsed(configuration, conn.cname))
     .flatMap((conn) =>
-      problemsOf(conn, known).map((problem) => problemAt(configuration, { kistype: 'conn', name: conn.cname }, problem)),
+      problemsOf(configuration, conn, known).map((problem) =>
+        problemAt(configuration, { kistype: 'conn', name: conn.cname }, problem),
+      ),
     );
 }
 
-function problemsOf(conn: ConnSpec, known: ReadonlySet<string>): readonly Pick<Problem, 'path' | 'message' | 'remedy'>[] {
+function problemsOf(
+  configuration: Configuration,
+  conn: ConnSpec,
+  known: ReadonlySet<string>,
+): readonly Pick<Problem, 'path' | 'message' | 'remedy'>[] {
   const types = [...known].join(', ');
   if (!known.has(conn.type)) {
     const isPlanned = plannedConnectorTypes.some((type) => type === conn.type);
@@ -32,7 +38,11 @@ function problemsOf(conn: ConnSpec, known: ReadonlySet<string>): readonly Pick<P
     const remedy = didYouMean(conn.type, [...known, ...plannedConnectorTypes], `write one of ${types}`);
     return [{ path: 'type', message: `"${conn.type}" is no connector type`, remedy }];
   }
-  return conn.type === 'mysql' ? mysqlProblems(conn) : [];
+  if (conn.type === 'redis' && conn.addrs === '' && configuration.global.redis?.url === undefined) {
+    const remedy = 'write redis://user:pass@host:6379/0, or redis: {url: …} in the global document';
+    return [{ path: 'addrs', message: 'missing', remedy }];
+  }
+  return conn.type === 'mysql' || conn.type === 'tidb' ? mysqlProblems(conn) : [];
 }
 
 function mysqlProblems(conn: ConnSpec): readonly Pick<Problem, 'path' | 'message' | 'remedy'>[] {

@@ -199,8 +199,13 @@ function explicitTables(tables: readonly string[]): TableRead[] {
   });
 }
 
+/** Whether the connector writes inside the store's transaction, which makes what it writes exactly once. */
+export function isInStore(conn: ConnSpec): boolean {
+  return (conn.type === 'mysql' || conn.type === 'tidb') && conn.addrs === 'store';
+}
+
 function isStoreTable(conn: ConnSpec): boolean {
-  return conn.type === 'mysql' && conn.addrs === 'store' && conn.key !== '';
+  return isInStore(conn) && conn.key !== '';
 }
 
 function isOwn(table: string, storeDatabase: string): boolean {

@@ -1,6 +1,6 @@
 /**
  * A connector: named access to a storage. The registry opens each configured connector once and shares it among all functions
- * that name it; a run asks it for a session, which lives as long as the batch.
+ * that name it; a run asks it for sessions: on the local store one for the batch, elsewhere one for each try of each step.
  *
  * Promises: `save` returns after the storage has taken the rows. On the local store that is inside the batch's transaction,
  * so it is undone with the batch and done exactly once. Elsewhere it is at least once, and `batch.id` is the same when the
@@ -22,6 +22,11 @@ export interface BatchScope {
   readonly store: StoreTransaction | null;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /**
+   * Which step of the run the session works for, counted as steps run (a jump counts on); the same when the step or the batch is
+   * tried again. Absent on the local store, whose session serves the whole batch, and where no run has made the session.
+   */
+  readonly step?: number | undefined;
 }
 
 export interface ConnectorSession {
@@ -54,4 +59,16 @@ export interface ConnectorOptions {
   /** The table, hash or topic. */
   readonly key: string;
   readonly params: Readonly<Record<string, string>>;
+}
+
+/** A kind of connector that a project brings: what a configuration names by `type`. */
+export interface ConnectorKind {
+  readonly type: string;
+  /** Makes one connector; nothing is opened yet. Throws CONFIG_INVALID where its options do not fit. */
+  make(options: ConnectorOptions): Connector;
+}
+
+/** Defines a kind of connector: the default export of a file under `connectors/`, or what a program hands to `loadProject`. */
+export function defineConnector(kind: ConnectorKind): ConnectorKind {
+  return kind;
 }

@@ -35,7 +35,8 @@ class MysqlConnector implements Connector {
   readonly #deps: MysqlConnectorDeps;
   readonly #table: CachedTable;
   readonly #mode: SaveMode;
-  #own: Store | undefined;
+  /** The server of its own; being connected to from the first use until it fails. */
+  #own: Promise<Store> | undefined;
 
   constructor(options: ConnectorOptions, deps: MysqlConnectorDeps) {
     this.name = options.name;
@@ -48,15 +49,7 @@ class MysqlConnector implements Connector {
   }
 
   async open(): Promise<void> {
-    if (this.guarantee === 'exactly-once' || this.#own !== undefined) return;
-    const { logger, statementTimeoutMs } = this.#deps;
-    this.#own = await this.#wrapped(() =>
-      openStore({
-        url: this.#options.addrs,
-        ...(logger === undefined ? {} : { logger }),
-        ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
-      }),
-    );
+    if (this.guarantee !== 'exactly-once') await this.#connected();
   }
 
   session(batch: BatchScope): ConnectorSession {
@@ -66,18 +59,34 @@ class MysqlConnector implements Connector {
         throw new CodedError('CONFIG_INVALID', `Connector ${this.name}: addrs is store, and this program has no store`);
       return this.#sessionOn(store);
     }
-    const own = this.#own;
-    if (own === undefined) throw new CodedError('CONNECTOR_FAILED', `Connector ${this.name} is not open`);
+    const on = <T>(work: (own: Store) => Promise<T>): Promise<T> => this.#wrapped(async () => work(await this.#connected()));
     return {
-      save: (rows) => this.#wrapped(() => own.transaction((transaction) => this.#sessionOn(transaction).save(rows))),
-      load: (keys) => this.#wrapped(() => this.#sessionOn(own).load(keys)),
-      query: (statement, params) => this.#wrapped(() => this.#sessionOn(own).query(statement, params)),
+      save: (rows) => on((own) => own.transaction((transaction) => this.#sessionOn(transaction).save(rows))),
+      load: (keys) => on((own) => this.#sessionOn(own).load(keys)),
+      query: (statement, params) => on((own) => this.#sessionOn(own).query(statement, params)),
     };
   }
 
   async close(): Promise<void> {
-    await this.#own?.close();
+    const own = this.#own;
     this.#own = undefined;
+    await (await own?.catch(() => undefined))?.close();
+  }
+
+  /** Connects where that has not been done; a failed try is forgotten, so that the next one begins anew. */
+  #connected(): Promise<Store> {
+    const { logger, statementTimeoutMs } = this.#deps;
+    const own = (this.#own ??= this.#wrapped(() =>
+      openStore({
+        url: this.#options.addrs,
+        ...(logger === undefined ? {} : { logger }),
+        ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
+      }),
+    ));
+    own.catch(() => {
+      if (this.#own === own) this.#own = undefined;
+    });
+    return own;
   }
 
   #sessionOn(store: StoreTransaction): ConnectorSession {

@@ -3,7 +3,7 @@ import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector } from '../connector/contract.ts';
-import { makeConnector } from '../connector/registry.ts';
+import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
 import { buildFlow } from '../flow/build.ts';
 import type { FunctionDefinition } from '../flow/contract.ts';
 import { Registry } from '../flow/registry.ts';
@@ -16,6 +16,8 @@ import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
 export interface AssembleOptions {
   readonly configuration: Configuration;
   readonly functions: readonly FunctionDefinition[];
+  /** Every kind of connector that there is; the built-in ones when absent. */
+  readonly kinds?: ConnectorKinds | undefined;
   readonly storeDatabase: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
@@ -30,11 +32,11 @@ export interface Assembly {
 
 /** Turns the configuration into flows. This is where the configuration ends: the stages get plain options. */
 export function assemble(options: AssembleOptions): Assembly {
-  const { configuration } = options;
+  const { configuration, kinds = connectorKinds } = options;
   const specs = [...configuration.flows.values()].filter((flow) => flow.status === 1 && flow.source !== undefined);
   const registry = new Registry();
   for (const definition of options.functions) registry.registerFunction(definition);
-  for (const conn of connectorsOf(configuration, specs)) registry.registerConnector(makeConnector(conn, connectorKinds));
+  for (const conn of connectorsOf(configuration, specs)) registry.registerConnector(makeConnector(conn, kinds));
   return {
     flows: specs.map((spec) => assembleFlow(spec, { ...options, registry })),
     connectors: registry.connectors,

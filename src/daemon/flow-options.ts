@@ -2,11 +2,34 @@ import type { Configuration } from '../config/configuration.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { ConnectorOptions } from '../connector/contract.ts';
 import { createMysqlConnector } from '../connector/mysql.ts';
+import { createRedisConnector } from '../connector/redis.ts';
 import { builtInKinds, type ConnectorKinds, type MakeConnector } from '../connector/registry.ts';
 import type { FlowOptions } from '../flow/build.ts';
+import { loadConnectorKinds } from '../flow/connector-loader.ts';
+import type { MetricsOptions } from './metrics.ts';
 
 /** Every kind of connector that there is. */
-export const connectorKinds: ConnectorKinds = new Map<string, MakeConnector>([...builtInKinds, ['mysql', createMysqlConnector]]);
+export const connectorKinds: ConnectorKinds = new Map<string, MakeConnector>([
+  ...builtInKinds,
+  ['mysql', createMysqlConnector],
+  ['tidb', createMysqlConnector],
+  ['redis', createRedisConnector],
+]);
+
+/** All kinds with those of a folder of the project's own; the built-in ones where there is no such folder. */
+export async function loadKinds(folder: string | undefined): Promise<ConnectorKinds> {
+  if (folder === undefined) return connectorKinds;
+  const loaded = await loadConnectorKinds(folder, connectorKinds.keys());
+  return new Map([
+    ...connectorKinds,
+    ...loaded.map(({ kind }) => [kind.type, (options: ConnectorOptions) => kind.make(options)] as const),
+  ]);
+}
+
+/** What the global document says about metrics. */
+export function metricsOptionsOf({ global }: Configuration): MetricsOptions {
+  return { isEnabled: global.prometheus_enable, isServed: global.prometheus_listen, serve: global.prometheus_serve };
+}
 
 /** A configured flow as plain options: its functions' defaults and its own parameters in their places. */
 export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): FlowOptions {
@@ -24,7 +47,7 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): Flo
       timeoutMs: func?.option.timeout,
     };
   });
-  return { name: spec.flow_name, isEnabled: spec.status === 1, steps };
+  return { name: spec.flow_name, id: spec.flow_id, isEnabled: spec.status === 1, steps };
 }
 
 /** The connectors that these flows' functions name, each once. */
@@ -32,5 +55,11 @@ export function connectorsOf(configuration: Configuration, specs: readonly FlowS
   const used = new Set(specs.flatMap((flow) => flow.flows.map(({ fname }) => configuration.funcs.get(fname)?.option.cname)));
   return [...configuration.conns.values()]
     .filter((conn) => used.has(conn.cname))
-    .map(({ cname: name, type, addrs, key, params }) => ({ name, type, addrs, key, params }));
+    .map(({ cname: name, type, addrs, key, params }) => ({
+      name,
+      type,
+      addrs: type === 'redis' && addrs === '' ? (configuration.global.redis?.url ?? '') : addrs,
+      key,
+      params,
+    }));
 }

@@ -8,19 +8,21 @@ import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
 import { buildFlow, findUnusedRegistrations } from '../flow/build.ts';
 import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition } from '../flow/contract.ts';
 import { DrivenFlow, type DriveOptions } from '../flow/driven-flow.ts';
+import type { FlowMetrics } from '../flow/flow-metrics.ts';
 import { InitConnector } from '../flow/init-connector.ts';
 import { loadFunctions } from '../flow/loader.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { openStore, type Store } from '../store/open.ts';
-import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
+import { connectorKinds, connectorsOf, flowOptionsOf, loadKinds, metricsOptionsOf } from './flow-options.ts';
+import { openMetrics } from './metrics.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
- * `runInTransaction` says otherwise.
+ * `runInTransaction` says otherwise. Runs are counted as the global document says.
  */
-export interface ProjectOptions extends DriveOptions {
+export interface ProjectOptions extends Omit<DriveOptions, 'observer'> {
   /** The configuration directory; absent: there are only the documents. */
   readonly conf?: string | undefined;
   /** Documents of the configuration from code, with the keys of the YAML, beside those of the directory. */
@@ -35,13 +37,17 @@ export interface ProjectOptions extends DriveOptions {
   readonly connectorInits?: readonly ConnectorInit[] | undefined;
   /** What functions' calls of configured connectors do. */
   readonly connectorCalls?: readonly ConnectorCall[] | undefined;
-  /** Kinds of connector beside the built-in ones, by type name. */
-  readonly kinds?: ConnectorKinds | undefined;
+  /** Kinds of connector beside the built-in ones: by type name, or the folder of their files. */
+  readonly kinds?: ConnectorKinds | string | undefined;
 }
 
 /** A loaded configuration whose flows a program drives by hand. */
 export interface Project {
   readonly flowNames: readonly string[];
+  /** Counts the runs, with `prometheus_enable`; with `prometheus_listen` it is served at `prometheus_serve` until `close`. */
+  readonly metrics: FlowMetrics | undefined;
+  /** Where the metrics are served: `http://host:port/metrics`. */
+  readonly metricsUrl: string | undefined;
   /** The flow of this name, always the same one; throws CONFIG_INVALID when there is none. */
   getFlow(name: string): DrivenFlow;
   /**
@@ -49,7 +55,7 @@ export interface Project {
    * names. Secrets become variables, which are returned.
    */
   exportFlow(name: string, dir: string): Promise<FlowExport>;
-  /** Closes the store and the connectors that runs have opened. */
+  /** Closes the store, the connectors that runs have opened, and the metrics' port. */
   close(): Promise<void>;
 }
 
@@ -70,10 +76,12 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
     env,
     functionNames: new Set(registry.functionNames),
   });
-  registerConnectors(registry, configuration, options);
+  await registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
   const openConnectors = new OpenConnectors();
-  const store = new LazyStore(configuration.global.store?.url, options);
+  const figures = await openMetrics({ ...metricsOptionsOf(configuration), logger: options.logger });
+  const drive: DriveOptions = { ...options, observer: figures.metrics };
+  const store = new LazyStore(configuration.global.store?.url, drive);
   const driven = new Map(registry.flows.map((flow) => [flow.name, new DrivenFlow(flow, store.optionsFor(flow), openConnectors)]));
   const getFlow = (name: string): DrivenFlow => {
     const flow = driven.get(name);
@@ -83,6 +91,8 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
   };
   return {
     flowNames: [...driven.keys()],
+    metrics: figures.metrics,
+    metricsUrl: figures.url,
     getFlow,
     async exportFlow(name, dir) {
       const exported = exportFlow(configuration, getFlow(name).name);
@@ -91,6 +101,7 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
       return exported;
     },
     async close() {
+      await figures.close();
       await openConnectors.close();
       await store.close();
     },
@@ -135,7 +146,7 @@ class LazyStore {
 }
 
 /** Registers the program's connectors, and makes those that an enabled flow needs: others may be of a kind that nobody has. */
-function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): void {
+async function registerConnectors(registry: Registry, configuration: Configuration, options: ProjectOptions): Promise<void> {
   for (const connector of options.connectors ?? []) registry.registerConnector(connector);
   for (const init of options.connectorInits ?? []) registry.registerConnectorInit(init);
   for (const call of options.connectorCalls ?? []) registry.registerConnectorCall(call);
@@ -148,7 +159,8 @@ function registerConnectors(registry: Registry, configuration: Configuration, op
     })),
   });
   if (problems.length > 0) throw new CodedError('CONFIG_INVALID', problems.map((problem) => `${problem}.`).join('\n'));
-  const kinds: ConnectorKinds = new Map([...connectorKinds, ...(options.kinds ?? [])]);
+  const kinds: ConnectorKinds =
+    typeof options.kinds === 'string' ? await loadKinds(options.kinds) : new Map([...connectorKinds, ...(options.kinds ?? [])]);
   const enabled = [...configuration.flows.values()].filter((flow) => flow.status === 1);
   for (const conn of connectorsOf(configuration, enabled)) {
     if (registry.getConnector(conn.name) !== undefined) continue;

@@ -29,6 +29,8 @@ export interface StepOptions {
 /** A flow as plain data. */
 export interface FlowOptions {
   readonly name: string;
+  /** KisFlow's flow_id, a label of its metrics. */
+  readonly id?: string | undefined;
   /** True unless said otherwise; a disabled flow runs nothing. */
   readonly isEnabled?: boolean | undefined;
   readonly steps: readonly StepOptions[];
@@ -47,6 +49,7 @@ export function buildFlow(options: FlowOptions, registry: Registry): Flow {
   }
   return {
     name: options.name,
+    ...(options.id === undefined ? {} : { id: options.id }),
     isEnabled: options.isEnabled ?? true,
     steps: options.steps.map((step) => buildStep(step, registry)),
   };

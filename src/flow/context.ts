@@ -12,6 +12,8 @@ export class RunState {
   readonly flow: Flow;
   readonly scope: BatchScope;
   readonly metadata = new Map<string, unknown>();
+  /** How many steps have ended: which one is under way. */
+  stepsDone = 0;
   readonly #sessions = new Map<Connector, ConnectorSession>();
 
   constructor(flow: Flow, scope: BatchScope) {
@@ -19,8 +21,12 @@ export class RunState {
     this.scope = scope;
   }
 
-  /** The connector's session in this batch: one, however many functions name the connector. */
+  /**
+   * The connector's session. In the store's transaction one serves the batch, however many functions name the connector; elsewhere each try
+   * of a step has its own, so that a storage can tell what a try does again from what another step does.
+   */
   sessionOf(connector: Connector): ConnectorSession {
+    if (connector.guarantee !== 'exactly-once') return connector.session({ ...this.scope, step: this.stepsDone });
     const known = this.#sessions.get(connector);
     if (known !== undefined) return known;
     const session = connector.session(this.scope);

@@ -137,6 +137,8 @@ export interface FlowStep {
 /** A flow ready to run: data only, shared by all its runs. */
 export interface Flow {
   readonly name: string;
+  /** KisFlow's flow_id, a label of its metrics. */
+  readonly id?: string | undefined;
   readonly isEnabled: boolean;
   readonly steps: readonly FlowStep[];
 }
@@ -162,4 +164,21 @@ export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, 
 export interface RunHooks {
   /** Called right before the step at this index of `flow.steps` starts. */
   readonly onStep?: (index: number) => void;
+  /** Told what the run does, for figures; none costs nothing. */
+  readonly observer?: RunObserver | undefined;
+}
+
+/**
+ * Is told of each run and of each function called in it. A run or a function that fails has begun and does not end. What it does is
+ * part of the run: it neither waits nor throws.
+ */
+export interface RunObserver {
+  /** An enabled flow was given so many rows. */
+  runBegan(flow: Flow, rows: number): void;
+  /** A function is called; not said again when it is tried again. */
+  stepBegan(flow: Flow, step: FlowStep): void;
+  /** A function has ended well, so many milliseconds after it was called, its further tries included. */
+  stepEnded(flow: Flow, step: FlowStep, ms: number): void;
+  /** The run has ended well. */
+  runEnded(flow: Flow, ms: number): void;
 }

@@ -5,7 +5,7 @@ import type { Connector, ConnectorOptions } from '../connector/contract.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { CodedError } from '../lib/error.ts';
 import { buildFlow, findUnusedRegistrations, type FlowOptions } from './build.ts';
-import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition, RunResult } from './contract.ts';
+import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition, RunObserver, RunResult } from './contract.ts';
 import { InitConnector } from './init-connector.ts';
 import { metadataOf } from './metadata.ts';
 import { OpenConnectors } from './open-connectors.ts';
@@ -16,6 +16,8 @@ import { runFlow } from './runner.ts';
 export interface DriveOptions {
   /** What functions and kisflow log through; pino to stderr, from info on, when absent. */
   readonly logger?: Logger | undefined;
+  /** Told what the runs do: `new FlowMetrics()` counts for Prometheus. */
+  readonly observer?: RunObserver | undefined;
   /**
    * Runs `work` in one transaction of the local store: begins it, commits when `work` resolves, rolls back when it rejects.
    * Absent: the flow has no store, and connectors on the local store refuse to work.
@@ -86,9 +88,9 @@ export class DrivenFlow {
       signal: options.signal ?? new AbortController().signal,
       logger: this.#options.logger ?? defaultLogger(),
     };
-    const { runInTransaction } = this.#options;
-    if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null });
-    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }));
+    const { runInTransaction, observer } = this.#options;
+    if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null }, { observer });
+    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }, { observer }));
   }
 
   /** Closes the connectors that runs have opened; a later run opens them again. */

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createJiti } from 'jiti';
+import { createJiti, type Jiti } from 'jiti';
 import * as zod from 'zod';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { FunctionDefinition } from './contract.ts';
@@ -22,12 +22,7 @@ export async function loadFunctions(dir: string): Promise<readonly LoadedFunctio
   const folder = resolve(dir);
   const files = await listFiles(folder);
   if (files.length === 0) return [];
-  const jiti = createJiti(join(folder, 'kisflow.js'), {
-    // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
-    moduleCache: false,
-    fsCache: false,
-    virtualModules: { kisflow: await importOwnIndex(), zod, 'zod/v4': zod },
-  });
+  const jiti = await createLoader(folder);
   const loaded: LoadedFunction[] = [];
   const problems: string[] = [];
   for (const file of files) {
@@ -47,13 +42,24 @@ export async function loadFunctions(dir: string): Promise<readonly LoadedFunctio
   return loaded;
 }
 
-async function listFiles(folder: string): Promise<readonly string[]> {
+/** What loads files of a folder of the user's, written in TypeScript or not, with this very package as `kisflow`. */
+export async function createLoader(folder: string): Promise<Jiti> {
+  return createJiti(join(folder, 'kisflow.js'), {
+    // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
+    moduleCache: false,
+    fsCache: false,
+    virtualModules: { kisflow: await importOwnIndex(), zod, 'zod/v4': zod },
+  });
+}
+
+/** The names of a folder's code files, sorted; not of its subfolders, not its tests. `what` is for the error. */
+export async function listFiles(folder: string, what = 'functions'): Promise<readonly string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
     return names.filter((name) => functionFile.test(name) && !/\.test\.\w+$/.test(name)).toSorted();
   } catch (error) {
-    throw new CodedError('CONFIG_INVALID', `The functions folder ${folder} cannot be read: ${describeError(error)}`, {
+    throw new CodedError('CONFIG_INVALID', `The ${what} folder ${folder} cannot be read: ${describeError(error)}`, {
       cause: error,
     });
   }

@@ -3,7 +3,7 @@ import type { CodedError } from '../lib/error.ts';
 import type { BatchScope } from '../connector/contract.ts';
 import { combineActions } from './actions.ts';
 import { RunState, StepContext } from './context.ts';
-import type { Flow, FlowStep, FunctionDefinition, RunFlow, RunHooks, RunResult, StepCount } from './contract.ts';
+import type { Flow, FlowStep, FunctionDefinition, RunFlow, RunHooks, RunObserver, RunResult, StepCount } from './contract.ts';
 import { callWithin } from './guard.ts';
 import { prepareRows } from './input-rows.ts';
 import { runConnectorStep } from './step-connector.ts';
@@ -14,7 +14,7 @@ const jumpsMax = 1000;
 
 /** Runs the flow once over these rows; see contract.ts. Runs share nothing but the flow's cache, so many may run at once. */
 export const runFlow: RunFlow = async (flow, rows, scope, hooks) =>
-  flow.isEnabled ? new Run(flow, rows, scope, hooks?.onStep).finish() : { steps: [] };
+  flow.isEnabled ? new Run({ flow, rows, scope, hooks }).finish() : { steps: [] };
 
 /** A step with code. */
 type CodeStep = FlowStep & { readonly definition: FunctionDefinition };
@@ -40,22 +40,42 @@ class Run {
   readonly #state: RunState;
   readonly #steps: readonly FlowStep[];
   readonly #onStep: RunHooks['onStep'];
+  readonly #observer: RunObserver | undefined;
   /** What each step received last; a jump goes back to it. */
   readonly #inputs: (readonly unknown[] | undefined)[];
   readonly #counts: StepCount[] = [];
   #at = 0;
   #jumps = 0;
+  /** When the step under way began; kept for the observer only. */
+  #stepBeganAt = 0;
   /** What the guarded call is at: named when it has to be interrupted. */
   #current: Attempt | CodeStep | undefined;
 
-  constructor(flow: Flow, rows: readonly unknown[], scope: BatchScope, onStep: RunHooks['onStep']) {
-    this.#onStep = onStep;
+  constructor(options: {
+    readonly flow: Flow;
+    readonly rows: readonly unknown[];
+    readonly scope: BatchScope;
+    readonly hooks: RunHooks | undefined;
+  }) {
+    const { flow, rows, scope, hooks } = options;
+    this.#onStep = hooks?.onStep;
+    this.#observer = hooks?.observer;
     this.#state = new RunState(flow, scope);
     this.#steps = flow.steps;
     this.#inputs = [rows];
   }
 
   async finish(): Promise<RunResult> {
+    if (this.#observer === undefined) return this.#finish();
+    const { flow } = this.#state;
+    const startedAt = performance.now();
+    this.#observer.runBegan(flow, this.#input().length);
+    const result = await this.#finish();
+    this.#observer.runEnded(flow, performance.now() - startedAt);
+    return result;
+  }
+
+  async #finish(): Promise<RunResult> {
     for (let step = this.#steps[this.#at]; step !== undefined; step = this.#steps[this.#at]) {
       this.#throwIfStopped();
       if (hasCode(step)) {
@@ -64,6 +84,7 @@ class Run {
       } else {
         const input = this.#input();
         this.#onStep?.(this.#at);
+        this.#observe(step);
         const rows = await runConnectorStep(this.#state, step, input);
         this.#leave({ step, rowsIn: input.length, output: rows });
       }
@@ -103,6 +124,7 @@ class Run {
   #begin(step: CodeStep, input: readonly unknown[], prepared?: readonly unknown[]): Attempt {
     this.#current = step;
     this.#onStep?.(this.#at);
+    if (prepared === undefined) this.#observe(step);
     const rows = prepared ?? this.#prepare(step, input);
     const context = new StepContext(this.#state, step, input);
     const attempt: Attempt = { step, context, rows, startedAt: performance.now(), outcome: { kind: 'returned' } };
@@ -176,11 +198,19 @@ class Run {
     this.#leave({ step, rowsIn: context.input.length, output: context.committed, context });
   }
 
+  #observe(step: FlowStep): void {
+    if (this.#observer === undefined) return;
+    this.#stepBeganAt = performance.now();
+    this.#observer.stepBegan(this.#state.flow, step);
+  }
+
   /** Goes where the step's rows and actions lead. */
   #leave(left: { step: FlowStep; rowsIn: number; output: readonly unknown[]; context?: StepContext }): void {
     const next = combineActions(left.context?.actions ?? []);
     const output = next.isReuse ? (left.context?.input ?? []) : left.output;
     this.#counts.push({ fname: left.step.fname, rowsIn: left.rowsIn, rowsOut: output.length });
+    this.#state.stepsDone = this.#counts.length;
+    this.#observer?.stepEnded(this.#state.flow, left.step, performance.now() - this.#stepBeganAt);
     const hasOutput = output.length > 0 || next.isForced;
     if (hasOutput) this.#inputs[this.#at + 1] = output;
     const target = next.jumpTo === undefined ? this.#at + 1 : this.#jumpTarget(left.step, next.jumpTo);

@@ -1,5 +1,5 @@
 import { sleep } from '../lib/abort.ts';
-import { CodedError } from '../lib/error.ts';
+import { CodedError, describeError } from '../lib/error.ts';
 import { isChange, makeChange, type Row } from '../row/change.ts';
 import type { ConnectorSession } from '../connector/contract.ts';
 import type { FlowStep } from './contract.ts';
@@ -20,12 +20,12 @@ export async function runConnectorStep(run: RunState, step: FlowStep, input: rea
   if (connector === undefined || (mode !== 'Save' && mode !== 'Load')) throw noCodeError(run, step);
   const rows = prepareRows(run.flow.name, step, input);
   if (rows.length === 0) return rows;
-  const session = run.sessionOf(connector);
   for (let tries = 0; ; tries += 1) {
     try {
+      const session = run.sessionOf(connector);
       return mode === 'Save' ? await saveRows(session, rows) : await loadRows(session, keyColumns(step), rows);
     } catch (error) {
-      if (tries >= step.retryTimes || !(error instanceof CodedError) || !isStepRetry(error)) throw error;
+      if (tries >= step.retryTimes || !isStepRetry(error)) throw connectorError(run, step, error);
     }
     await sleep(step.retryDelayMs * 2 ** tries, run.scope.signal);
     if (run.scope.signal.aborted) throw stoppedError(run.flow.name, run.scope.signal.reason);
@@ -94,6 +94,17 @@ function merge(row: unknown, loaded: Row): unknown {
   // A delete has no row after it; what was loaded belongs to the row it deletes.
   if (row.after === null) return makeChange({ ...row, before: { ...row.before, ...loaded } });
   return makeChange({ ...row, after: { ...row.after, ...loaded } });
+}
+
+/** What a connector of a project's own throws may be any error. */
+function connectorError(run: RunState, step: FlowStep, error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  const connector = step.connector?.name ?? '';
+  const message = `Flow ${run.flow.name}: connector ${connector} of function ${step.fname} failed: ${describeError(error)}`;
+  return new CodedError('CONNECTOR_FAILED', message, {
+    cause: error,
+    details: { flow: run.flow.name, function: step.fname, connector },
+  });
 }
 
 function noCodeError(run: RunState, step: FlowStep): CodedError {

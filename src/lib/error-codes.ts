@@ -146,6 +146,10 @@ export const errorCodes = {
     meaning: 'A connector other than the store could not save or load.',
     remedy: 'The message carries the connector’s own error.',
   },
+  LISTEN_FAILED: {
+    meaning: 'The address at which something is to be served cannot be had: it is in use, or not this machine’s.',
+    remedy: 'Free the port, or write another address; two daemons on one machine need an address each.',
+  },
   SERVER_NOT_FOUND: {
     meaning: 'No database server for the demo or the tests was found, and none could be installed.',
     remedy: 'Run scripts/install-servers.sh (Debian, Ubuntu), start Docker, or put mysqld or mariadbd on the PATH.',

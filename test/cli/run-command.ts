@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/lib/logger.ts';
 import { createFolder } from '../support/daemon-process.ts';
 
 export interface CommandRun {
-  /** Files of the project: conf/…, functions/…, migrations/…. */
+  /** Files of the project: conf/…, functions/…, connectors/…, migrations/…. */
   readonly files: Readonly<Record<string, string>>;
   readonly positionals?: readonly string[];
   readonly options?: CommandContext['options'];
@@ -25,6 +25,7 @@ export async function runCommand(command: Command, run: CommandRun): Promise<Com
   const code = await command.run({
     conf: join(folder, 'conf'),
     functions: join(folder, 'functions'),
+    connectors: join(folder, 'connectors'),
     migrations: join(folder, 'migrations'),
     json: run.json ?? false,
     env: run.env ?? {},

@@ -35,13 +35,22 @@ describe('a KisFlow conf directory', () => {
     });
   });
 
-  test('its redis connector is refused only where it would be opened', async () => {
+  test('its redis connector is known; a type that is not built yet is refused only where it would be opened', async () => {
     const configuration = await loadConfiguration({ dir: kisflowConf, env: {} });
-    const problems = checkConnectorTypes(configuration);
-    expect(problems.map(formatProblem)).toEqual([
-      `${kisflowConf}/conn/conn-RateCache.yml:4: type: connectors of type redis are not built yet; use one of mysql, memory`,
+    expect(checkConnectorTypes(configuration)).toEqual([]);
+    const conns = new Map([...configuration.conns].map(([name, conn]) => [name, { ...conn, type: 'kafka' }]));
+    expect(checkConnectorTypes({ ...configuration, conns }).map(formatProblem)).toEqual([
+      `${kisflowConf}/conn/conn-RateCache.yml:4: type: connectors of type kafka are not built yet; use one of mysql, tidb, redis, memory`,
     ]);
-    expect(checkConnectorTypes(configuration, ['redis'])).toEqual([]);
+    expect(checkConnectorTypes({ ...configuration, conns }, ['kafka'])).toEqual([]);
+  });
+
+  test('a redis connector has an address, or the global document has one', async () => {
+    const configuration = await loadConfiguration({ dir: kisflowConf, env: {} });
+    const conns = new Map([...configuration.conns].map(([name, conn]) => [name, { ...conn, addrs: '' }]));
+    expect(checkConnectorTypes({ ...configuration, conns })).toMatchObject([{ path: 'addrs', message: 'missing' }]);
+    const global = { ...configuration.global, redis: { url: 'redis://h' } };
+    expect(checkConnectorTypes({ ...configuration, conns, global })).toEqual([]);
   });
 });
 

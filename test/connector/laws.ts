@@ -35,9 +35,22 @@ export interface LawOptions {
   readonly makeTable: (options: LawTableOptions) => Promise<LawTable>;
   /** Whether the storage knows its columns and their types, and so refuses others. */
   readonly hasColumns: boolean;
+  /** The storage keeps texts and bytes, no types: values are compared as texts. */
+  readonly isTextual?: boolean;
+  /** Rows are found by their whole key only. */
+  readonly isKeyed?: boolean;
 }
 
 const fields = ['name', 'amount', 'price', 'body'] as const;
+
+/** The row as a storage without types keeps it. */
+function asTexts(row: Row): Row {
+  const text = (value: unknown): string | null => {
+    if (value === null || value === undefined) return null;
+    return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : Buffer.from(String(value)).toString('latin1');
+  };
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, text(value)]));
+}
 
 /** Declares the laws as tests, once for each shape of key. */
 export function connectorLaws(kind: string, options: LawOptions): void {
@@ -63,11 +76,12 @@ export function connectorLaws(kind: string, options: LawOptions): void {
     const load = (...keys: readonly Row[]): Promise<Row[]> => table.inBatch((session) => session.load(keys));
     const withAllFields = (rows: readonly Row[]): readonly Row[] =>
       rows.map((one) => ({ ...Object.fromEntries(fields.map((field) => [field, null])), ...one }));
-    const expectRows = async (...expected: readonly Row[]): Promise<void> =>
-      expect(withAllFields(await table.rows())).toEqual(expected);
+    const asKept = (rows: readonly Row[]): readonly Row[] => (options.isTextual === true ? rows.map(asTexts) : rows);
+    const savedRows = async (): Promise<readonly Row[]> => asKept(withAllFields(await table.rows()));
+    const expectRows = async (...expected: readonly Row[]): Promise<void> => expect(await savedRows()).toEqual(asKept(expected));
     const expectLoaded = (loaded: readonly Row[], ...expected: readonly Row[]): void => {
       const byId = (a: Row, b: Row): number => Number(a.id) - Number(b.id);
-      expect([...withAllFields(loaded)].sort(byId)).toEqual(expected);
+      expect(asKept([...withAllFields(loaded)].sort(byId))).toEqual(asKept(expected));
     };
     const codedError = async (work: Promise<unknown>): Promise<CodedError> => {
       const error: unknown = await work.then(
@@ -125,9 +139,9 @@ export function connectorLaws(kind: string, options: LawOptions): void {
       test('a key is the same as number and as text', async () => {
         await save(row(7, { name: 'number' }));
         await save(row('7', { amount: 1 }), row(7, { amount: 2 }));
-        const rows = await table.rows();
+        const rows = await savedRows();
         expect(rows).toHaveLength(1);
-        expect(rows[0]).toMatchObject({ name: 'number', amount: 2 });
+        expect(rows[0]).toMatchObject(asKept([{ name: 'number', amount: 2 }])[0] ?? {});
       });
 
       test('rows passed to save are not changed by it', async () => {
@@ -139,10 +153,14 @@ export function connectorLaws(kind: string, options: LawOptions): void {
       test('20,000 rows with repeated keys are saved in one batch', { timeout: 60_000 }, async () => {
         const rows = Array.from({ length: 20_000 }, (_, index) => row(index % 15_000, { name: `name ${index}`, amount: index }));
         await save(...rows);
-        const saved = await table.rows();
+        const saved = await savedRows();
         expect(saved).toHaveLength(15_000);
-        expect(saved[4999]).toMatchObject({ id: 4999, name: 'name 19999', amount: 19_999 });
-        expect(saved[5000]).toMatchObject({ id: 5000, name: 'name 5000', amount: 5000 });
+        const [first = {}, second = {}] = asKept([
+          row(4999, { name: 'name 19999', amount: 19_999 }),
+          row(5000, { name: 'name 5000', amount: 5000 }),
+        ]);
+        expect(saved[4999]).toMatchObject(first);
+        expect(saved[5000]).toMatchObject(second);
       });
     });
 
@@ -223,15 +241,16 @@ export function connectorLaws(kind: string, options: LawOptions): void {
         expect(await load()).toEqual([]);
       });
 
-      test('rows are found by the values of any columns', async () => {
-        await save(row(1, { name: 'a', amount: 1 }), row(2, { name: 'b', amount: 1 }), row(3, { name: 'a', amount: 2 }));
-        expectLoaded(await load({ name: 'a' }), full(1, { name: 'a', amount: 1 }), full(3, { name: 'a', amount: 2 }));
-        expectLoaded(
-          await load({ name: 'a', amount: 1 }, { name: 'b', amount: 1 }),
-          full(1, { name: 'a', amount: 1 }),
-          full(2, { name: 'b', amount: 1 }),
-        );
-      });
+      if (options.isKeyed !== true)
+        test('rows are found by the values of any columns', async () => {
+          await save(row(1, { name: 'a', amount: 1 }), row(2, { name: 'b', amount: 1 }), row(3, { name: 'a', amount: 2 }));
+          expectLoaded(await load({ name: 'a' }), full(1, { name: 'a', amount: 1 }), full(3, { name: 'a', amount: 2 }));
+          expectLoaded(
+            await load({ name: 'a', amount: 1 }, { name: 'b', amount: 1 }),
+            full(1, { name: 'a', amount: 1 }),
+            full(2, { name: 'b', amount: 1 }),
+          );
+        });
 
       test('20,000 keys are loaded in one call', { timeout: 60_000 }, async () => {
         const rows = Array.from({ length: 20_000 }, (_, index) => row(index, { amount: index }));
@@ -250,7 +269,7 @@ export function connectorLaws(kind: string, options: LawOptions): void {
       ])('%s comes back unchanged', async (_what, name) => {
         await save(row(1, { name }));
         await expectRows(full(1, { name }));
-        expectLoaded(await load({ name }), full(1, { name }));
+        expectLoaded(await load(options.isKeyed === true ? row(1) : { name }), full(1, { name }));
       });
 
       test('bytes come back unchanged', async () => {

@@ -40,23 +40,25 @@ eachServer((flavour, server) => {
     },
   });
 
-  connectorLaws(`mysql at a url of its own (${flavour})`, {
-    hasColumns: true,
-    async makeTable(options): Promise<LawTable> {
-      const { url } = await createDatabase(server);
-      const store = await openStore({ url });
-      await createLawTable(store, options);
-      const params = options.mode === undefined ? {} : { mode: options.mode };
-      const connector = createMysqlConnector({ name: 'law', type: 'mysql', addrs: url, key: 'law', params });
-      await connector.open();
-      return {
-        inBatch: (work) => work(connector.session(batchOf(null))),
-        rows: () => rowsOf(store, options),
-        async close() {
-          await connector.close();
-          await store.close();
-        },
-      };
-    },
-  });
+  /** In TiDB's words too, which its own servers would be told. */
+  for (const type of flavour === 'mysql' ? ['mysql', 'tidb'] : ['mysql'])
+    connectorLaws(`${type} at a url of its own (${flavour})`, {
+      hasColumns: true,
+      async makeTable(options): Promise<LawTable> {
+        const { url } = await createDatabase(server);
+        const store = await openStore({ url });
+        await createLawTable(store, options);
+        const params = options.mode === undefined ? {} : { mode: options.mode };
+        const connector = createMysqlConnector({ name: 'law', type, addrs: url, key: 'law', params });
+        await connector.open();
+        return {
+          inBatch: (work) => work(connector.session(batchOf(null))),
+          rows: () => rowsOf(store, options),
+          async close() {
+            await connector.close();
+            await store.close();
+          },
+        };
+      },
+    });
 });

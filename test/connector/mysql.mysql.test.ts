@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/lib/logger.ts';
 import { makeChange, type Row } from '../../src/row/change.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
+import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 
 const batchOf = (store: BatchScope['store']): BatchScope => ({
@@ -201,6 +202,22 @@ eachServer((_flavour, server) => {
       await save({ id: 1, b: 3 });
       expect(await rows()).toEqual([{ id: 1, b: 3 }]);
     });
+  });
+
+  it('a server of its own that does not answer is CONNECTOR_FAILED of class retry, and is found once it does', async () => {
+    const { url, connection } = await createDatabase(server);
+    await connection.query('CREATE TABLE t (id INT PRIMARY KEY)');
+    const proxy = await startHalfOpenProxy(server);
+    proxy.refuse(true);
+    const addrs = url.replace(`:${server.port}/`, `:${proxy.port}/`);
+    const connector = createMysqlConnector({ name: 'c', type: 'mysql', addrs, key: 't', params: {} });
+    onEnd(() => connector.close());
+    const session = connector.session(batchOf(null));
+    expect(await fail(connector.open())).toMatchObject({ code: 'CONNECTOR_FAILED', class: 'retry' });
+    expect(await fail(session.save([{ id: 1 }]))).toMatchObject({ code: 'CONNECTOR_FAILED', class: 'retry' });
+    proxy.refuse(false);
+    await session.save([{ id: 1 }]);
+    expect(await session.load([{ id: 1 }])).toEqual([{ id: 1 }]);
   });
 
   it('generated columns are left to the server', async () => {

@@ -1,6 +1,6 @@
 import type { Configuration } from '../../config/configuration.ts';
-import { findCycles, flowGraph, isSameServer, ownTableReads, storeDatabaseOf } from '../../config/plan.ts';
-import type { ConnSpec, FlowSpec, SourceSpec } from '../../config/spec.ts';
+import { findCycles, flowGraph, isInStore, isSameServer, ownTableReads, storeDatabaseOf } from '../../config/plan.ts';
+import type { FlowSpec, SourceSpec } from '../../config/spec.ts';
 import { examineCopy, examineMissing, type CopyingFlow, type CopyOrigin } from './copy-columns.ts';
 import { nameList, type Finding } from './finding.ts';
 import { isSamePlace } from './server-place.ts';
@@ -101,7 +101,7 @@ function examineGuarantees(configuration: Configuration): readonly Finding[] {
     .map((flow): Finding => {
       const names = flow.flows.flatMap(({ fname }) => configuration.funcs.get(fname)?.option.cname ?? []);
       const conns = [...new Set(names)].flatMap((name) => configuration.conns.get(name) ?? []);
-      const weak = conns.filter((conn) => !isInTransaction(conn));
+      const weak = conns.filter((conn) => !isInStore(conn));
       const subject = `flow ${flow.flow_name}`;
       if (weak.length === 0) {
         const message = 'Exactly once: all that its connectors write commits with its checkpoint.';
@@ -111,8 +111,4 @@ function examineGuarantees(configuration: Configuration): readonly Finding[] {
       const message = `At least once: ${list} writes outside the store's transaction, so a batch that is tried again writes there again.`;
       return { code: 'FLOW_GUARANTEE', severity: 'info', subject, message, remedy: '' };
     });
-}
-
-function isInTransaction(conn: ConnSpec): boolean {
-  return conn.type === 'mysql' && conn.addrs === 'store';
 }

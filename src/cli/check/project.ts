@@ -2,10 +2,14 @@ import type { Configuration } from '../../config/configuration.ts';
 import { checkConnectorTypes } from '../../config/connector-types.ts';
 import { loadConfiguration } from '../../config/load.ts';
 import { ConfigurationError, type Problem } from '../../config/problem.ts';
+import type { Connector } from '../../connector/contract.ts';
+import type { ConnectorKinds } from '../../connector/registry.ts';
+import { loadKinds } from '../../daemon/flow-options.ts';
 import { CodedError } from '../../lib/error.ts';
 import { loadFunctions } from '../../flow/loader.ts';
 import type { CommandContext } from '../command.ts';
 import { folderOrNone } from '../project.ts';
+import { makeConnectors } from './connectors.ts';
 import { sentence, type Finding } from './finding.ts';
 
 /** What the project's files are, as far as they can be used. */
@@ -14,16 +18,34 @@ export interface ExaminedProject {
   readonly configuration: Configuration | undefined;
   /** Functions that have code; undefined when some could not be loaded. */
   readonly functionNames: ReadonlySet<string> | undefined;
+  /** Connectors that enabled flows name, not yet open; without those of mysql and tidb. */
+  readonly connectors: readonly Connector[];
   readonly findings: readonly Finding[];
 }
 
-/** Examines the files: every function, every document, every name between them. Each error here ends with exit code 78. */
-export async function examineProject(context: Pick<CommandContext, 'conf' | 'functions' | 'env'>): Promise<ExaminedProject> {
+/** Examines the files: every function, every kind of connector, every document, every name between them. Each error here ends with exit code 78. */
+export async function examineProject(
+  context: Pick<CommandContext, 'conf' | 'functions' | 'connectors' | 'env'>,
+): Promise<ExaminedProject> {
   const findings: Finding[] = [];
   const functionNames = await examineFunctions(context.functions, findings);
+  const kinds = await examineKinds(context.connectors, findings);
   const configuration = await examineConfiguration(context, functionNames, findings);
-  if (configuration !== undefined) findings.push(...checkConnectorTypes(configuration).map(findingOfProblem));
-  return { configuration, functionNames, findings };
+  if (configuration === undefined || kinds === undefined) return { configuration, functionNames, connectors: [], findings };
+  findings.push(...checkConnectorTypes(configuration, kinds.keys()).map(findingOfProblem));
+  const made = makeConnectors(configuration, kinds);
+  findings.push(...made.findings);
+  return { configuration, functionNames, connectors: made.connectors, findings };
+}
+
+async function examineKinds(dir: string, findings: Finding[]): Promise<ConnectorKinds | undefined> {
+  try {
+    return await loadKinds(await folderOrNone(dir));
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    findings.push(...splitProblems(error.message).map((problem) => findingOfCode('connectors', problem)));
+    return undefined;
+  }
 }
 
 async function examineFunctions(dir: string, findings: Finding[]): Promise<ReadonlySet<string> | undefined> {
@@ -32,7 +54,7 @@ async function examineFunctions(dir: string, findings: Finding[]): Promise<Reado
     return new Set((await loadFunctions(dir)).map(({ definition }) => definition.name));
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
-    findings.push(...splitProblems(error.message).map(findingOfFunction));
+    findings.push(...splitProblems(error.message).map((problem) => findingOfCode('functions', problem)));
     return undefined;
   }
 }
@@ -43,8 +65,8 @@ function splitProblems(message: string): readonly string[] {
   return problems.length === 0 ? [head] : problems;
 }
 
-function findingOfFunction(problem: string): Finding {
-  return { code: 'CONFIG_INVALID', severity: 'error', subject: 'functions', message: problem, remedy: '' };
+function findingOfCode(subject: 'functions' | 'connectors', message: string): Finding {
+  return { code: 'CONFIG_INVALID', severity: 'error', subject, message, remedy: '' };
 }
 
 async function examineConfiguration(

@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { RowDataPacket } from 'mysql2/promise';
+import { expect, test } from 'vitest';
+import { onEnd } from '../support/cleanup.ts';
+import { spawnDaemon } from '../support/daemon-process.ts';
+import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
+import { connectTo, eachServer, startPrivateRedis } from '../support/servers.ts';
+import { createShopProject, randomFrom, writeOrders } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
+
+const countFlow = (source: string): string => `kistype: flow
+flow_name: count
+source: {name: main, tables: [${source}.orders], rows: change, start: earliest}
+batch: {rows: 500}
+flows: [{fname: CountOrders}]
+---
+kistype: func
+fname: CountOrders
+fmode: Save
+option: {cname: counters, retry_times: 2, return_duration: 20}
+---
+kistype: conn
+cname: counters
+type: redis
+addrs: \${REDIS_URL}
+`;
+
+/** Counts by increments, which any doubled or lost one spoils for good. */
+const countOrders = `import { defineFunction } from 'kisflow';
+export default defineFunction({
+  name: 'CountOrders',
+  async run(flow, rows) {
+    const sums = new Map();
+    for (const row of rows) {
+      if (row.before !== null) sums.set(row.before.customer, (sums.get(row.before.customer) ?? 0) - 1);
+      if (row.after !== null) sums.set(row.after.customer, (sums.get(row.after.customer) ?? 0) + 1);
+    }
+    const redis = flow.getConnector();
+    await Promise.all([...sums].map(([customer, n]) => redis.query('HINCRBY', ['orders', customer, n])));
+  },
+});
+`;
+
+eachServer((_flavour, server) => {
+  test(
+    'increments in Redis stay exact while connections to the store are killed and those to Redis are cut',
+    { timeout: 120_000 },
+    async () => {
+      const random = randomFrom(seed);
+      const redis = await startPrivateRedis();
+      const proxy = await startHalfOpenProxy(redis);
+      const project = await createShopProject({
+        source: server,
+        store: server,
+        files: { 'functions/CountOrders.ts': countOrders },
+      });
+      await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
+      const env = { ...project.env, REDIS_URL: `redis://:${redis.password}@${proxy.host}:${proxy.port}` };
+      const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
+      await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
+      const stop = new AbortController();
+      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+      for (let i = 0; i < 60; i += 1) {
+        await delay(random() * 120);
+        if (random() < 0.5) proxy.cut();
+        const [rows] = await project.store.connection.query<(RowDataPacket & { id: number })[]>(
+          "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID() AND COMMAND <> 'Killed'",
+          [project.store.name],
+        );
+        const victim = rows[Math.floor(random() * rows.length)];
+        // It may have ended by itself meanwhile.
+        if (victim !== undefined) await project.store.connection.query(`KILL ${victim.id}`).catch(() => {});
+      }
+      stop.abort();
+      await writing;
+      const client = new Redis(redis.url);
+      onEnd(async () => client.disconnect());
+      const isEqual = async (): Promise<boolean> => {
+        const [rows] = await project.source.connection.query<(RowDataPacket & { customer: number; n: number })[]>(
+          'SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer ORDER BY customer',
+        );
+        const counted = Object.entries(await client.hgetall('orders')).flatMap(([customer, n]) =>
+          n === '0' ? [] : [`${customer}: ${n}`],
+        );
+        const wanted = rows.map(({ customer, n }) => `${customer}: ${n}`);
+        return counted.toSorted().join() === wanted.toSorted().join();
+      };
+      await waitFor(isEqual, { deadlineMs: 40_000, pollMs: 300, what: `equal counts, seed ${seed}` });
+      // Both were met, or nothing was shown.
+      const said = daemon.stderr.join('\n');
+      expect(said).toContain('CONNECTOR_FAILED');
+      expect(said).toMatch(/STORE_UNREACHABLE.*batch will be tried again/);
+      daemon.kill('SIGTERM');
+      expect(await daemon.waitForExit(), said).toEqual({ code: 0, signal: null });
+    },
+  );
+});
