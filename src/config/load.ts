@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Functions that have code; undefined: not known yet, and not checked. */
   readonly functionNames?: ReadonlySet<string> | undefined;
+  /** Checks more of a configuration; what it finds is reported with everything else. */
+  readonly examine?: ((configuration: Configuration) => readonly Problem[]) | undefined;
 }
 
 /** A configuration in the making. */
@@ -73,6 +75,7 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
       doubtful: draft.doubtful,
       hasDoubtfulStore: draft.hasDoubtfulGlobal,
     }),
+    ...(options.examine?.(configuration) ?? []),
   ];
   if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)));
   const { global, sources, flows, funcs, conns, origins } = configuration;

@@ -4,12 +4,13 @@ import type { ConnectorOptions } from '../connector/contract.ts';
 import { createMysqlConnector } from '../connector/mysql.ts';
 import { builtInKinds, type ConnectorKinds, type MakeConnector } from '../connector/registry.ts';
 import type { FlowOptions } from '../flow/build.ts';
+import { nothingKnown, operatorOptionsOf, type KnownFields } from './operators.ts';
 
 /** Every kind of connector that there is. */
 export const connectorKinds: ConnectorKinds = new Map<string, MakeConnector>([...builtInKinds, ['mysql', createMysqlConnector]]);
 
-/** A configured flow as plain options: its functions' defaults and its own parameters in their places. */
-export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): FlowOptions {
+/** A configured flow as plain options: its functions' defaults and its own parameters in their places. `known`: of real tables. */
+export function flowOptionsOf(configuration: Configuration, spec: FlowSpec, known: KnownFields = nothingKnown): FlowOptions {
   const steps: FlowOptions['steps'] = spec.flows.map(({ fname, params }) => {
     const func = configuration.funcs.get(fname);
     return {
@@ -18,13 +19,15 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): Flo
       mode: func?.fmode,
       must: func?.source.must,
       connector: func?.option.cname,
+      operator: func === undefined ? undefined : operatorOptionsOf(configuration, func),
+      columns: known.ofConnector.get(func?.option.cname ?? ''),
       defaultParams: func?.option.default_params,
       retryTimes: func?.option.retry_times,
       retryDelayMs: func?.option.return_duration,
       timeoutMs: func?.option.timeout,
     };
   });
-  return { name: spec.flow_name, isEnabled: spec.status === 1, steps };
+  return { name: spec.flow_name, isEnabled: spec.status === 1, steps, fields: known.ofFlow.get(spec.flow_name) };
 }
 
 /** The connectors that these flows' functions name, each once. */
