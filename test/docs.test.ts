@@ -11,7 +11,12 @@ import { codeBlocks, filesIn, readPage } from './support/documents.ts';
 import { createFolder } from './support/daemon-process.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => join('docs', name))];
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
 
 /** Every `kisflow …` of a page: lines of shell blocks, and code in running text. */
 function commandLines(page: string): string[] {

@@ -26,15 +26,17 @@ export function operatorOptionsOf(configuration: Configuration, func: FuncSpec):
 
 /**
  * Everything that is wrong with the operators' expressions and names, in each flow that has them, and in functions that no flow
- * has. A mistake that shows in several flows is one problem.
+ * has. A mistake that shows in several flows is one problem. Without `known` nobody has looked at the real tables yet, and types
+ * that only they can tell are not asked for.
  */
 export function examineOperators(
   configuration: Configuration,
-  options: { readonly known?: KnownFields; readonly functionNames?: ReadonlySet<string> | undefined } = {},
+  options: { readonly known?: KnownFields | undefined; readonly functionNames?: ReadonlySet<string> | undefined } = {},
 ): readonly Problem[] {
-  const { known = nothingKnown, functionNames } = options;
+  const { known, functionNames } = options;
   const problems = new Map<string, Problem>();
   const note = (func: FuncSpec, problem: OperatorProblem): void => {
+    if (problem.needsTypes === true && known === undefined) return;
     const remedy =
       problem.unknown === undefined ? problem.remedy : didYouMean(problem.unknown.name, problem.unknown.known, problem.remedy);
     const found = problemAt(configuration, { kistype: 'func', name: func.fname }, { ...problem, remedy });
@@ -43,7 +45,7 @@ export function examineOperators(
   const used = new Set<string>();
   for (const flow of configuration.flows.values()) {
     for (const { fname } of flow.flows) used.add(fname);
-    examineFlow({ configuration, flow, known, functionNames, note });
+    examineFlow({ configuration, flow, known: known ?? nothingKnown, functionNames, note });
   }
   for (const func of configuration.funcs.values()) {
     const operator = used.has(func.fname) ? undefined : operatorOptionsOf(configuration, func);
@@ -73,6 +75,6 @@ function examineFlow(options: {
     }
     const made = makeOperator(operator, fields, known.ofConnector.get(func.option.cname ?? '') ?? unknownFields);
     for (const problem of made.problems) note(func, problem);
-    fields = made.operator?.fields ?? unknownFields;
+    fields = made.fields;
   }
 }

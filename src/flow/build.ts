@@ -74,8 +74,8 @@ function buildOperators(
     }
     const made = makeOperator(step.operator, fields, step.columns ?? unknownFields);
     problems.push(...made.problems.map(({ path, message, remedy }) => `function ${step.fname}, ${path}: ${message}; ${remedy}`));
-    fields = made.operator?.fields ?? unknownFields;
-    return made.operator === undefined ? undefined : { name: step.fname, run: made.operator.run };
+    fields = made.fields;
+    return made.run === undefined ? undefined : { name: step.fname, run: made.run };
   });
   return { definitions, problems };
 }

@@ -85,7 +85,9 @@ function readArgument(from: {
   }
   if (type === 'any' && !isTally && call !== 'count') {
     const remedy = 'name its type in with.types, or write decimal(x) or string(x)';
-    return [{ message: `the type of "${source}" is not known: ${call} differs between numbers and texts`, remedy }];
+    return [
+      { message: `the type of "${source}" is not known: ${call} differs between numbers and texts`, remedy, needsTypes: true },
+    ];
   }
   const known = args.get(source) ?? { expression, isNumber, hasTally: false, hasValues: false };
   args.set(source, known);

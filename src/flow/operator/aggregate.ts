@@ -9,7 +9,7 @@ import { canIncrement, Increments, type AggregateShape } from './aggregate-incre
 import { readMeasures } from './aggregate-measures.ts';
 import { readAggregateTable, text, type AggregateTable } from './aggregate-table.ts';
 import type { Fields } from './field.ts';
-import { forRow, problemsOnly, type MadeOperator } from './operator.ts';
+import { forRow, type MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
 
 export interface AggregateOptions {
@@ -29,7 +29,7 @@ export interface AggregateOptions {
 export function makeAggregate(options: AggregateOptions, fields: Fields, columns: Fields): MadeOperator {
   const { measures, args, problems } = readMeasures(options.fields, fields);
   const found = [...problems, ...findProblems(options, fields, columns)];
-  if (found.length > 0) return problemsOnly(found);
+  if (found.length > 0) return { run: undefined, fields, problems: found };
   const shape: AggregateShape = { keyColumns: Object.keys(options.key), measures, args };
   const keyFields = Object.values(options.key);
   const known: { table: AggregateTable | undefined } = { table: undefined };
@@ -49,7 +49,7 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
       throw error;
     }
   };
-  return { problems: [], operator: { fields, run } };
+  return { run, fields, problems: [] };
 }
 
 function addChange(flow: FlowContext, groups: Groups, row: unknown): void {

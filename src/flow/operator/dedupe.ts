@@ -2,7 +2,7 @@ import { isChange, makeChange, type Change, type Row } from '../../row/change.ts
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText } from '../row-text.ts';
 import type { Fields } from './field.ts';
-import { asRow, problemsOnly, type MadeOperator } from './operator.ts';
+import { asRow, type MadeOperator } from './operator.ts';
 import { unknownName } from './problem.ts';
 
 export interface DedupeOptions {
@@ -23,28 +23,22 @@ export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator
       ? []
       : [{ path: `with.key[${index}]`, ...unknownName('field', name, fields.known.keys()) }],
   );
-  if (problems.length > 0) return problemsOnly(problems);
-  return {
-    problems: [],
-    operator: {
-      fields,
-      run: (flow, rows: readonly unknown[]) => {
-        const changes = new Map<string, Life>();
-        const plain = new Map<string, unknown>();
-        for (const row of rows) {
-          if (isChange(row)) {
-            live(changes, row, key);
-            continue;
-          }
-          const text = rowKeyText(asRow(flow, row), key);
-          if (keep === 'last') plain.delete(text); // the row goes where its last one stands
-          if (keep === 'last' || !plain.has(text)) plain.set(text, row);
-        }
-        commitLives(flow, changes);
-        for (const row of plain.values()) flow.commitRow(row);
-      },
-    },
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => {
+    const changes = new Map<string, Life>();
+    const plain = new Map<string, unknown>();
+    for (const row of rows) {
+      if (isChange(row)) {
+        live(changes, row, key);
+        continue;
+      }
+      const text = rowKeyText(asRow(flow, row), key);
+      if (keep === 'last') plain.delete(text); // the row goes where its last one stands
+      if (keep === 'last' || !plain.has(text)) plain.set(text, row);
+    }
+    commitLives(flow, changes);
+    for (const row of plain.values()) flow.commitRow(row);
   };
+  return { run: problems.length > 0 ? undefined : run, fields, problems };
 }
 
 /** What became of a key in a batch. */

@@ -202,7 +202,8 @@ export class ExpressionCompiler {
 
   #ambiguous(text: string): Term {
     const remedy = 'say which: decimal(x) or string(x) around one of them, or name the types in with.types';
-    return this.#problem(`the types in "${text}" are not known: it may mean numbers or texts`, remedy);
+    this.problems.push({ message: `the types in "${text}" are not known: it may mean numbers or texts`, remedy, needsTypes: true });
+    return anything;
   }
 
   #problem(message: string, remedy: string): Term {

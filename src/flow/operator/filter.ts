@@ -2,7 +2,7 @@ import { isChange, makeChange, type Change } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Fields } from './field.ts';
-import { asRow, forRow, problemsOnly, type MadeOperator } from './operator.ts';
+import { asRow, forRow, type MadeOperator } from './operator.ts';
 
 export interface FilterOptions {
   readonly kind: 'filter';
@@ -15,27 +15,21 @@ export interface FilterOptions {
  */
 export function makeFilter(options: FilterOptions, fields: Fields): MadeOperator {
   const { expression, problems } = compileExpression(options.where, fields);
-  if (expression === undefined) return problemsOnly(problems.map((problem) => ({ ...problem, path: 'with.where' })));
+  if (expression === undefined) {
+    return { run: undefined, fields, problems: problems.map((problem) => ({ ...problem, path: 'with.where' })) };
+  }
   if (expression.type !== 'bool' && expression.type !== 'any') {
     const message = `"${options.where}" is neither true nor false`;
-    return problemsOnly([{ path: 'with.where', message, remedy: 'write a comparison such as amount > 100' }]);
+    const remedy = 'write a comparison such as amount > 100';
+    return { run: undefined, fields, problems: [{ path: 'with.where', message, remedy }] };
   }
-  return {
-    problems: [],
-    operator: {
-      fields,
-      run: (flow, rows: readonly unknown[]) => {
-        for (const row of rows) {
-          const passed = isChange(row)
-            ? filterChange(flow, expression, row)
-            : isPassed(flow, expression, row, row)
-              ? row
-              : undefined;
-          if (passed !== undefined) flow.commitRow(passed);
-        }
-      },
-    },
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => {
+    for (const row of rows) {
+      const passed = isChange(row) ? filterChange(flow, expression, row) : isPassed(flow, expression, row, row) ? row : undefined;
+      if (passed !== undefined) flow.commitRow(passed);
+    }
   };
+  return { run, fields, problems: [] };
 }
 
 function filterChange(flow: FlowContext, where: Expression, change: Change): Change | undefined {

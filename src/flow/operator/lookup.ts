@@ -2,7 +2,7 @@ import { isChange, makeChange, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText, showRow } from '../row-text.ts';
 import type { Field, Fields } from './field.ts';
-import { asRow, forRow, problemsOnly, type MadeOperator } from './operator.ts';
+import { asRow, forRow, type MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
 import { ExpressionFailure } from './term.ts';
 
@@ -22,7 +22,6 @@ export interface LookupOptions {
  */
 export function makeLookup(options: LookupOptions, fields: Fields, columns: Fields): MadeOperator {
   const problems = findProblems(options, fields, columns);
-  if (problems.length > 0) return problemsOnly(problems);
   const added = Object.entries(options.take).map(([name, column]): [string, Field] => {
     const known = columns.known.get(column);
     return [
@@ -30,19 +29,15 @@ export function makeLookup(options: LookupOptions, fields: Fields, columns: Fiel
       { type: known?.type ?? 'any', scale: known?.scale, isNullable: options.missing === 'null' || known?.isNullable !== false },
     ];
   });
-  return {
-    problems: [],
-    operator: {
-      fields: { ...fields, known: new Map([...fields.known, ...added]) },
-      run: async (flow, rows: readonly unknown[]) => {
-        const found = await load(flow, rows, options);
-        for (const row of rows) {
-          const extended = extend(flow, row, { options, found });
-          if (extended !== undefined) flow.commitRow(extended);
-        }
-      },
-    },
+  const run = async (flow: FlowContext, rows: readonly unknown[]): Promise<void> => {
+    const found = await load(flow, rows, options);
+    for (const row of rows) {
+      const extended = extend(flow, row, { options, found });
+      if (extended !== undefined) flow.commitRow(extended);
+    }
   };
+  const known = new Map([...fields.known, ...added]);
+  return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known }, problems };
 }
 
 interface Found {

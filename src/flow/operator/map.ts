@@ -2,7 +2,7 @@ import { isChange, makeChange, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Field, FieldType, Fields } from './field.ts';
-import { asRow, forRow, problemsOnly, type MadeOperator } from './operator.ts';
+import { asRow, forRow, type MadeOperator } from './operator.ts';
 import type { OperatorProblem } from './problem.ts';
 
 export interface MapOptions {
@@ -20,17 +20,16 @@ export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
     problems.push(...compiled.problems.map((problem) => ({ ...problem, path: `with.set.${name}` })));
     if (compiled.expression !== undefined) set.push([name, compiled.expression]);
   }
-  if (problems.length > 0) return problemsOnly(problems);
   const mapRow = (flow: FlowContext, image: Row, row: unknown): Row =>
     forRow(flow, row, () => {
       const mapped: Row = { ...image };
       for (const [name, { run }] of set) mapped[name] = valueOf(run(image));
       return mapped;
     });
-  return {
-    problems: [],
-    operator: { fields: withFields(fields, set), run: (flow, rows: readonly unknown[]) => onImages(flow, rows, mapRow) },
-  };
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages(flow, rows, mapRow);
+  const broken = Object.keys(options.set).map((name): [string, Field] => [name, { type: 'any', isNullable: true }]);
+  const added = withFields({ ...fields, known: new Map([...fields.known, ...broken]) }, set);
+  return { run: problems.length > 0 ? undefined : run, fields: added, problems };
 }
 
 /** Commits every row with its images replaced. */

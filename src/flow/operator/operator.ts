@@ -6,20 +6,13 @@ import type { Fields } from './field.ts';
 import type { OperatorProblem } from './problem.ts';
 import { ExpressionFailure } from './term.ts';
 
-/** An operator ready to run, and the fields that its rows have behind it. */
-export interface Operator {
-  readonly run: FunctionDefinition['run'];
-  readonly fields: Fields;
-}
-
-/** What making an operator gives: the operator, or all that is wrong with it. */
+/** What making an operator gives. */
 export interface MadeOperator {
-  readonly operator: Operator | undefined;
+  /** Undefined when something is wrong with it. */
+  readonly run: FunctionDefinition['run'] | undefined;
+  /** What its rows have behind it; as good as it can be told where something is wrong, so that what follows is checked all the same. */
+  readonly fields: Fields;
   readonly problems: readonly OperatorProblem[];
-}
-
-export function problemsOnly(problems: readonly OperatorProblem[]): MadeOperator {
-  return { operator: undefined, problems };
 }
 
 /** A row's fields; throws ROW_INVALID (class row) for a row that is no object. */

@@ -4,6 +4,8 @@ export interface OperatorProblem {
   readonly path: string;
   readonly message: string;
   readonly remedy: string;
+  /** It is one only as long as nobody knows the columns of the real tables. */
+  readonly needsTypes?: boolean;
   /** A name that there is none of, and those that there are: the nearest one is the remedy. */
   readonly unknown?: { readonly name: string; readonly known: readonly string[] } | undefined;
 }

@@ -1,7 +1,8 @@
 import type { Row } from '../../row/change.ts';
-import type { Fields } from './field.ts';
+import type { FlowContext } from '../contract.ts';
+import type { Field, Fields } from './field.ts';
 import { onImages } from './map.ts';
-import { problemsOnly, type MadeOperator } from './operator.ts';
+import type { MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
 
 export interface ProjectFieldsOptions {
@@ -16,7 +17,6 @@ export interface ProjectFieldsOptions {
 /** Rows with fewer fields, or under other names. The key of a change is renamed with its fields. */
 export function makeProject(options: ProjectFieldsOptions, fields: Fields): MadeOperator {
   const problems = findProblems(options, fields);
-  if (problems.length > 0) return problemsOnly(problems);
   const names = new Map(Object.entries(options.rename));
   const kept = options.keep === undefined ? undefined : new Set([...options.keep, ...names.keys()]);
   const dropped = new Set(options.drop);
@@ -27,22 +27,15 @@ export function makeProject(options: ProjectFieldsOptions, fields: Fields): Made
     for (const name in image) if (isKept(name)) projected[nameOf(name)] = image[name];
     return projected;
   };
-  return {
-    problems: [],
-    operator: {
-      fields: {
-        known: new Map([...fields.known].flatMap(([name, field]) => (isKept(name) ? [[nameOf(name), field]] : []))),
-        isComplete: fields.isComplete,
-      },
-      run: (flow, rows: readonly unknown[]) =>
-        onImages(
-          flow,
-          rows,
-          (_flow, image) => projectRow(image),
-          (key) => (key.every(isKept) ? key.map(nameOf) : []),
-        ),
-    },
-  };
+  const known = [...fields.known].flatMap(([name, field]): [string, Field][] => (isKept(name) ? [[nameOf(name), field]] : []));
+  const run = (flow: FlowContext, rows: readonly unknown[]): void =>
+    onImages(
+      flow,
+      rows,
+      (_flow, image) => projectRow(image),
+      (key) => (key.every(isKept) ? key.map(nameOf) : []),
+    );
+  return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known: new Map(known) }, problems };
 }
 
 function findProblems({ keep, drop, rename }: ProjectFieldsOptions, fields: Fields): readonly OperatorProblem[] {
