@@ -6,9 +6,9 @@
 import { CodedError } from '../../lib/error.ts';
 import type { ConnectorSession } from '../../connector/contract.ts';
 import { quoteName } from '../../store/name.ts';
-import type { Group } from './aggregate-groups.ts';
+import type { Group, Tally } from './aggregate-groups.ts';
 import type { Argument, Measure } from './aggregate-measures.ts';
-import { columnTuple, keyTuple, queryInParts, text, type AggregateTable } from './aggregate-table.ts';
+import { columnTuple, keyTuple, queryInParts, text, type AggregateColumn, type AggregateTable } from './aggregate-table.ts';
 import { Decimal } from './decimal.ts';
 
 export interface AggregateShape {
@@ -27,98 +27,180 @@ export function canIncrement({ measures, args }: AggregateShape, table: Aggregat
   const isEnough = measures.every(({ call, arg, column }) => {
     if (call === 'count') return true;
     if (call !== 'sum' && call !== 'avg') return false;
-    if (call === 'avg' && !has('sum', arg)) return false;
     const expression = args[arg ?? -1]?.expression;
     const target = table.columns.get(column.toLowerCase());
-    if (expression === undefined || target === undefined) return false;
-    const isExact =
-      call === 'avg' ||
-      (expression.type === 'number' &&
-        expression.scale !== undefined &&
-        exactTypes.has(target.type) &&
-        expression.scale <= target.scale);
-    return isExact && (!expression.isNullable || has('count', arg));
+    if (expression === undefined || target === undefined || (call === 'avg' && !has('sum', arg))) return false;
+    const { type, scale } = expression;
+    const isExact = type === 'number' && scale !== undefined && exactTypes.has(target.type) && scale <= target.scale;
+    return (call === 'avg' || isExact) && (!expression.isNullable || (has('count', arg) && target.isNullable));
   });
   return isEnough && has('count', undefined);
 }
 
-/** Writes what a batch changes. */
+/**
+ * What of a group's change a row of a statement holds. An UNSIGNED column takes no negative number, not even one that is only to be
+ * added: a group with such a change is lowered by a statement of its own, and raised before where it goes both ways.
+ */
+type Part = 'whole' | 'raised' | 'lowered' | 'negated';
+
 export class Increments {
   readonly #shape: AggregateShape;
-  readonly #insert: string;
-  readonly #updates: string;
-  readonly #delete: string;
   readonly #table: AggregateTable;
+  readonly #insert: string;
+  readonly #total: string;
 
   constructor(shape: AggregateShape, table: AggregateTable) {
     this.#shape = shape;
     this.#table = table;
-    const { keyColumns, measures } = shape;
-    const columns = [...keyColumns, ...measures.map(({ column }) => column)].map(quoteName).join(',');
+    const columns = [...shape.keyColumns, ...shape.measures.map(({ column }) => column)].map(quoteName).join(',');
     this.#insert = `INSERT INTO ${table.sql} (${columns}) VALUES `;
-    // MySQL assigns from left to right: averages from the sums and counts before, sums from the counts before
-    const order = ['avg', 'sum', 'count'];
-    const assigned = measures.toSorted((a, b) => order.indexOf(a.call) - order.indexOf(b.call));
-    this.#updates = ` ON DUPLICATE KEY UPDATE ${assigned.map((measure) => this.#assignment(measure)).join(', ')}`;
-    const total = quoteName(this.#columnOf('count', undefined) ?? '');
-    this.#delete = `DELETE FROM ${table.sql} WHERE ${total} = 0 AND ${columnTuple(keyColumns)} IN `;
+    this.#total = this.#nameOf('count', undefined) ?? '';
   }
 
   async write(session: ConnectorSession, groups: readonly Group[]): Promise<void> {
-    const rows = groups.map((group) => this.#row(group));
-    await queryInParts(session, rows, (list) => `${this.#insert}${list}${this.#updates}`);
-    const shrunk = groups.filter(({ count }) => count < 0).map(({ key }) => keyTuple(key));
-    await queryInParts(session, shrunk, (list) => `${this.#delete}(${list})`);
+    const raised: string[] = [];
+    const lowered: string[] = [];
+    const present: Group[] = [];
+    for (const group of groups) {
+      const signs = this.#unsignedChanges(group);
+      if (!signs.some((sign) => sign < 0)) raised.push(this.#row(group, 'whole'));
+      else if (signs.some((sign) => sign > 0)) {
+        raised.push(this.#row(group, 'raised'));
+        lowered.push(this.#row(group, 'lowered'));
+      } else {
+        present.push(group);
+        lowered.push(this.#row(group, 'negated'));
+      }
+    }
+    await this.#refuseAbsent(session, present);
+    await queryInParts(session, raised, (list) => `${this.#insert}${list}${this.#updates('+')}`);
+    await queryInParts(session, lowered, (list) => `${this.#insert}${list}${this.#updates('-')}`);
+    await this.#removeEmpty(
+      session,
+      groups.filter(({ count }) => count < 0).map(({ key }) => keyTuple(key)),
+    );
   }
 
-  #row({ key, count, tallies }: Group): string {
-    const texts = key.map(text);
+  /** Which way the UNSIGNED columns of a group go. */
+  #unsignedChanges(group: Group): readonly number[] {
+    return this.#shape.measures.flatMap((measure) => {
+      if (measure.call === 'avg' || this.#columnOf(measure)?.isUnsigned !== true) return [];
+      return [signOf(this.#figure(measure, group))];
+    });
+  }
+
+  #row(group: Group, part: Part): string {
+    const texts = group.key.map(text);
     for (const measure of this.#shape.measures) {
-      const tally = measure.arg === undefined ? undefined : tallies[measure.arg];
-      if (tally === undefined) texts.push(String(count));
-      else if (measure.call === 'count') texts.push(String(tally.count));
-      else {
-        this.#refuseUnfit(measure, count, tally);
-        const isNone = tally.count === 0 && tally.sum.isZero;
-        texts.push(isNone ? 'NULL' : measure.call === 'sum' ? tally.sum.toString() : average(tally));
-      }
+      const figure = this.#figure(measure, group);
+      const isUnsigned = measure.call !== 'avg' && this.#columnOf(measure)?.isUnsigned === true;
+      texts.push(partOf(figure, part, isUnsigned));
     }
     return `(${texts.join(',')})`;
   }
 
+  /** By how much a column changes; for an average, what it is if the group is new. */
+  #figure(measure: Measure, { count, tallies }: Group): string {
+    const tally = measure.arg === undefined ? undefined : tallies[measure.arg];
+    if (tally === undefined) return String(count);
+    if (measure.call === 'count') return String(tally.count);
+    this.#refuseUnfit(measure, count, tally);
+    const isNullable = this.#shape.args[measure.arg ?? -1]?.expression.isNullable === true;
+    if (tally.count <= 0 && (measure.call === 'avg' || tally.sum.isZero)) return isNullable ? 'NULL' : '0';
+    return measure.call === 'sum' ? tally.sum.toString() : average(tally);
+  }
+
   /** What was taken for granted when the plan was made and holds no more, because the source table was altered. */
-  #refuseUnfit(measure: Measure, rows: number, tally: NonNullable<Group['tallies'][number]>): void {
-    const hasCount = this.#columnOf('count', measure.arg) !== undefined;
-    const scale = this.#table.columns.get(measure.column.toLowerCase())?.scale ?? 0;
-    const isCounted = hasCount || tally.count === rows;
+  #refuseUnfit(measure: Measure, rows: number, tally: Tally): void {
+    const scale = this.#columnOf(measure)?.scale ?? 0;
+    const isCounted = tally.count === rows || this.#nameOf('count', measure.arg) !== undefined;
     const fits = measure.call === 'avg' || tally.sum.scale <= scale || tally.sum.toDecimal().trimmed().scale <= scale;
     if (isCounted && fits) return;
     const why = isCounted ? `has more than the ${scale} digits after the point` : 'may be NULL now';
-    throw new CodedError(
-      'AGGREGATE_MISMATCH',
-      `${this.#table.sql}: what ${measure.column} adds up ${why}; give the flow a new start`,
-      { details: { field: measure.column } },
-    );
+    const message = `${this.#table.sql}: what ${measure.column} adds up ${why}; give the flow a new start`;
+    throw new CodedError('AGGREGATE_MISMATCH', message, { details: { field: measure.column } });
   }
 
-  #columnOf(call: Measure['call'], arg: number | undefined): string | undefined {
-    return this.#shape.measures.find((measure) => measure.call === call && measure.arg === arg)?.column;
+  #updates(sign: '+' | '-'): string {
+    // assigned from left to right: averages from the sums and counts before, sums from the counts before
+    const order = ['avg', 'sum', 'count'];
+    const assigned = this.#shape.measures.toSorted((a, b) => order.indexOf(a.call) - order.indexOf(b.call));
+    return ` ON DUPLICATE KEY UPDATE ${assigned.map((measure) => this.#assignment(measure, sign)).join(', ')}`;
   }
 
-  #assignment({ call, arg, column }: Measure): string {
+  #assignment({ call, arg, column }: Measure, sign: '+' | '-'): string {
     const name = quoteName(column);
-    const raised = (of: string): string => `${of} + VALUES(${of})`;
-    if (call === 'count') return `${name} = ${raised(name)}`;
-    const counted = quoteName(this.#columnOf('count', arg) ?? this.#columnOf('count', undefined) ?? '');
-    const sum = quoteName(this.#columnOf('sum', arg) ?? '');
-    const total = `COALESCE(${sum}, 0) + COALESCE(VALUES(${sum}), 0)`;
-    if (call === 'sum') return `${name} = IF(${raised(counted)} = 0, NULL, ${total})`;
-    // enough digits that rounding to the column's own is the only rounding
-    return `${name} = IF(${raised(counted)} = 0, NULL, CAST(${total} AS DECIMAL(65, 20)) / (${raised(counted)}))`;
+    const changed = (of: string): string => `${of} ${sign} VALUES(${of})`;
+    const isNullable = this.#shape.args[arg ?? -1]?.expression.isNullable === true;
+    if (call === 'count' || (call === 'sum' && !isNullable)) return `${name} = ${changed(name)}`;
+    const counted = changed(this.#nameOf('count', arg) ?? this.#total);
+    const sum = this.#nameOf('sum', arg) ?? '';
+    const total = `COALESCE(${sum}, 0) ${sign} COALESCE(VALUES(${sum}), 0)`;
+    const isNone = `${counted} = 0`;
+    if (call === 'sum') return `${name} = IF(${isNone}, NULL, ${total})`;
+    // Enough digits that rounding to the column's own is the only rounding. A group that is going keeps its average until it is gone.
+    return `${name} = IF(${isNone}, ${isNullable ? 'NULL' : name}, CAST(${total} AS DECIMAL(65, 20)) / (${counted}))`;
+  }
+
+  /** A group that only shrinks has a row, unless its rows were never seen coming. */
+  async #refuseAbsent(session: ConnectorSession, groups: readonly Group[]): Promise<void> {
+    const { keyColumns } = this.#shape;
+    // where the server takes several texts for one key, groups cannot be counted
+    if (keyColumns.some((column) => !/^$|_bin$/.test(this.#table.columns.get(column.toLowerCase())?.collation ?? ''))) return;
+    const keys = groups.map(({ key }) => keyTuple(key));
+    const found = await queryInParts(
+      session,
+      keys,
+      (list) => `SELECT COUNT(*) AS n FROM ${this.#table.sql} WHERE ${columnTuple(keyColumns)} IN (${list})`,
+    );
+    if (found.reduce((sum, row) => sum + Number(row['n']), 0) < keys.length) throw this.#unseen();
+  }
+
+  async #removeEmpty(session: ConnectorSession, keys: readonly string[]): Promise<void> {
+    const where = (list: string): string => `FROM ${this.#table.sql} WHERE ${columnTuple(this.#shape.keyColumns)} IN (${list})`;
+    await queryInParts(session, keys, (list) => `DELETE ${where(list)} AND ${this.#total} = 0`);
+    const negative = await queryInParts(session, keys, (list) => `SELECT 1 AS found ${where(list)} AND ${this.#total} < 0 LIMIT 1`);
+    if (negative.length > 0) throw this.#unseen();
+  }
+
+  #unseen(): CodedError {
+    const message = `${this.#table.sql}: more rows went than ever came, so the flow began in the middle; give it start: earliest`;
+    return new CodedError('AGGREGATE_MISMATCH', message);
+  }
+
+  #columnOf(measure: Measure): AggregateColumn | undefined {
+    return this.#table.columns.get(measure.column.toLowerCase());
+  }
+
+  /** The column with this call of this argument, in backticks. */
+  #nameOf(call: Measure['call'], arg: number | undefined): string | undefined {
+    const measure = this.#shape.measures.find((one) => one.call === call && one.arg === arg);
+    return measure === undefined ? undefined : quoteName(measure.column);
   }
 }
 
 /** The average of a group that is new; of others the statement computes it. */
-function average(tally: NonNullable<Group['tallies'][number]>): string {
-  return tally.count <= 0 ? 'NULL' : String(tally.sum.toDecimal().dividedBy(new Decimal(BigInt(tally.count), 0)) ?? 'NULL');
+function average(tally: Tally): string {
+  return String(tally.sum.toDecimal().dividedBy(new Decimal(BigInt(tally.count), 0)) ?? 'NULL');
+}
+
+function signOf(figure: string): number {
+  if (figure.startsWith('-')) return -1;
+  return figure === 'NULL' || /^[0.]*$/.test(figure) ? 0 : 1;
+}
+
+function partOf(figure: string, part: Part, isUnsigned: boolean): string {
+  switch (part) {
+    case 'whole':
+      return figure;
+    case 'raised':
+      return isUnsigned && signOf(figure) < 0 ? '0' : figure;
+    case 'lowered':
+      return isUnsigned && signOf(figure) < 0 ? figure.slice(1) : '0';
+    case 'negated':
+      if (figure === 'NULL') return figure;
+      return signOf(figure) < 0 ? figure.slice(1) : signOf(figure) === 0 ? '0' : `-${figure}`;
+    default:
+      return part satisfies never;
+  }
 }

@@ -15,8 +15,10 @@ export interface AggregateTable {
   readonly primaryKey: readonly string[];
 }
 
-interface AggregateColumn {
+export interface AggregateColumn {
   readonly type: string;
+  readonly isUnsigned: boolean;
+  readonly isNullable: boolean;
   /** Digits after the point. */
   readonly scale: number;
   readonly collation: string;
@@ -27,7 +29,7 @@ export async function readAggregateTable(session: ConnectorSession, table: strin
   const [name = '', database] = table.split('.').toReversed();
   const where = `WHERE table_schema = ${database === undefined ? 'DATABASE()' : text(database)} AND table_name = ${text(name)}`;
   const rows = await session.query(
-    `SELECT column_name AS name, data_type AS type, numeric_scale AS scale, collation_name AS collation
+    `SELECT column_name AS name, data_type AS type, column_type AS whole, is_nullable AS nullable, numeric_scale AS scale, collation_name AS collation
      FROM information_schema.columns ${where} ORDER BY ordinal_position`,
   );
   if (rows.length === 0) throw new CodedError('STORE_TABLE_MISSING', `The table ${table} does not exist`, { details: { table } });
@@ -39,7 +41,13 @@ export async function readAggregateTable(session: ConnectorSession, table: strin
     columns: new Map(
       rows.map((row) => [
         lower(row['name']),
-        { type: lower(row['type']), scale: Number(row['scale'] ?? 0), collation: lower(row['collation']) },
+        {
+          type: lower(row['type']),
+          isUnsigned: lower(row['whole']).includes('unsigned'),
+          isNullable: lower(row['nullable']) === 'yes',
+          scale: Number(row['scale'] ?? 0),
+          collation: lower(row['collation']),
+        },
       ]),
     ),
     primaryKey: keys.map((row) => lower(row['name'])),
