@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Bench } from './bench.ts';
 import { figureTable, type Figure } from './figure.ts';
 import { loadNow, machineFacts } from './machine.ts';
+import { measureAggregate } from './measure-aggregate.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
@@ -15,6 +16,7 @@ import { fillSource } from './source-data.ts';
 const measurements: Readonly<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>> = {
   source: measureSource,
   mirror: measureMirror,
+  aggregate: measureAggregate,
   latency: measureLatency,
   memory: measureMemory,
 };

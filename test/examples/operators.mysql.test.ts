@@ -115,7 +115,7 @@ async function changeOrders(sql: Connection, random: () => number): Promise<void
   const int = (below: number): number => Math.floor(random() * below);
   const statuses = ['new', 'paid', 'paid', 'refunded'];
   const paidAt = (): string => `2024-06-${String(1 + int(28)).padStart(2, '0')} 08:00:00`;
-  for (let id = 100; id < 700; id += 1) {
+  for (let id = 100; id < 350; id += 1) {
     const row = [id, int(30), statuses[int(4)], `p${int(5)}`, (int(20_000) / 100 - 10).toFixed(2), 1 + int(5), paidAt()];
     await sql.query('INSERT INTO shop.orders VALUES (?)', [row]);
     const other = 100 + int(id - 99);

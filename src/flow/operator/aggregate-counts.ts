@@ -30,6 +30,13 @@ interface SlotState {
   readonly different: number;
 }
 
+/** Groups by their marks, rows to add, and values that may be gone afterwards, as SQL. */
+interface PreparedCounts {
+  readonly marks: ReadonlyMap<string, Group>;
+  readonly rows: readonly string[];
+  readonly shrunk: readonly string[];
+}
+
 export class Counts {
   readonly #shape: AggregateShape;
   readonly #table: AggregateTable;
@@ -42,23 +49,9 @@ export class Counts {
     this.#id = id;
   }
 
-  async write(session: ConnectorSession, groups: readonly Group[]): Promise<void> {
+  /** Makes all that the first statements need, and asks the store nothing: so it is done beside the commit of the batch before. */
+  prepare(groups: readonly Group[]): PreparedCounts {
     const marks = new Map(groups.map((group) => [mark(group.key), group]));
-    await this.#raise(session, marks);
-    const states = await this.#read(session, [...marks.keys()]);
-    const written: string[] = [];
-    const gone: Group[] = [];
-    for (const [id, group] of marks) {
-      const count = states.get(id)?.get(groupSlot)?.count ?? 0;
-      if (count < 0) throw this.#negative(group);
-      if (count === 0) gone.push(group);
-      else written.push(this.#row(group, states.get(id) ?? new Map<number, SlotState>()));
-    }
-    await this.#save(session, written);
-    await this.#remove(session, gone);
-  }
-
-  async #raise(session: ConnectorSession, marks: ReadonlyMap<string, Group>): Promise<void> {
     const rows: string[] = [];
     const shrunk: string[] = [];
     const push = (id: string, slot: number, value: string, count: number, total: string): void => {
@@ -75,6 +68,25 @@ export class Counts {
         for (const [bytes, count] of changed) push(id, valueSlot(arg), hex(Buffer.from(bytes, 'latin1')), count, 'NULL');
       }
     }
+    return { marks, rows, shrunk };
+  }
+
+  async write(session: ConnectorSession, { marks, rows, shrunk }: PreparedCounts): Promise<void> {
+    await this.#raise(session, rows, shrunk);
+    const states = await this.#read(session, [...marks.keys()]);
+    const written: string[] = [];
+    const gone: Group[] = [];
+    for (const [id, group] of marks) {
+      const count = states.get(id)?.get(groupSlot)?.count ?? 0;
+      if (count < 0) throw this.#negative(group);
+      if (count === 0) gone.push(group);
+      else written.push(this.#row(group, states.get(id) ?? new Map<number, SlotState>()));
+    }
+    await this.#save(session, written);
+    await this.#remove(session, gone);
+  }
+
+  async #raise(session: ConnectorSession, rows: readonly string[], shrunk: readonly string[]): Promise<void> {
     const columns = '(aggregate, slot, group_key, value, count, total)';
     const updates = 'count = count + VALUES(count), total = total + VALUES(total)';
     await queryInParts(

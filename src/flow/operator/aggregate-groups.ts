@@ -26,11 +26,13 @@ export interface Group {
 export class Groups {
   readonly #fields: readonly string[];
   readonly #args: readonly Argument[];
+  readonly #hasValues: boolean;
   readonly #groups = new Map<string | number, Group>();
 
   constructor(fields: readonly string[], args: readonly Argument[]) {
     this.#fields = fields;
     this.#args = args;
+    this.#hasValues = args.some(({ hasValues }) => hasValues);
   }
 
   /** The groups that the batch changes, in the order in which they came. */
@@ -70,7 +72,7 @@ export class Groups {
       tallies: this.#args.map(({ hasTally, expression }) =>
         hasTally ? { count: 0, sum: new ExactSum(expression.scale ?? 2) } : undefined,
       ),
-      values: this.#args.map(({ hasValues }) => (hasValues ? new Map<string, number>() : undefined)),
+      values: this.#hasValues ? this.#args.map(({ hasValues }) => (hasValues ? new Map<string, number>() : undefined)) : none,
     };
     this.#groups.set(id, group);
     return group;
@@ -95,10 +97,15 @@ export class Groups {
   }
 }
 
+const none: Group['values'] = [];
+
+/** Plain loops: it runs once a group. */
 function isChanged(group: Group): boolean {
-  return (
-    group.count !== 0 ||
-    group.tallies.some((tally) => tally !== undefined && (tally.count !== 0 || !tally.sum.isZero)) ||
-    group.values.some((values) => values !== undefined && [...values.values()].some((count) => count !== 0))
-  );
+  if (group.count !== 0) return true;
+  for (const tally of group.tallies) if (tally !== undefined && (tally.count !== 0 || !tally.sum.isZero)) return true;
+  for (const values of group.values) {
+    if (values === undefined) continue;
+    for (const count of values.values()) if (count !== 0) return true;
+  }
+  return false;
 }

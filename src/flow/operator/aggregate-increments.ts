@@ -8,7 +8,7 @@ import type { ConnectorSession } from '../../connector/contract.ts';
 import { quoteName } from '../../store/name.ts';
 import type { Group, Tally } from './aggregate-groups.ts';
 import type { Argument, Measure } from './aggregate-measures.ts';
-import { columnTuple, keyTuple, queryInParts, text, type AggregateColumn, type AggregateTable } from './aggregate-table.ts';
+import { columnTuple, keyTuple, queryInParts, text, type AggregateTable } from './aggregate-table.ts';
 import { Decimal } from './decimal.ts';
 
 export interface AggregateShape {
@@ -43,9 +43,31 @@ export function canIncrement({ measures, args }: AggregateShape, table: Aggregat
  */
 type Part = 'whole' | 'raised' | 'lowered' | 'negated';
 
+/** Rows to raise and to lower, keys that must be there, and keys whose groups may be gone afterwards, as SQL. */
+interface PreparedIncrements {
+  readonly raised: readonly string[];
+  readonly lowered: readonly string[];
+  readonly present: readonly string[];
+  readonly shrunk: readonly string[];
+}
+
+interface Figure {
+  readonly column: string;
+  readonly call: Measure['call'];
+  /** -1: count(). */
+  readonly arg: number;
+  readonly scale: number;
+  readonly isUnsigned: boolean;
+  /** Whether the argument may be NULL, and whether a column counts those that are not. */
+  readonly isNullable: boolean;
+  readonly isCounted: boolean;
+}
+
 export class Increments {
   readonly #shape: AggregateShape;
   readonly #table: AggregateTable;
+  readonly #figures: readonly Figure[];
+  readonly #hasUnsigned: boolean;
   readonly #insert: string;
   readonly #total: string;
 
@@ -55,70 +77,85 @@ export class Increments {
     const columns = [...shape.keyColumns, ...shape.measures.map(({ column }) => column)].map(quoteName).join(',');
     this.#insert = `INSERT INTO ${table.sql} (${columns}) VALUES `;
     this.#total = this.#nameOf('count', undefined) ?? '';
+    this.#figures = shape.measures.map(({ column, call, arg }): Figure => {
+      const target = table.columns.get(column.toLowerCase());
+      return {
+        column,
+        call,
+        arg: arg ?? -1,
+        scale: target?.scale ?? 0,
+        isUnsigned: call !== 'avg' && target?.isUnsigned === true,
+        isNullable: shape.args[arg ?? -1]?.expression.isNullable === true,
+        isCounted: this.#nameOf('count', arg) !== undefined,
+      };
+    });
+    this.#hasUnsigned = this.#figures.some(({ isUnsigned }) => isUnsigned);
   }
 
-  async write(session: ConnectorSession, groups: readonly Group[]): Promise<void> {
+  /** Makes all that `write` needs, and asks the store nothing: so it is done beside the commit of the batch before. */
+  prepare(groups: readonly Group[]): PreparedIncrements {
     const raised: string[] = [];
     const lowered: string[] = [];
-    const present: Group[] = [];
+    const present: string[] = [];
     for (const group of groups) {
-      const signs = this.#unsignedChanges(group);
-      if (!signs.some((sign) => sign < 0)) raised.push(this.#row(group, 'whole'));
+      const texts = this.#texts(group);
+      const signs = this.#hasUnsigned ? this.#unsignedSigns(texts) : [];
+      if (!signs.some((sign) => sign < 0)) raised.push(this.#row(group, texts, 'whole'));
       else if (signs.some((sign) => sign > 0)) {
-        raised.push(this.#row(group, 'raised'));
-        lowered.push(this.#row(group, 'lowered'));
+        raised.push(this.#row(group, texts, 'raised'));
+        lowered.push(this.#row(group, texts, 'lowered'));
       } else {
-        present.push(group);
-        lowered.push(this.#row(group, 'negated'));
+        present.push(keyTuple(group.key));
+        lowered.push(this.#row(group, texts, 'negated'));
       }
     }
+    const shrunk = groups.filter(({ count }) => count < 0).map(({ key }) => keyTuple(key));
+    return { raised, lowered, present, shrunk };
+  }
+
+  async write(session: ConnectorSession, { raised, lowered, present, shrunk }: PreparedIncrements): Promise<void> {
     await this.#refuseAbsent(session, present);
     await queryInParts(session, raised, (list) => `${this.#insert}${list}${this.#updates('+')}`);
     await queryInParts(session, lowered, (list) => `${this.#insert}${list}${this.#updates('-')}`);
-    await this.#removeEmpty(
-      session,
-      groups.filter(({ count }) => count < 0).map(({ key }) => keyTuple(key)),
-    );
+    await this.#removeEmpty(session, shrunk);
   }
 
   /** Which way the UNSIGNED columns of a group go. */
-  #unsignedChanges(group: Group): readonly number[] {
-    return this.#shape.measures.flatMap((measure) => {
-      if (measure.call === 'avg' || this.#columnOf(measure)?.isUnsigned !== true) return [];
-      return [signOf(this.#figure(measure, group))];
-    });
+  #unsignedSigns(texts: readonly string[]): readonly number[] {
+    return texts.flatMap((figure, index) => (this.#figures[index]?.isUnsigned === true ? [signOf(figure)] : []));
   }
 
-  #row(group: Group, part: Part): string {
-    const texts = group.key.map(text);
-    for (const measure of this.#shape.measures) {
-      const figure = this.#figure(measure, group);
-      const isUnsigned = measure.call !== 'avg' && this.#columnOf(measure)?.isUnsigned === true;
-      texts.push(partOf(figure, part, isUnsigned));
+  #row({ key }: Group, texts: readonly string[], part: Part): string {
+    const figures =
+      part === 'whole' ? texts : texts.map((figure, at) => partOf(figure, part, this.#figures[at]?.isUnsigned === true));
+    return `(${key.length === 1 ? text(key[0]) : key.map(text).join(',')},${figures.join(',')})`;
+  }
+
+  /** By how much each column changes; for an average, what it is if the group is new. Runs once a group. */
+  #texts({ count, tallies }: Group): readonly string[] {
+    const texts: string[] = [];
+    for (const figure of this.#figures) {
+      const tally = tallies[figure.arg];
+      if (tally === undefined) texts.push(String(count));
+      else if (figure.call === 'count') texts.push(String(tally.count));
+      else {
+        this.#refuseUnfit(figure, count, tally);
+        const isNone = tally.count <= 0 && (figure.call === 'avg' || tally.sum.isZero);
+        if (isNone) texts.push(figure.isNullable ? 'NULL' : '0');
+        else texts.push(figure.call === 'sum' ? tally.sum.toString() : average(tally));
+      }
     }
-    return `(${texts.join(',')})`;
-  }
-
-  /** By how much a column changes; for an average, what it is if the group is new. */
-  #figure(measure: Measure, { count, tallies }: Group): string {
-    const tally = measure.arg === undefined ? undefined : tallies[measure.arg];
-    if (tally === undefined) return String(count);
-    if (measure.call === 'count') return String(tally.count);
-    this.#refuseUnfit(measure, count, tally);
-    const isNullable = this.#shape.args[measure.arg ?? -1]?.expression.isNullable === true;
-    if (tally.count <= 0 && (measure.call === 'avg' || tally.sum.isZero)) return isNullable ? 'NULL' : '0';
-    return measure.call === 'sum' ? tally.sum.toString() : average(tally);
+    return texts;
   }
 
   /** What was taken for granted when the plan was made and holds no more, because the source table was altered. */
-  #refuseUnfit(measure: Measure, rows: number, tally: Tally): void {
-    const scale = this.#columnOf(measure)?.scale ?? 0;
-    const isCounted = tally.count === rows || this.#nameOf('count', measure.arg) !== undefined;
-    const fits = measure.call === 'avg' || tally.sum.scale <= scale || tally.sum.toDecimal().trimmed().scale <= scale;
-    if (isCounted && fits) return;
-    const why = isCounted ? `has more than the ${scale} digits after the point` : 'may be NULL now';
-    const message = `${this.#table.sql}: what ${measure.column} adds up ${why}; give the flow a new start`;
-    throw new CodedError('AGGREGATE_MISMATCH', message, { details: { field: measure.column } });
+  #refuseUnfit({ column, call, scale, isCounted }: Figure, rows: number, tally: Tally): void {
+    const isKnown = isCounted || tally.count === rows;
+    const fits = call === 'avg' || tally.sum.scale <= scale || tally.sum.toDecimal().trimmed().scale <= scale;
+    if (isKnown && fits) return;
+    const why = isKnown ? `has more than the ${scale} digits after the point` : 'may be NULL now';
+    const message = `${this.#table.sql}: what ${column} adds up ${why}; give the flow a new start`;
+    throw new CodedError('AGGREGATE_MISMATCH', message, { details: { field: column } });
   }
 
   #updates(sign: '+' | '-'): string {
@@ -143,11 +180,10 @@ export class Increments {
   }
 
   /** A group that only shrinks has a row, unless its rows were never seen coming. */
-  async #refuseAbsent(session: ConnectorSession, groups: readonly Group[]): Promise<void> {
+  async #refuseAbsent(session: ConnectorSession, keys: readonly string[]): Promise<void> {
     const { keyColumns } = this.#shape;
     // where the server takes several texts for one key, groups cannot be counted
     if (keyColumns.some((column) => !/^$|_bin$/.test(this.#table.columns.get(column.toLowerCase())?.collation ?? ''))) return;
-    const keys = groups.map(({ key }) => keyTuple(key));
     const found = await queryInParts(
       session,
       keys,
@@ -166,10 +202,6 @@ export class Increments {
   #unseen(): CodedError {
     const message = `${this.#table.sql}: more rows went than ever came, so the flow began in the middle; give it start: earliest`;
     return new CodedError('AGGREGATE_MISMATCH', message);
-  }
-
-  #columnOf(measure: Measure): AggregateColumn | undefined {
-    return this.#table.columns.get(measure.column.toLowerCase());
   }
 
   /** The column with this call of this argument, in backticks. */

@@ -15,7 +15,7 @@ export interface AggregateTable {
   readonly primaryKey: readonly string[];
 }
 
-export interface AggregateColumn {
+interface AggregateColumn {
   readonly type: string;
   readonly isUnsigned: boolean;
   readonly isNullable: boolean;

@@ -4,7 +4,7 @@ import type { ConnectorSession } from '../../connector/contract.ts';
 import { reuse } from '../actions.ts';
 import type { FlowContext } from '../contract.ts';
 import { Counts } from './aggregate-counts.ts';
-import { Groups } from './aggregate-groups.ts';
+import { Groups, type Group } from './aggregate-groups.ts';
 import { canIncrement, Increments, type AggregateShape } from './aggregate-increments.ts';
 import { readMeasures } from './aggregate-measures.ts';
 import { readAggregateTable, text, type AggregateTable } from './aggregate-table.ts';
@@ -32,20 +32,24 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
   if (found.length > 0) return { run: undefined, fields, problems: found };
   const shape: AggregateShape = { keyColumns: Object.keys(options.key), measures, args };
   const keyFields = Object.values(options.key);
-  const known: { table: AggregateTable | undefined } = { table: undefined };
+  let known: Known | undefined;
   const run = async (flow: FlowContext, rows: readonly unknown[]): Promise<void> => {
     flow.next(reuse());
     const groups = new Groups(keyFields, args);
     for (const row of rows) addChange(flow, groups, row);
     const { changed } = groups;
     if (changed.length === 0) return;
+    // the first question waits for the commit of the batch before: what can be made without an answer is made before it
+    const ready = known?.prepare(changed);
+    const before = known;
     const session = flow.getConnector();
-    known.table ??= await readFittingTable(session, shape, options.table);
     try {
-      const plan = await openPlan(flow, session, { shape, table: known.table });
-      await plan.write(session, changed);
+      const table = known?.table ?? (await readFittingTable(session, shape, options.table));
+      const kept = await openKept(flow, session, { shape, table });
+      known = before !== undefined && before.plan === kept.plan && before.id === kept.id ? before : makeKnown(shape, table, kept);
+      await (known === before && ready !== undefined ? ready : known.prepare(changed))(session);
     } catch (error) {
-      known.table = undefined; // it may have been altered: read it again next time
+      known = undefined; // the table may have been altered: it is read again next time
       throw error;
     }
   };
@@ -81,12 +85,51 @@ async function readFittingTable(session: ConnectorSession, shape: AggregateShape
   return table;
 }
 
-/** How the aggregate is kept was decided when it was first written, and stays so: the store says it. */
-async function openPlan(
+/** How an aggregate is kept, as kis_aggregate says. */
+interface Kept {
+  readonly id: number;
+  readonly plan: string;
+}
+
+/** What batches share: the table, and how a batch is written. */
+interface Known extends Kept {
+  readonly table: AggregateTable;
+  /** Makes the statements for these groups; what it gives back sends them. */
+  prepare(groups: readonly Group[]): (session: ConnectorSession) => Promise<void>;
+}
+
+function makeKnown(shape: AggregateShape, table: AggregateTable, kept: Kept): Known {
+  if (kept.plan === 'increments') {
+    const increments = new Increments(shape, table);
+    return {
+      ...kept,
+      table,
+      prepare: (groups) => {
+        const prepared = increments.prepare(groups);
+        return (session) => increments.write(session, prepared);
+      },
+    };
+  }
+  const counts = new Counts(shape, table, kept.id);
+  return {
+    ...kept,
+    table,
+    prepare: (groups) => {
+      const prepared = counts.prepare(groups);
+      return (session) => counts.write(session, prepared);
+    },
+  };
+}
+
+/**
+ * How the aggregate is kept was decided when it was first written, and stays so: the store says it. It is asked for each batch,
+ * because a new start deletes it.
+ */
+async function openKept(
   flow: FlowContext,
   session: ConnectorSession,
   { shape, table }: { readonly shape: AggregateShape; readonly table: AggregateTable },
-): Promise<Increments | Counts> {
+): Promise<Kept> {
   const definition = JSON.stringify([shape.keyColumns, shape.measures, shape.args.map(({ expression }) => expression.text)]);
   const where = `flow = ${text(flow.flowName)} AND fname = ${text(flow.functionName)}`;
   const select = `SELECT id, definition, plan FROM kis_aggregate WHERE ${where}`;
@@ -102,9 +145,9 @@ async function openPlan(
     const message = `${place}: ${table.sql} holds the figures of another definition of this aggregate; give the flow a new start`;
     throw new CodedError('AGGREGATE_MISMATCH', message, { details: { flow: flow.flowName, function: flow.functionName } });
   }
-  if (stored['plan'] === 'increments') return new Increments(shape, table);
-  refuseCollations(place, shape, table);
-  return new Counts(shape, table, Number(stored['id']));
+  const kept = { id: Number(stored['id']), plan: String(stored['plan']) };
+  if (kept.plan !== 'increments') refuseCollations(place, shape, table);
+  return kept;
 }
 
 /** Groups are told apart byte by byte: a table that takes `a` and `A` for one key would hold one of two groups. */

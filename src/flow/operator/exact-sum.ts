@@ -49,7 +49,12 @@ export class ExactSum {
 
   /** As SQL takes it. */
   toString(): string {
-    return this.#scale === 0 && this.#rest === undefined ? String(this.#units) : this.toDecimal().toString();
+    if (this.#rest !== undefined) return this.toDecimal().toString();
+    const scale = this.#scale;
+    if (scale === 0) return String(this.#units);
+    // not through Decimal: a statement has one for each group
+    const digits = String(Math.abs(this.#units)).padStart(scale + 1, '0');
+    return `${this.#units < 0 ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
   }
 
   #unitsOf(value: unknown): number {

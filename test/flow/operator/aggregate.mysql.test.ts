@@ -216,7 +216,7 @@ eachServer((_flavour, server) => {
         expect(await rowsOf(store, 'SELECT * FROM figures')).toEqual(await rowsOf(store, one.sql));
         if (rows.size === 0) expect(await rowsOf(store, 'SELECT * FROM kis_aggregate_value')).toEqual([]);
       });
-      await fc.assert(property, { seed, numRuns: 150, endOnFailure: true });
+      await fc.assert(property, { seed, numRuns: 80, endOnFailure: true });
     });
 
     test.each([incremented, counted])('in the way that its figures allow: $plan', async (one) => {
