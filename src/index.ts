@@ -17,6 +17,8 @@ export {
 export { defineFunction, type PlainFunction, type PlainRow, type SchemaFunction, type TypedRowSchema } from './flow/define.ts';
 export { createFlow, DrivenFlow, type CreateFlowOptions, type DriveOptions, type RunOptions } from './flow/driven-flow.ts';
 export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
+export type { OperatorOptions } from './flow/operator/make-operator.ts';
+export type { Field, FieldType, Fields } from './flow/operator/field.ts';
 export { Registry } from './flow/registry.ts';
 export { isChange, makeChange, type Change, type Row, type Value } from './row/change.ts';
 export { CodedError, type CodedErrorOptions, type ErrorClass } from './lib/error.ts';

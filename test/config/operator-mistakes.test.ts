@@ -121,7 +121,7 @@ test('types that only the real tables can tell are asked for once somebody has l
   const configuration = await load({ ...yaml, 'sum.yml': sum }, { functionNames: new Set() });
   expect(examineOperators(configuration)).toEqual([]);
   expect(examineOperators(configuration, { known: nothingKnown }).map(formatProblem)[0]).toContain(
-    'sum.yml:5: with.set.total: the types in "amount + tax" are not known: it may mean numbers or texts; say which:',
+    'sum.yml:5: with.set.total: the types in "amount + tax" are not known: it may mean numbers or texts; grant SELECT',
   );
   const declared = { ...yaml, 'sum.yml': sum.replace('{set:', '{types: {amount: decimal, tax: decimal}, set:') };
   expect(examineOperators(await load(declared, { functionNames: new Set() }), { known: nothingKnown })).toEqual([]);

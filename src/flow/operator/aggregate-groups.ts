@@ -3,6 +3,7 @@ import { keyText } from '../row-text.ts';
 import type { Argument } from './aggregate-measures.ts';
 import { ExactSum } from './exact-sum.ts';
 import { encodeSortable } from './sortable.ts';
+import { ExpressionFailure } from './term.ts';
 
 /** How a batch changes one argument of one group. */
 export interface Tally {
@@ -48,7 +49,7 @@ export class Groups {
     for (let i = 0; i < this.#args.length; i += 1) {
       const arg = this.#args[i];
       const value = arg?.expression.run(image);
-      if (arg === undefined || value === null || value === undefined) continue;
+      if (arg === undefined || value === null) continue;
       const tally = group.tallies[i];
       if (tally !== undefined) {
         tally.count += sign;
@@ -83,18 +84,24 @@ export class Groups {
     const [first = ''] = this.#fields;
     if (this.#fields.length === 1) {
       const value = image[first];
-      if (value === null || value === undefined) return undefined;
+      if (value === null) return undefined;
+      if (value === undefined) throw noField(first);
       return typeof value === 'number' || typeof value === 'string' ? value : keyText(value);
     }
     let id = '';
     for (const field of this.#fields) {
       const value = image[field];
-      if (value === null || value === undefined) return undefined;
+      if (value === null) return undefined;
+      if (value === undefined) throw noField(field);
       const text = keyText(value);
       id += `${text.length}:${text}`;
     }
     return id;
   }
+}
+
+function noField(name: string): ExpressionFailure {
+  return new ExpressionFailure(`the row has no field ${name}`);
 }
 
 const none: Group['values'] = [];

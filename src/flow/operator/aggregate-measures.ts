@@ -84,7 +84,7 @@ function readArgument(from: {
     ];
   }
   if (type === 'any' && !isTally && call !== 'count') {
-    const remedy = 'name its type in with.types, or write decimal(x) or string(x)';
+    const remedy = 'grant SELECT on the source tables, name its type in with.types, or write decimal(x) or string(x)';
     return [
       { message: `the type of "${source}" is not known: ${call} differs between numbers and texts`, remedy, needsTypes: true },
     ];

@@ -201,7 +201,7 @@ export class ExpressionCompiler {
   }
 
   #ambiguous(text: string): Term {
-    const remedy = 'say which: decimal(x) or string(x) around one of them, or name the types in with.types';
+    const remedy = 'grant SELECT on the source tables, name the types in with.types, or write decimal(x) or string(x)';
     this.problems.push({ message: `the types in "${text}" are not known: it may mean numbers or texts`, remedy, needsTypes: true });
     return anything;
   }

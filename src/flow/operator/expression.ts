@@ -9,7 +9,7 @@ import { toValue } from './exact.ts';
 import type { Fields } from './field.ts';
 import { ExpressionCompiler } from './expression-compiler.ts';
 import type { ExpressionProblem } from './problem.ts';
-import { isExact, type Term } from './term.ts';
+import { ExpressionFailure, isExact, type Term } from './term.ts';
 
 /** An expression ready to run. */
 export interface Expression {
@@ -64,7 +64,11 @@ export function compileNode(node: ASTNode, text: string, fields: Fields): Return
 
 /** A field's own value, as it came. */
 function readField(name: string): Expression['run'] {
-  return (row) => row[name];
+  return (row) => {
+    const value = row[name];
+    if (value === undefined) throw new ExpressionFailure(`the row has no field ${name}`);
+    return value;
+  };
 }
 
 function finish(run: Term['run'], type: Term['type']): Expression['run'] {

@@ -2,6 +2,7 @@ import { isChange, makeChange, type Change } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Fields } from './field.ts';
+import { ExpressionFailure } from './term.ts';
 import { asRow, forRow, type MadeOperator } from './operator.ts';
 
 export interface FilterOptions {
@@ -43,5 +44,10 @@ function filterChange(flow: FlowContext, where: Expression, change: Change): Cha
 }
 
 function isPassed(flow: FlowContext, where: Expression, image: unknown, row: unknown): boolean {
-  return forRow(flow, row, () => where.run(asRow(flow, image))) === true;
+  return forRow(flow, row, () => {
+    const value = where.run(asRow(flow, image));
+    if (value === true || value === 1) return true;
+    if (value === false || value === 0 || value === null) return false;
+    throw new ExpressionFailure(`${where.text} is ${JSON.stringify(value)}, which is neither true nor false`);
+  });
 }

@@ -61,6 +61,20 @@ describe('filter', () => {
   });
 });
 
+describe('an operator that names a field alone', () => {
+  it('takes 1 and 0 for true and false, and nothing else', async () => {
+    const flag: OperatorOptions = { kind: 'filter', where: 'flag' };
+    const rows = [{ flag: 1 }, { flag: 0 }, { flag: true }, { flag: false }, { flag: null }];
+    expect(await run(flag, rows)).toEqual([{ flag: 1 }, { flag: true }]);
+    const error = await codedErrorOf(run(flag, [{ flag: 'yes' }]));
+    expect(error.message).toContain('flag is "yes", which is neither true nor false');
+  });
+
+  it('fails for a row that lacks it', async () => {
+    expect((await codedErrorOf(run({ kind: 'map', set: { copy: 'a' } }, [{ b: 1 }]))).message).toContain('the row has no field a');
+  });
+});
+
 describe('map', () => {
   const total: OperatorOptions = { kind: 'map', set: { total: 'amount * quantity', amount: 'quantity' } };
 
