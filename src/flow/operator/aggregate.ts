@@ -40,14 +40,17 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
     const { changed } = groups;
     if (changed.length === 0) return;
     // the first question waits for the commit of the batch before: what can be made without an answer is made before it
-    const ready = known?.prepare(changed);
     const before = known;
+    const ready = before?.prepare(changed);
     const session = flow.getConnector();
     try {
-      const table = known?.table ?? (await readFittingTable(session, shape, options.table));
+      if (before !== undefined && ready !== undefined && performance.now() - before.askedAt < askAgainMs)
+        return await ready(session);
+      const table = before?.table ?? (await readFittingTable(session, shape, options.table));
       const kept = await openKept(flow, session, { shape, table });
-      known = before !== undefined && before.plan === kept.plan && before.id === kept.id ? before : makeKnown(shape, table, kept);
-      await (known === before && ready !== undefined ? ready : known.prepare(changed))(session);
+      const isSame = before !== undefined && before.plan === kept.plan && before.id === kept.id;
+      known = isSame ? { ...before, askedAt: kept.askedAt } : makeKnown(shape, table, kept);
+      await (isSame && ready !== undefined ? ready : known.prepare(changed))(session);
     } catch (error) {
       known = undefined; // the table may have been altered: it is read again next time
       throw error;
@@ -89,7 +92,15 @@ async function readFittingTable(session: ConnectorSession, shape: AggregateShape
 interface Kept {
   readonly id: number;
   readonly plan: string;
+  /** By performance.now(); -Infinity where it was written in this very batch, which may yet be undone. */
+  readonly askedAt: number;
 }
+
+/**
+ * How long an answer of kis_aggregate is believed. It changes only when somebody gives the flow a new start, for which the flow
+ * is paused; asking with every batch costs a tenth of the rate where batches are small.
+ */
+const askAgainMs = 1000;
 
 /** What batches share: the table, and how a batch is written. */
 interface Known extends Kept {
@@ -122,7 +133,7 @@ function makeKnown(shape: AggregateShape, table: AggregateTable, kept: Kept): Kn
 }
 
 /**
- * How the aggregate is kept was decided when it was first written, and stays so: the store says it. It is asked for each batch,
+ * How the aggregate is kept was decided when it was first written, and stays so: the store says it. It is asked again and again,
  * because a new start deletes it.
  */
 async function openKept(
@@ -134,6 +145,7 @@ async function openKept(
   const where = `flow = ${text(flow.flowName)} AND fname = ${text(flow.functionName)}`;
   const select = `SELECT id, definition, plan FROM kis_aggregate WHERE ${where}`;
   let [stored] = await session.query(select);
+  const askedAt = stored === undefined ? Number.NEGATIVE_INFINITY : performance.now();
   if (stored === undefined) {
     const plan = canIncrement(shape, table) ? 'increments' : 'counts';
     const values = [flow.flowName, flow.functionName, definition, plan].map(text).join(',');
@@ -145,7 +157,7 @@ async function openKept(
     const message = `${place}: ${table.sql} holds the figures of another definition of this aggregate; give the flow a new start`;
     throw new CodedError('AGGREGATE_MISMATCH', message, { details: { flow: flow.flowName, function: flow.functionName } });
   }
-  const kept = { id: Number(stored['id']), plan: String(stored['plan']) };
+  const kept = { id: Number(stored['id']), plan: String(stored['plan']), askedAt };
   if (kept.plan !== 'increments') refuseCollations(place, shape, table);
   return kept;
 }
