@@ -4,7 +4,7 @@
  * `n` with each digit taken from nine, and `~` behind them. Texts are their UTF-8.
  */
 import { Decimal } from './decimal.ts';
-import { toDecimal, toExact, toValue } from './exact.ts';
+import { toDecimal, toExact } from './exact.ts';
 import { ExpressionFailure } from './term.ts';
 
 /** Of a value, in bytes: what the column holds. */
@@ -37,7 +37,8 @@ function decodeNumber(text: string): number | string {
   const digits = body.slice(2);
   const units = BigInt(digits === '' ? '0' : digits);
   const value = new Decimal(isNegative ? -units : units, digits.length - Number(body.slice(0, 2)));
-  return toValue(value.scale === 0 ? (toExact(Number(value.units)) ?? value) : value);
+  const number = Number(value.units);
+  return value.scale === 0 && Number.isSafeInteger(number) ? number : value.toString();
 }
 
 function complement(digits: string): string {
