@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Bench, SmallBench } from './bench.ts';
 import { figureTable, type Figure } from './figure.ts';
 import { loadNow, machineFacts } from './machine.ts';
+import { measureAggregate } from './measure-aggregate.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
@@ -19,6 +20,7 @@ const small: Readonly<Partial<Record<MeasurementName, (bench: SmallBench) => Pro
 const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>>> = {
   source: measureSource,
   mirror: measureMirror,
+  aggregate: measureAggregate,
   latency: measureLatency,
   memory: measureMemory,
 };

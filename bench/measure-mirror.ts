@@ -7,7 +7,7 @@ import { createOrders, ordersChecksum } from './orders.ts';
 import { createProject, type FlowKind } from './project.ts';
 import { upsertLoop } from './scripts.ts';
 import { resetStore } from './server-pair.ts';
-import { keptTotalsQuery } from './source-data.ts';
+import { keptFiguresQuery, keptTotalsQuery } from './source-data.ts';
 
 /** The daemon from the binlog's beginning until it is current, against a loop of upserts of the same rows. */
 export async function measureMirror(bench: Bench): Promise<readonly Figure[]> {
@@ -51,7 +51,7 @@ export async function measureMirror(bench: Bench): Promise<readonly Figure[]> {
   ];
 }
 
-function rateOf(run: CurrentRun | undefined, changes: number): number {
+export function rateOf(run: CurrentRun | undefined, changes: number): number {
   return run === undefined ? Number.NaN : changes / run.readSeconds;
 }
 
@@ -65,7 +65,11 @@ async function runLoop(bench: Bench): Promise<number> {
   return rows / seconds;
 }
 
-async function runFlow(bench: Bench, kind: { readonly flow: FlowKind; readonly rows: 'after' | 'change' }): Promise<CurrentRun> {
+/** One run of a flow over all changes. Rejects when its computed table does not agree with the source. */
+export async function runFlow(
+  bench: Bench,
+  kind: { readonly flow: FlowKind; readonly rows: 'after' | 'change' },
+): Promise<CurrentRun> {
   const { pair, options } = bench;
   await resetStore(pair);
   const project = await createProject({
@@ -87,6 +91,7 @@ async function runFlow(bench: Bench, kind: { readonly flow: FlowKind; readonly r
 /** A wrong result is no figure. */
 async function checkStore({ pair, data }: Bench, flow: FlowKind): Promise<void> {
   const want = flow === 'mirror' ? data.ordersChecksum : data.totalsChecksum;
-  const have = await askRow(pair.storeLink, flow === 'mirror' ? ordersChecksum('bench.orders') : keptTotalsQuery);
+  const queries = { mirror: ordersChecksum('bench.orders'), totals: keptTotalsQuery, figures: keptFiguresQuery };
+  const have = await askRow(pair.storeLink, queries[flow]);
   if (have !== want) throw new Error(`${flow}: the store does not agree with the source: ${have} instead of ${want}`);
 }

@@ -16,7 +16,7 @@ export type OrderRow = readonly [
 
 const columns = ['id', 'customer_id', 'status', 'amount', 'quantity', 'note', 'created_at', 'updated_at', 'flag'];
 
-const customerCount = 10_000;
+const customerCount = 100_000;
 
 export function createOrders(table: string): string {
   return `CREATE TABLE ${table} (

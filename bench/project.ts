@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createOrders } from './orders.ts';
 
-/** mirror: the orders as they are; totals: figures of each customer, kept by increments. */
-export type FlowKind = 'mirror' | 'totals';
+/**
+ * mirror: the orders as they are; totals: figures of each customer, kept by a function with code; figures: the same kept by the
+ * operator aggregate.
+ */
+export type FlowKind = 'mirror' | 'totals' | 'figures';
 
 export interface ProjectOptions {
   readonly flow: FlowKind;
@@ -27,7 +30,7 @@ export async function createProject(options: ProjectOptions): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'kisflow-bench-'));
   const files: Readonly<Record<string, string>> = {
     'conf/bench.yml': configuration(options),
-    'migrations/001-tables.sql': `${createOrders('orders')};\n${createTotals};\n`,
+    'migrations/001-tables.sql': `${createOrders('orders')};\n${createTotals};\n${createFigures};\n`,
     'functions/AddTotals.ts': addTotals,
   };
   for (const [path, content] of Object.entries(files)) {
@@ -38,7 +41,7 @@ export async function createProject(options: ProjectOptions): Promise<Project> {
 }
 
 function configuration({ flow, rows, tables, start, sourceUrl, storeUrl }: ProjectOptions): string {
-  const fname = flow === 'mirror' ? 'SaveOrders' : 'AddTotals';
+  const { fname, table, operator } = functions[flow];
   return `kistype: global
 store: {url: "${storeUrl}/bench"}
 ---
@@ -55,15 +58,29 @@ flows: [{fname: ${fname}}]
 kistype: func
 fname: ${fname}
 fmode: Save
-option: {cname: target}
+${operator}option: {cname: target}
 ---
 kistype: conn
 cname: target
 type: mysql
 addrs: store
-key: ${flow === 'mirror' ? 'orders' : 'customer_total'}
+key: ${table}
 `;
 }
+
+/** The flow's function: its name, the table that it writes, and what makes it an operator. */
+const functions: Readonly<Record<FlowKind, { readonly fname: string; readonly table: string; readonly operator: string }>> = {
+  mirror: { fname: 'SaveOrders', table: 'orders', operator: '' },
+  totals: { fname: 'AddTotals', table: 'customer_total', operator: '' },
+  figures: {
+    fname: 'CustomerFigures',
+    table: 'customer_figures',
+    operator: 'operator: aggregate\nwith: {key: [customer_id], fields: {orders: count(), amount: sum(amount)}}\n',
+  },
+};
+
+const createFigures =
+  'CREATE TABLE customer_figures (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, amount DECIMAL(20,2) NOT NULL)';
 
 const createTotals =
   'CREATE TABLE customer_total (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, cents BIGINT NOT NULL)';

@@ -22,6 +22,9 @@ const totalsQuery = `SELECT COUNT(*) AS n, SUM(CRC32(CONCAT_WS('|', customer_id,
 export const keptTotalsQuery =
   "SELECT COUNT(*) AS n, SUM(CRC32(CONCAT_WS('|', customer_id, orders, cents))) AS crc FROM bench.customer_total";
 
+export const keptFiguresQuery =
+  "SELECT COUNT(*) AS n, SUM(CRC32(CONCAT_WS('|', customer_id, orders, CAST(amount * 100 AS SIGNED)))) AS crc FROM bench.customer_figures";
+
 const together = 20;
 
 /** Fills bench.orders; while it does, commits do not wait for the disk (the binlog is the same). */

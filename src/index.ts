@@ -26,6 +26,8 @@ export {
 export { createFlow, DrivenFlow, type CreateFlowOptions, type DriveOptions, type RunOptions } from './flow/driven-flow.ts';
 export { InitConnector } from './flow/init-connector.ts';
 export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
+export type { OperatorOptions } from './flow/operator/make-operator.ts';
+export type { Field, FieldType, Fields } from './flow/operator/field.ts';
 export { Registry } from './flow/registry.ts';
 export { isChange, makeChange, type Change, type Row, type Value } from './row/change.ts';
 export { CodedError, type CodedErrorOptions, type ErrorClass } from './lib/error.ts';

@@ -1,14 +1,17 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { SourceSpec } from '../config/spec.ts';
+import { examineOperators } from '../daemon/operators.ts';
+import { CodedError } from '../lib/error.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
 import type { Finding } from './check/finding.ts';
 import { examineFlows } from './check/flows.ts';
 import { countFindings, formatFindings } from './check/format.ts';
-import { examineProject } from './check/project.ts';
+import { examineProject, findingOfProblem } from './check/project.ts';
 import { examineSource } from './check/source.ts';
 import { examineStore } from './check/store.ts';
+import { readKnownFields } from './known-fields.ts';
 
 /**
  * Examines all that can be examined before anything runs, and never stops at the first finding: a source that does not answer
@@ -62,7 +65,19 @@ async function examineServers({ context, configuration, functionNames }: ServerS
     ...unused.map(({ name }) => notExamined(`source ${name}`, `No enabled flow reads source ${name}.`)),
     ...store.findings,
     ...examineFlows({ configuration, store, sources, copying }),
+    ...(await examineFields({ context, configuration, functionNames })),
   ];
+}
+
+/** Operators against the columns that source and store have. A server that does not answer is a finding of its own. */
+async function examineFields({ context, configuration, functionNames }: ServerScope): Promise<readonly Finding[]> {
+  try {
+    const known = await readKnownFields(configuration, context.stop);
+    return examineOperators(configuration, { known, functionNames }).map(findingOfProblem);
+  } catch (error) {
+    if (error instanceof CodedError) return [];
+    throw error;
+  }
 }
 
 function notExamined(subject: string, message: string): Finding {

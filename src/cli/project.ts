@@ -3,6 +3,7 @@ import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { ConnectorKinds } from '../connector/registry.ts';
 import { loadKinds } from '../daemon/flow-options.ts';
+import { examineOperators } from '../daemon/operators.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { loadFunctions, type LoadedFunction } from '../flow/loader.ts';
 import type { CommandContext } from './command.ts';
@@ -32,7 +33,8 @@ export async function loadProjectFiles(
   const functions = hasFolder ? await loadFunctions(context.functions).catch(note) : [];
   const functionNames = functions === undefined ? undefined : new Set(functions.map(({ definition }) => definition.name));
   const kinds = await loadKinds(await folderOrNone(context.connectors)).catch(note);
-  const configuration = await loadConfiguration({ dir: context.conf, env: context.env, functionNames }).catch(note);
+  const examine = (loaded: Configuration) => examineOperators(loaded, { functionNames });
+  const configuration = await loadConfiguration({ dir: context.conf, env: context.env, functionNames, examine }).catch(note);
   if (configuration === undefined || functions === undefined || kinds === undefined) {
     if (problems.length === 1 && problems[0] !== undefined) throw problems[0];
     throw new CodedError('CONFIG_INVALID', problems.map((problem) => problem.message).join('\n'));

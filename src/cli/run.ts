@@ -1,6 +1,8 @@
+import { ConfigurationError } from '../config/problem.ts';
 import type { Connector } from '../connector/contract.ts';
 import { assemble } from '../daemon/assemble.ts';
 import { runDaemon } from '../daemon/daemon.ts';
+import { examineOperators } from '../daemon/operators.ts';
 import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
 import type { DaemonFlow } from '../daemon/daemon-flow.ts';
 import { metricsOptionsOf } from '../daemon/flow-options.ts';
@@ -15,6 +17,7 @@ import type { Source } from '../source/contract.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
+import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } from './project.ts';
 import { formatCount, formatTable } from './table.ts';
 
@@ -59,12 +62,17 @@ async function runProject(
   const sources = openSources(context, configuration);
   const storeSources = await findStoreSources(store, sources, context.stop);
   refuseCycles(configuration, { storeDatabase: store.database, storeSources });
+  const known = await readKnownFields(configuration, context.stop);
+  const functionNames = new Set(functions.map(({ definition }) => definition.name));
+  const problems = examineOperators(configuration, { known, functionNames });
+  if (problems.length > 0) throw new ConfigurationError(problems);
   const { flows, connectors } = assemble({
     configuration,
     functions: functions.map(({ definition }) => definition),
     kinds,
     storeDatabase: store.database,
     storeSources,
+    known,
   });
   if (flows.length === 0) {
     throw new CodedError(

@@ -32,6 +32,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Functions that have code; undefined: not known yet, and not checked. */
   readonly functionNames?: ReadonlySet<string> | undefined;
+  /** Checks more of a configuration; what it finds is reported with everything else. */
+  readonly examine?: ((configuration: Configuration) => readonly Problem[]) | undefined;
 }
 
 /** A configuration in the making. */
@@ -70,15 +72,17 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   }
   for (const document of programDocuments(options.documents ?? [])) addDocument(draft, document);
   const configuration: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
-  const problems = [
+  const problems = withoutRepeats([
     ...draft.problems,
     ...checkReferences(configuration, {
       functionNames: options.functionNames,
       doubtful: draft.doubtful,
       hasDoubtfulStore: draft.hasDoubtfulGlobal,
     }),
-  ];
-  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)));
+  ]);
+  const places = new Set(problems.map(placeKey));
+  problems.push(...(options.examine?.(configuration) ?? []).filter((problem) => !places.has(placeKey(problem))));
+  if (problems.length > 0) throw new ConfigurationError(inOrder(problems));
   const { global, sources, flows, funcs, conns, origins } = configuration;
   return { global, sources, flows, funcs, conns, origins };
 }
@@ -250,11 +254,15 @@ function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();
   return problems.filter((problem) => {
-    const key = JSON.stringify([problem.file, problem.line, problem.path, problem.code]);
+    const key = placeKey(problem);
     const isRepeat = seen.has(key) && problem.code === 'CONFIG_INVALID' && !problem.message.startsWith('the environment variable');
     seen.add(key);
     return !isRepeat;
   });
+}
+
+function placeKey({ file, line, path, code }: Problem): string {
+  return JSON.stringify([file, line, path, code]);
 }
 
 function inOrder(problems: readonly Problem[]): Problem[] {

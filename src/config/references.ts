@@ -38,7 +38,10 @@ export function checkReferences(configuration: Configuration, options: Reference
     checkFlowFunctions(check, flow);
     checkFlowSource(check, flow);
   }
-  for (const func of configuration.funcs.values()) checkFunc(check, func);
+  for (const func of configuration.funcs.values()) {
+    checkFunc(check, func);
+    checkOperator(check, func);
+  }
   checkStoreConnectors(check);
   checkTables(check);
   return problems;
@@ -110,6 +113,7 @@ function checkFunc(check: Check, func: FuncSpec): void {
     );
     check.add(document, { path: 'option.cname', message: `no connector "${cname}"`, remedy });
   }
+  if (func.operator !== undefined) return;
   if (functionNames === undefined || functionNames.has(func.fname) || check.doubtful.has(func.fname)) return;
   const file = `functions/${func.fname}.ts`;
   if (func.fmode === 'Save' || func.fmode === 'Load') {
@@ -119,6 +123,44 @@ function checkFunc(check: Check, func: FuncSpec): void {
   } else if (isUsed(configuration, func.fname)) {
     const remedy = didYouMean(func.fname, functionNames, `write ${file}`);
     check.add(document, { path: 'fname', message: `no code for "${func.fname}"`, remedy });
+  }
+}
+
+/** What an operator needs around it: its mode, its connector, whole changes. Its expressions are checked where flows are built. */
+function checkOperator(check: Check, func: FuncSpec): void {
+  const { operator } = func;
+  if (operator === undefined) return;
+  const document: DocumentName = { kistype: 'func', name: func.fname };
+  if (check.functionNames?.has(func.fname) === true) {
+    const message = `"${func.fname}" is an operator, and there is code of that name too`;
+    check.add(document, { path: 'operator', message, remedy: 'rename one of the two' });
+  }
+  const fmode = operator.kind === 'aggregate' ? 'Save' : operator.kind === 'lookup' ? 'Load' : undefined;
+  if (fmode === undefined) return;
+  if (func.fmode !== fmode) {
+    check.add(document, {
+      path: 'fmode',
+      message: `is ${func.fmode}, and ${operator.kind} is a ${fmode} function`,
+      remedy: `write ${fmode}`,
+    });
+  }
+  const conn = check.configuration.conns.get(func.option.cname ?? '');
+  if (func.option.cname === undefined) {
+    check.add(document, {
+      path: 'option.cname',
+      message: 'missing',
+      remedy: `name the connector of the table that ${operator.kind} needs`,
+    });
+  }
+  if (operator.kind !== 'aggregate') return;
+  if (conn !== undefined && (conn.type !== 'mysql' || conn.addrs !== 'store')) {
+    const message = 'an aggregate is kept in the local store';
+    check.add(document, { path: 'option.cname', message, remedy: 'name a connector with type: mysql and addrs: store' });
+  }
+  for (const flow of check.configuration.flows.values()) {
+    if (flow.source?.rows !== 'after' || !flow.flows.some(({ fname }) => fname === func.fname)) continue;
+    const message = `${func.fname} is an aggregate, which needs deletes and the rows before an update`;
+    check.add({ kistype: 'flow', name: flow.flow_name }, { path: 'source.rows', message, remedy: 'write rows: change' });
   }
 }
 

@@ -3,6 +3,7 @@
  * leaves empty (`cname: ""`) are absent.
  */
 import { z } from 'zod';
+import { operatorNames, withSpecs, type OperatorName, type OperatorSpec } from './operator-spec.ts';
 import { flag, list, mapping, mysqlUrl, names, oneOf, optionalText, params, text, textOr, wholeNumber } from './values.ts';
 
 /** What a document can be. */
@@ -83,6 +84,8 @@ export interface FuncSpec {
     readonly timeout: number;
     readonly default_params: Readonly<Record<string, string>>;
   };
+  /** What it does when it is an operator and has no code. */
+  readonly operator?: OperatorSpec | undefined;
 }
 
 /** Named access to a storage. */
@@ -161,12 +164,43 @@ const funcOption = mapping({
   default_params: params,
 });
 
-const funcSpec: z.ZodType<FuncSpec> = mapping({
+const funcKeys = {
   kistype: z.literal('func'),
   fname: text('name the function'),
   fmode: oneOf(['Verify', 'Load', 'Calculate', 'Save', 'Expand']),
   source: funcSource.optional().transform((source) => source ?? { must: [] }),
   option: funcOption.optional().transform((option) => option ?? funcOption.parse({})),
+};
+
+/** A function with code. An operator that there is none of is found here. */
+const codeFuncSpec = mapping({
+  ...funcKeys,
+  operator: oneOf(operatorNames).optional(),
+  with: z.unknown().optional(),
+}).transform((func, context): FuncSpec => {
+  const { operator: _, with: given, ...spec } = func;
+  if (given !== undefined) {
+    const message = `belongs to an operator; write operator: ${operatorNames.join(', ')}`;
+    context.addIssue({ code: 'custom', path: ['with'], message });
+  }
+  return spec;
+});
+
+function operatorFuncSpec(name: OperatorName): z.ZodType<FuncSpec> {
+  return mapping({ ...funcKeys, operator: z.literal(name), with: withSpecs[name] }).transform(
+    ({ with: operator, ...spec }): FuncSpec => ({ ...spec, operator }),
+  );
+}
+
+const operatorFuncSpecs = new Map<unknown, z.ZodType<FuncSpec>>(operatorNames.map((name) => [name, operatorFuncSpec(name)]));
+
+/** Which keys a function has depends on its operator; that is looked at first, so that all mistakes are found at once. */
+const funcSpec: z.ZodType<FuncSpec> = z.unknown().transform((value, context) => {
+  const operator: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'operator') : undefined;
+  const result = (operatorFuncSpecs.get(operator) ?? codeFuncSpec).safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) context.issues.push({ ...issue, input: undefined });
+  return z.NEVER;
 });
 
 const connSpec: z.ZodType<ConnSpec> = mapping({

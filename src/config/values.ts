@@ -83,6 +83,15 @@ export const params = z
   .optional()
   .transform((entries) => entries ?? {});
 
+/** Names and texts of which there is at least one, none empty. */
+export function textMap(remedy: string) {
+  return z
+    .record(z.string(), text(remedy), {
+      error: (issue) => `is ${issue.input === undefined ? 'missing' : kindOf(issue.input)}; ${remedy}`,
+    })
+    .refine((entries) => Object.keys(entries).length > 0, { error: `is empty; ${remedy}` });
+}
+
 /** Names: a list of texts. */
 export const names = list(plainText);
 

@@ -12,6 +12,7 @@ import { parseStart } from '../row/position.ts';
 import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
+import type { KnownFields } from './operators.ts';
 
 export interface AssembleOptions {
   readonly configuration: Configuration;
@@ -21,6 +22,8 @@ export interface AssembleOptions {
   readonly storeDatabase: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
+  /** Fields of real tables, for operators. */
+  readonly known?: KnownFields;
 }
 
 /** What the daemon runs, made from configuration and functions; connectors are made and not yet open. */
@@ -56,7 +59,7 @@ function assembleFlow(
     );
   }
   return {
-    flow: buildFlow(flowOptionsOf(options.configuration, spec), options.registry),
+    flow: buildFlow(flowOptionsOf(options.configuration, spec, options.known), options.registry),
     sourceName: source.name,
     shape: source.rows,
     start,

@@ -7,6 +7,7 @@ import { builtInKinds, type ConnectorKinds, type MakeConnector } from '../connec
 import type { FlowOptions } from '../flow/build.ts';
 import { loadConnectorKinds } from '../flow/connector-loader.ts';
 import type { MetricsOptions } from './metrics.ts';
+import { nothingKnown, operatorOptionsOf, type KnownFields } from './operators.ts';
 
 /** Every kind of connector that there is. */
 export const connectorKinds: ConnectorKinds = new Map<string, MakeConnector>([
@@ -31,8 +32,8 @@ export function metricsOptionsOf({ global }: Configuration): MetricsOptions {
   return { isEnabled: global.prometheus_enable, isServed: global.prometheus_listen, serve: global.prometheus_serve };
 }
 
-/** A configured flow as plain options: its functions' defaults and its own parameters in their places. */
-export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): FlowOptions {
+/** A configured flow as plain options: its functions' defaults and its own parameters in their places. `known`: of real tables. */
+export function flowOptionsOf(configuration: Configuration, spec: FlowSpec, known: KnownFields = nothingKnown): FlowOptions {
   const steps: FlowOptions['steps'] = spec.flows.map(({ fname, params }) => {
     const func = configuration.funcs.get(fname);
     return {
@@ -41,13 +42,21 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): Flo
       mode: func?.fmode,
       must: func?.source.must,
       connector: func?.option.cname,
+      operator: func === undefined ? undefined : operatorOptionsOf(configuration, func),
+      columns: known.ofConnector.get(func?.option.cname ?? ''),
       defaultParams: func?.option.default_params,
       retryTimes: func?.option.retry_times,
       retryDelayMs: func?.option.return_duration,
       timeoutMs: func?.option.timeout,
     };
   });
-  return { name: spec.flow_name, id: spec.flow_id, isEnabled: spec.status === 1, steps };
+  return {
+    name: spec.flow_name,
+    id: spec.flow_id,
+    isEnabled: spec.status === 1,
+    steps,
+    fields: known.ofFlow.get(spec.flow_name),
+  };
 }
 
 /** The connectors that these flows' functions name, each once. */

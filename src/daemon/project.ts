@@ -17,6 +17,7 @@ import { CodedError } from '../lib/error.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { connectorKinds, connectorsOf, flowOptionsOf, loadKinds, metricsOptionsOf } from './flow-options.ts';
 import { openMetrics } from './metrics.ts';
+import { examineOperators, nothingKnown } from './operators.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
@@ -70,11 +71,13 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
     const definitions = typeof one === 'string' ? (await loadFunctions(one)).map((loaded) => loaded.definition) : [one];
     for (const definition of definitions) registry.registerFunction(definition);
   }
+  const functionNames = new Set(registry.functionNames);
   const configuration = await loadConfiguration({
     dir: options.conf,
     documents: options.documents,
     env,
-    functionNames: new Set(registry.functionNames),
+    functionNames,
+    examine: (loaded) => examineOperators(loaded, { functionNames, known: nothingKnown }),
   });
   await registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);

@@ -1,6 +1,8 @@
 import { CodedError } from '../lib/error.ts';
-import type { Flow, FlowStep, FunctionMode, FunctionParams } from './contract.ts';
+import type { Flow, FlowStep, FunctionDefinition, FunctionMode, FunctionParams } from './contract.ts';
 import { InitConnector } from './init-connector.ts';
+import { unknownFields, type Fields } from './operator/field.ts';
+import { makeOperator, type OperatorOptions } from './operator/make-operator.ts';
 import type { Registry } from './registry.ts';
 
 /** How long a function may run when nothing else is said. */
@@ -16,6 +18,10 @@ export interface StepOptions {
   /** The function's own parameters; the flow's `params` overlay them. */
   readonly defaultParams?: FunctionParams | undefined;
   readonly params?: FunctionParams | undefined;
+  /** What it does, when it is an operator and has no code. */
+  readonly operator?: OperatorOptions | undefined;
+  /** The columns of its connector's table, for an operator, where they are known. */
+  readonly columns?: Fields | undefined;
   /** Fields that every input row must have. */
   readonly must?: readonly string[] | undefined;
   /** Further tries when the function throws; 0 unless said otherwise. */
@@ -34,6 +40,8 @@ export interface FlowOptions {
   /** True unless said otherwise; a disabled flow runs nothing. */
   readonly isEnabled?: boolean | undefined;
   readonly steps: readonly StepOptions[];
+  /** The fields of the flow's rows, for operators, where they are known. */
+  readonly fields?: Fields | undefined;
 }
 
 /**
@@ -41,7 +49,8 @@ export interface FlowOptions {
  * CONFIG_INVALID. The flow is not registered.
  */
 export function buildFlow(options: FlowOptions, registry: Registry): Flow {
-  const problems = options.steps.flatMap((step) => findProblems(step, registry));
+  const operators = buildOperators(options, registry);
+  const problems = [...options.steps.flatMap((step) => findProblems(step, registry)), ...operators.problems];
   if (problems.length > 0) {
     throw new CodedError('CONFIG_INVALID', `Flow ${options.name}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`, {
       details: { flow: options.name, problems: problems.length },
@@ -51,8 +60,28 @@ export function buildFlow(options: FlowOptions, registry: Registry): Flow {
     name: options.name,
     ...(options.id === undefined ? {} : { id: options.id }),
     isEnabled: options.isEnabled ?? true,
-    steps: options.steps.map((step) => buildStep(step, registry)),
+    steps: options.steps.map((step, index) => buildStep(step, registry, operators.definitions[index])),
   };
+}
+
+/** The operators among the steps, each for the rows that the one before it gives. */
+function buildOperators(
+  options: FlowOptions,
+  registry: Registry,
+): { readonly definitions: readonly (FunctionDefinition | undefined)[]; readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  let fields = options.fields ?? unknownFields;
+  const definitions = options.steps.map((step): FunctionDefinition | undefined => {
+    if (step.operator === undefined) {
+      if (registry.getFunction(step.fname) !== undefined || step.mode === 'Load') fields = unknownFields;
+      return undefined;
+    }
+    const made = makeOperator(step.operator, fields, step.columns ?? unknownFields);
+    problems.push(...made.problems.map(({ path, message, remedy }) => `function ${step.fname}, ${path}: ${message}; ${remedy}`));
+    fields = made.fields;
+    return made.run === undefined ? undefined : { name: step.fname, run: made.run };
+  });
+  return { definitions, problems };
 }
 
 function findProblems(step: StepOptions, registry: Registry): readonly string[] {
@@ -65,7 +94,7 @@ function findProblems(step: StepOptions, registry: Registry): readonly string[] 
   }
   const definition = registry.getFunction(fname);
   const canSave = connector !== undefined && !(registry.getConnector(connector) instanceof InitConnector);
-  const runsWithoutCode = (mode === 'Save' || mode === 'Load') && canSave;
+  const runsWithoutCode = step.operator !== undefined || ((mode === 'Save' || mode === 'Load') && canSave);
   if (definition === undefined && !runsWithoutCode) {
     const hint = mode === 'Save' || mode === 'Load' ? ', or give it a connector that saves and loads by itself' : '';
     problems.push(
@@ -114,12 +143,12 @@ function known(names: readonly string[]): string {
   return names.length === 0 ? 'None is known.' : `Known: ${names.toSorted().join(', ')}.`;
 }
 
-function buildStep(step: StepOptions, registry: Registry): FlowStep {
+function buildStep(step: StepOptions, registry: Registry, operator: FunctionDefinition | undefined): FlowStep {
   const { fname, connector, mode = 'Calculate' } = step;
   return {
     fname,
     mode,
-    definition: registry.getFunction(fname),
+    definition: operator ?? registry.getFunction(fname),
     connector: connector === undefined ? undefined : registry.getConnector(connector),
     connectorOptions: connector === undefined ? undefined : registry.getConnectorOptions(connector),
     connectorCall: connector === undefined ? undefined : registry.getConnectorCall(connector, fname, mode),

@@ -1,3 +1,5 @@
+import type { Row } from '../row/change.ts';
+
 /** A row for a message: its JSON text, cut to 200 characters; values that JSON lacks are written as text. */
 export function showRow(row: unknown): string {
   const text = typeof row === 'string' ? row : toJson(row);
@@ -19,4 +21,9 @@ export function keyText(value: unknown): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
   if (value instanceof Date) return value.toISOString();
   return typeof value === 'object' ? toJson(value) : String(value);
+}
+
+/** The values of these fields as one text, the same for rows that a database takes for equal in them. */
+export function rowKeyText(row: Row, names: readonly string[]): string {
+  return names.map((name) => `${name}\u0001${keyText(row[name])}`).join('\u0001');
 }

@@ -5,7 +5,7 @@ import type { ConnectorSession } from '../connector/contract.ts';
 import type { FlowStep } from './contract.ts';
 import type { RunState } from './context.ts';
 import { imageOf, prepareRows } from './input-rows.ts';
-import { keyText } from './row-text.ts';
+import { rowKeyText } from './row-text.ts';
 import { isStepRetry, stoppedError } from './step-error.ts';
 
 /**
@@ -83,10 +83,6 @@ function pickKey(image: unknown, columns: readonly string[]): Row {
   const fields = new Map(typeof image === 'object' && image !== null ? Object.entries(image) : []);
   const names = columns.length > 0 ? columns : [...fields.keys()];
   return Object.fromEntries(names.map((name) => [name, fields.get(name)]));
-}
-
-function rowKeyText(row: Row, names: readonly string[]): string {
-  return names.map((name) => `${name}\u0001${keyText(row[name])}`).join('\u0001');
 }
 
 function merge(row: unknown, loaded: Row): unknown {

@@ -142,6 +142,14 @@ export const errorCodes = {
     meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
     remedy: 'The message names the row and the fields.',
   },
+  EXPRESSION_FAILED: {
+    meaning: 'An operator’s expression cannot be computed for a row: a division by zero, a value that is no number.',
+    remedy: 'The message names the flow, the function, the row and the value. Mend the expression or the row.',
+  },
+  AGGREGATE_MISMATCH: {
+    meaning: 'The computed table of an aggregate does not fit it, or holds the figures of another definition.',
+    remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',
+  },
   CONNECTOR_FAILED: {
     meaning: 'A connector other than the store could not save or load.',
     remedy: 'The message carries the connector’s own error.',

@@ -65,6 +65,32 @@ CREATE TABLE IF NOT EXISTS kis_flow (
   PRIMARY KEY (flow)
 ) ${options} COMMENT = 'kisflow: wanted and actual state of each flow'`;
 
+/** One row a function with the operator aggregate: what it was when its figures began. Deleting it deletes what it kept. */
+const aggregateTable = `
+CREATE TABLE IF NOT EXISTS kis_aggregate (
+  id         INT UNSIGNED NOT NULL AUTO_INCREMENT,
+  flow       VARCHAR(190) NOT NULL COMMENT 'flow_name',
+  fname      VARCHAR(190) NOT NULL,
+  definition LONGTEXT     NOT NULL COMMENT 'key and fields; another definition needs a new start of the flow',
+  plan       VARCHAR(16)  NOT NULL COMMENT 'increments: kept in the computed table alone | counts: kis_aggregate_value has what it lacks',
+  PRIMARY KEY (id),
+  UNIQUE KEY flow_fname (flow, fname)
+) ${options} COMMENT = 'kisflow: aggregates that have figures'`;
+
+/** What aggregates need to know beside their computed tables. Written in the batch's transaction (L1). */
+const aggregateValueTable = `
+CREATE TABLE IF NOT EXISTS kis_aggregate_value (
+  aggregate INT UNSIGNED      NOT NULL COMMENT 'kis_aggregate.id',
+  slot      SMALLINT UNSIGNED NOT NULL COMMENT '0: rows of the group; 1, 3, …: count and sum of an argument; 2, 4, …: its values',
+  group_key VARBINARY(200)    NOT NULL COMMENT 'key of the group, or the SHA-256 of a long one',
+  value     VARBINARY(700)    NOT NULL COMMENT 'a value in bytes that sort as it does; empty in slots without values',
+  count     BIGINT            NOT NULL COMMENT 'rows that have it',
+  total     DECIMAL(65, 30)   NULL     COMMENT 'their sum; NULL in slots without sums',
+  PRIMARY KEY (aggregate, slot, group_key, value),
+  CONSTRAINT kis_aggregate_value_of FOREIGN KEY (aggregate) REFERENCES kis_aggregate (id) ON DELETE CASCADE
+) ${options} COMMENT = 'kisflow: counts, sums and values of aggregates, by group'`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
+  { name: 'kisflow:0003-aggregates', statements: [aggregateTable, aggregateValueTable] },
 ];

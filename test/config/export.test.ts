@@ -246,7 +246,7 @@ describe('kisflow export', () => {
 
 function contextOf({ conf, to }: { readonly conf: string; readonly to: string }): CommandContext {
   const never = new AbortController().signal;
-  const folders = { conf, functions: 'functions', migrations: 'migrations' };
+  const folders = { conf, connectors: 'connectors', functions: 'functions', migrations: 'migrations' };
   const output = { json: false, print: () => {}, progress: () => {}, logger: silentLogger };
   return { ...folders, ...output, env: {}, options: { to }, positionals: ['f'], stop: never, abort: never };
 }

@@ -23,7 +23,10 @@ export function findCopyingFlows(configuration: Configuration, functionNames: Re
   return [...configuration.flows.values()]
     .filter((flow) => flow.status === 1 && flow.source !== undefined)
     .map((flow) => {
-      const end = flow.flows.findIndex(({ fname }) => functionNames.has(fname) || configuration.funcs.get(fname)?.fmode !== 'Save');
+      const end = flow.flows.findIndex(({ fname }) => {
+        const func = configuration.funcs.get(fname);
+        return functionNames.has(fname) || func?.fmode !== 'Save' || func.operator !== undefined;
+      });
       const steps = end === -1 ? flow.flows.length : end;
       const writes = graph.get(flow.flow_name)?.writes.filter(({ step }) => step < steps) ?? [];
       return { flow, tables: [...new Set(writes.map(({ table }) => table))] };

@@ -5,6 +5,7 @@ import { ConfigurationError, type Problem } from '../../config/problem.ts';
 import type { Connector } from '../../connector/contract.ts';
 import type { ConnectorKinds } from '../../connector/registry.ts';
 import { loadKinds } from '../../daemon/flow-options.ts';
+import { examineOperators } from '../../daemon/operators.ts';
 import { CodedError } from '../../lib/error.ts';
 import { loadFunctions } from '../../flow/loader.ts';
 import type { CommandContext } from '../command.ts';
@@ -75,7 +76,8 @@ async function examineConfiguration(
   findings: Finding[],
 ): Promise<Configuration | undefined> {
   try {
-    return await loadConfiguration({ dir: context.conf, env: context.env, functionNames });
+    const examine = (configuration: Configuration) => examineOperators(configuration, { functionNames });
+    return await loadConfiguration({ dir: context.conf, env: context.env, functionNames, examine });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     findings.push(...error.problems.map(findingOfProblem));
@@ -83,7 +85,7 @@ async function examineConfiguration(
   }
 }
 
-function findingOfProblem(problem: Problem): Finding {
+export function findingOfProblem(problem: Problem): Finding {
   const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}`;
   const path = problem.path === '' ? '' : `${problem.path}: `;
   return {

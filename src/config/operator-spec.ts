@@ -1,0 +1,84 @@
+/** What an operator is told, under `with`. Keys stand here as they do in the YAML. */
+import { z } from 'zod';
+import { list, mapping, names, oneOf, text, textMap } from './values.ts';
+
+/** A function that is an operator instead of code. */
+export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeName>> } & (
+  | { readonly kind: 'filter'; readonly where: string }
+  | { readonly kind: 'map'; readonly set: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'project';
+      readonly keep: readonly string[] | undefined;
+      readonly drop: readonly string[];
+      readonly rename: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'dedupe'; readonly key: readonly string[]; readonly keep: 'first' | 'last' }
+  | {
+      readonly kind: 'lookup';
+      readonly match: Readonly<Record<string, string>>;
+      readonly take: Readonly<Record<string, string>>;
+      readonly missing: 'null' | 'drop' | 'fail';
+    }
+  | {
+      readonly kind: 'aggregate';
+      readonly key: Readonly<Record<string, string>>;
+      readonly fields: Readonly<Record<string, string>>;
+    }
+);
+
+export const operatorNames = ['filter', 'map', 'project', 'aggregate', 'lookup', 'dedupe'] as const;
+export type OperatorName = (typeof operatorNames)[number];
+
+const fieldTypeNames = ['int', 'decimal', 'double', 'text', 'bool'] as const;
+type FieldTypeName = (typeof fieldTypeNames)[number];
+
+const types = z
+  .record(z.string(), oneOf(fieldTypeNames), { error: 'is no mapping; write fields and their types: {amount: decimal}' })
+  .optional()
+  .transform((entries) => entries ?? {});
+
+const someNames = list(text('name a field')).refine((items) => items.length > 0, { error: 'missing; name at least one field' });
+
+/** Names, or a mapping of names to names: `[a, b]` is `{a: a, b: b}`. */
+const namesOrMap = (remedy: string) =>
+  z
+    .union([z.array(z.string()).transform((items) => Object.fromEntries(items.map((item) => [item, item]))), textMap(remedy)], {
+      error: `is neither a list nor a mapping; ${remedy}`,
+    })
+    .refine((entries) => Object.keys(entries).length > 0, { error: `missing; ${remedy}` });
+
+/** The spec of each operator's `with`. */
+export const withSpecs = {
+  filter: mapping({ types, where: text('write a condition such as status == "paid" && amount > 100') }).transform(
+    (spec): OperatorSpec => ({
+      kind: 'filter',
+      ...spec,
+    }),
+  ),
+  map: mapping({ types, set: textMap('write new fields and their expressions: {total: amount * quantity}') }).transform(
+    (spec): OperatorSpec => ({ kind: 'map', ...spec }),
+  ),
+  project: mapping({ types, keep: names.optional(), drop: names, rename: textMap('write {old: new}').optional() }).transform(
+    ({ rename, keep, ...spec }): OperatorSpec => ({
+      kind: 'project',
+      ...spec,
+      keep: keep?.length === 0 ? undefined : keep,
+      rename: rename ?? {},
+    }),
+  ),
+  dedupe: mapping({ types, key: someNames, keep: oneOf(['last', 'first'], 'last') }).transform((spec): OperatorSpec => ({
+    kind: 'dedupe',
+    ...spec,
+  })),
+  lookup: mapping({
+    types,
+    match: namesOrMap('write {column of the other table: field of the row}'),
+    take: namesOrMap('write {new field: column of the other table}'),
+    missing: oneOf(['null', 'drop', 'fail'], 'null'),
+  }).transform((spec): OperatorSpec => ({ kind: 'lookup', ...spec })),
+  aggregate: mapping({
+    types,
+    key: namesOrMap('write {column of the computed table: field of the row}'),
+    fields: textMap('write {column of the computed table: sum(field)}'),
+  }).transform((spec): OperatorSpec => ({ kind: 'aggregate', ...spec })),
+} as const satisfies Record<OperatorName, z.ZodType<OperatorSpec>>;

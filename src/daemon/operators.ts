@@ -1,0 +1,80 @@
+import { problemAt, type Configuration } from '../config/configuration.ts';
+import { didYouMean } from '../config/nearest.ts';
+import type { OperatorSpec } from '../config/operator-spec.ts';
+import type { Problem } from '../config/problem.ts';
+import type { FlowSpec, FuncSpec } from '../config/spec.ts';
+import { unknownFields, type Fields } from '../flow/operator/field.ts';
+import { makeOperator, type OperatorOptions } from '../flow/operator/make-operator.ts';
+import type { OperatorProblem } from '../flow/operator/problem.ts';
+
+/** What is known of real tables, for the checks of operators. */
+export interface KnownFields {
+  /** The fields of a flow's rows, by its name. */
+  readonly ofFlow: ReadonlyMap<string, Fields>;
+  /** The columns of a connector's table, by its name. */
+  readonly ofConnector: ReadonlyMap<string, Fields>;
+}
+
+export const nothingKnown: KnownFields = { ofFlow: new Map(), ofConnector: new Map() };
+
+/** An operator as plain options: an aggregate's table is its connector's. */
+export function operatorOptionsOf(configuration: Configuration, func: FuncSpec): OperatorOptions | undefined {
+  const { operator } = func;
+  if (operator?.kind !== 'aggregate') return operator satisfies Exclude<OperatorSpec, { kind: 'aggregate' }> | undefined;
+  return { ...operator, table: configuration.conns.get(func.option.cname ?? '')?.key ?? '' };
+}
+
+/**
+ * Everything that is wrong with the operators' expressions and names, in each flow that has them, and in functions that no flow
+ * has. A mistake that shows in several flows is one problem. Without `known` nobody has looked at the real tables yet, and types
+ * that only they can tell are not asked for.
+ */
+export function examineOperators(
+  configuration: Configuration,
+  options: { readonly known?: KnownFields | undefined; readonly functionNames?: ReadonlySet<string> | undefined } = {},
+): readonly Problem[] {
+  const { known, functionNames } = options;
+  const problems = new Map<string, Problem>();
+  const note = (func: FuncSpec, problem: OperatorProblem): void => {
+    if (problem.needsTypes === true && known === undefined) return;
+    const remedy =
+      problem.unknown === undefined ? problem.remedy : didYouMean(problem.unknown.name, problem.unknown.known, problem.remedy);
+    const found = problemAt(configuration, { kistype: 'func', name: func.fname }, { ...problem, remedy });
+    problems.set(JSON.stringify([func.fname, found.path, found.message]), found);
+  };
+  const used = new Set<string>();
+  for (const flow of configuration.flows.values()) {
+    for (const { fname } of flow.flows) used.add(fname);
+    examineFlow({ configuration, flow, known: known ?? nothingKnown, functionNames, note });
+  }
+  for (const func of configuration.funcs.values()) {
+    const operator = used.has(func.fname) ? undefined : operatorOptionsOf(configuration, func);
+    if (operator !== undefined)
+      for (const problem of makeOperator(operator, unknownFields, unknownFields).problems) note(func, problem);
+  }
+  return [...problems.values()];
+}
+
+function examineFlow(options: {
+  readonly configuration: Configuration;
+  readonly flow: FlowSpec;
+  readonly known: KnownFields;
+  readonly functionNames: ReadonlySet<string> | undefined;
+  readonly note: (func: FuncSpec, problem: OperatorProblem) => void;
+}): void {
+  const { configuration, flow, known, functionNames, note } = options;
+  let fields = known.ofFlow.get(flow.flow_name) ?? unknownFields;
+  for (const { fname } of flow.flows) {
+    const func = configuration.funcs.get(fname);
+    const operator = func === undefined ? undefined : operatorOptionsOf(configuration, func);
+    if (func === undefined || operator === undefined) {
+      // a Save passes its rows on as they are; code may make anything of them
+      const isSave = func?.fmode === 'Save' && functionNames?.has(fname) === false;
+      if (!isSave) fields = unknownFields;
+      continue;
+    }
+    const made = makeOperator(operator, fields, known.ofConnector.get(func.option.cname ?? '') ?? unknownFields);
+    for (const problem of made.problems) note(func, problem);
+    fields = made.fields;
+  }
+}

@@ -1,0 +1,78 @@
+import { isChange, makeChange, type Row } from '../../row/change.ts';
+import type { FlowContext } from '../contract.ts';
+import { compileExpression, type Expression } from './expression.ts';
+import type { Field, FieldType, Fields } from './field.ts';
+import { asRow, forRow, type MadeOperator } from './operator.ts';
+import type { OperatorProblem } from './problem.ts';
+
+export interface MapOptions {
+  readonly kind: 'map';
+  /** New field to expression. */
+  readonly set: Readonly<Record<string, string>>;
+}
+
+/** Rows with more fields, or other values in them. Every expression sees the row as it came; a change is mapped before and after. */
+export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
+  const problems: OperatorProblem[] = [];
+  const set: [string, Expression][] = [];
+  for (const [name, text] of Object.entries(options.set)) {
+    const compiled = compileExpression(text, fields);
+    problems.push(...compiled.problems.map((problem) => ({ ...problem, path: `with.set.${name}` })));
+    if (compiled.expression !== undefined) set.push([name, compiled.expression]);
+  }
+  const mapRow = (flow: FlowContext, image: Row, row: unknown): Row =>
+    forRow(flow, row, () => {
+      const mapped: Row = { ...image };
+      for (const [name, { run }] of set) mapped[name] = valueOf(run(image));
+      return mapped;
+    });
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages(flow, rows, mapRow);
+  const broken = Object.keys(options.set).map((name): [string, Field] => [name, { type: 'any', isNullable: true }]);
+  const added = withFields({ ...fields, known: new Map([...fields.known, ...broken]) }, set);
+  return { run: problems.length > 0 ? undefined : run, fields: added, problems };
+}
+
+/** Commits every row with its images replaced. */
+export function onImages(
+  flow: FlowContext,
+  rows: readonly unknown[],
+  replace: (flow: FlowContext, image: Row, row: unknown) => Row,
+  replaceKey: (key: readonly string[]) => readonly string[] = (key) => key,
+): void {
+  for (const row of rows) {
+    if (isChange(row)) {
+      const before = row.before === null ? null : replace(flow, row.before, row);
+      const after = row.after === null ? null : replace(flow, row.after, row);
+      flow.commitRow(makeChange({ ...row, before, after, key: replaceKey(row.key) }));
+    } else flow.commitRow(replace(flow, asRow(flow, row), row));
+  }
+}
+
+function withFields(fields: Fields, set: readonly (readonly [string, Expression])[]): Fields {
+  const added = set.map(([name, { type, isNullable, scale }]): [string, Field] => [
+    name,
+    { type: fieldType(type), isNullable, scale },
+  ]);
+  return { ...fields, known: new Map([...fields.known, ...added]) };
+}
+
+function fieldType(type: Expression['type']): FieldType {
+  return type === 'null' ? 'any' : type;
+}
+
+/** An expression gives what a row may hold; undefined stands for a field that the row does not have. */
+function valueOf(value: unknown): Row[string] {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+    case 'object':
+    case 'undefined':
+      return value;
+    case 'function':
+    case 'symbol':
+    default:
+      return null;
+  }
+}
