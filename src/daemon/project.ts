@@ -11,7 +11,7 @@ import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
-import { examineOperators, nothingKnown } from './operators.ts';
+import { examineOperators } from './operators.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
@@ -50,7 +50,8 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
   const registry = new Registry();
   for (const definition of definitions) registry.registerFunction(definition);
   const functionNames = new Set(registry.functionNames);
-  const examine = (configuration: Configuration) => examineOperators(configuration, { functionNames, known: nothingKnown });
+  const examine = (configuration: Configuration) =>
+    examineOperators(configuration, { functionNames, runs: ({ status }) => status === 1 });
   const configuration = await loadConfiguration({ dir: options.conf, env, functionNames, examine });
   registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);
