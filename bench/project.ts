@@ -30,7 +30,7 @@ export async function createProject(options: ProjectOptions): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'kisflow-bench-'));
   const files: Readonly<Record<string, string>> = {
     'conf/bench.yml': configuration(options),
-    'migrations/001-tables.sql': `${createOrders('orders')};\n${createTotals};\n${createFigures};\n`,
+    'migrations/001-tables.sql': `${createOrders('orders')};\n${createTotals};\n`,
     'functions/AddTotals.ts': addTotals,
   };
   for (const [path, content] of Object.entries(files)) {
@@ -74,16 +74,13 @@ const functions: Readonly<Record<FlowKind, { readonly fname: string; readonly ta
   totals: { fname: 'AddTotals', table: 'customer_total', operator: '' },
   figures: {
     fname: 'CustomerFigures',
-    table: 'customer_figures',
+    table: 'customer_total',
     operator: 'operator: aggregate\nwith: {key: [customer_id], fields: {orders: count(), amount: sum(amount)}}\n',
   },
 };
 
-const createFigures =
-  'CREATE TABLE customer_figures (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, amount DECIMAL(20,2) NOT NULL)';
-
 const createTotals =
-  'CREATE TABLE customer_total (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, cents BIGINT NOT NULL)';
+  'CREATE TABLE customer_total (customer_id INT NOT NULL PRIMARY KEY, orders BIGINT NOT NULL, amount DECIMAL(20,2) NOT NULL)';
 
 const addTotals = `import { defineFunction } from 'kisflow';
 
@@ -104,10 +101,10 @@ export default defineFunction({
       add(before, -1);
       add(after, 1);
     }
-    const values = [...totals].map(([id, total]) => \`(\${id},\${total.orders},\${total.cents})\`);
+    const values = [...totals].map(([id, total]) => \`(\${id},\${total.orders},\${(total.cents / 100).toFixed(2)})\`);
     await flow.getConnector().query(
-      \`INSERT INTO customer_total (customer_id, orders, cents) VALUES \${values.join(',')}
-       ON DUPLICATE KEY UPDATE orders = orders + VALUES(orders), cents = cents + VALUES(cents)\`,
+      \`INSERT INTO customer_total (customer_id, orders, amount) VALUES \${values.join(',')}
+       ON DUPLICATE KEY UPDATE orders = orders + VALUES(orders), amount = amount + VALUES(amount)\`,
     );
   },
 });

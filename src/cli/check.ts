@@ -11,7 +11,7 @@ import { countFindings, formatFindings } from './check/format.ts';
 import { examineProject, findingOfProblem } from './check/project.ts';
 import { examineSource } from './check/source.ts';
 import { examineStore } from './check/store.ts';
-import { readKnownFields } from './known-fields.ts';
+import { isRun, readKnownFields } from './known-fields.ts';
 
 /**
  * Examines all that can be examined before anything runs, and never stops at the first finding: a source that does not answer
@@ -73,7 +73,7 @@ async function examineServers({ context, configuration, functionNames }: ServerS
 async function examineFields({ context, configuration, functionNames }: ServerScope): Promise<readonly Finding[]> {
   try {
     const known = await readKnownFields(configuration, context.stop);
-    return examineOperators(configuration, { known, functionNames }).map(findingOfProblem);
+    return examineOperators(configuration, { known, functionNames, runs: isRun }).map(findingOfProblem);
   } catch (error) {
     if (error instanceof CodedError) return [];
     throw error;

@@ -21,7 +21,7 @@ const tablesMax = 200;
  * there, is not known. Asks nothing where there is no operator. Rejects with the servers' errors.
  */
 export async function readKnownFields(configuration: Configuration, signal: AbortSignal): Promise<KnownFields> {
-  const flows = [...configuration.flows.values()].filter((flow) => flow.status === 1 && hasOperator(configuration, flow));
+  const flows = [...configuration.flows.values()].filter((flow) => isRun(flow) && hasOperator(configuration, flow));
   const ofFlow = new Map<string, Fields>();
   for (const source of configuration.sources.values()) {
     const readers = flows.filter((flow) => flow.source?.name === source.name);
@@ -29,6 +29,11 @@ export async function readKnownFields(configuration: Configuration, signal: Abor
   }
   const conns = new Set(flows.flatMap((flow) => flow.flows.flatMap(({ fname }) => operatorConns(configuration, fname))));
   return { ofFlow, ofConnector: await readConnectors(configuration, [...conns]) };
+}
+
+/** Whether the daemon runs the flow. */
+export function isRun(flow: FlowSpec): boolean {
+  return flow.status === 1 && flow.source !== undefined;
 }
 
 function hasOperator(configuration: Configuration, flow: FlowSpec): boolean {

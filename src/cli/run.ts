@@ -17,7 +17,7 @@ import type { Source } from '../source/contract.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
-import { readKnownFields } from './known-fields.ts';
+import { isRun, readKnownFields } from './known-fields.ts';
 import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } from './project.ts';
 import { formatCount, formatTable } from './table.ts';
 
@@ -64,7 +64,7 @@ async function runProject(
   refuseCycles(configuration, { storeDatabase: store.database, storeSources });
   const known = await readKnownFields(configuration, context.stop);
   const functionNames = new Set(functions.map(({ definition }) => definition.name));
-  const problems = examineOperators(configuration, { known, functionNames });
+  const problems = examineOperators(configuration, { known, functionNames, runs: isRun });
   if (problems.length > 0) throw new ConfigurationError(problems);
   const { flows, connectors } = assemble({
     configuration,

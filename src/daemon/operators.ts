@@ -24,19 +24,22 @@ export function operatorOptionsOf(configuration: Configuration, func: FuncSpec):
   return { ...operator, table: configuration.conns.get(func.option.cname ?? '')?.key ?? '' };
 }
 
+export interface ExamineOptions {
+  readonly known?: KnownFields;
+  /** Flows that are about to run: only for these the types have to be known now, from real tables or from `with.types`. */
+  readonly runs?: (flow: FlowSpec) => boolean;
+  /** Functions that have code; undefined: not known. */
+  readonly functionNames?: ReadonlySet<string> | undefined;
+}
+
 /**
  * Everything that is wrong with the operators' expressions and names, in each flow that has them, and in functions that no flow
- * has. A mistake that shows in several flows is one problem. Without `known` nobody has looked at the real tables yet, and types
- * that only they can tell are not asked for.
+ * has. A mistake that shows in several flows is one problem.
  */
-export function examineOperators(
-  configuration: Configuration,
-  options: { readonly known?: KnownFields | undefined; readonly functionNames?: ReadonlySet<string> | undefined } = {},
-): readonly Problem[] {
-  const { known, functionNames } = options;
+export function examineOperators(configuration: Configuration, options: ExamineOptions = {}): readonly Problem[] {
+  const { runs = () => false } = options;
   const problems = new Map<string, Problem>();
   const note = (func: FuncSpec, problem: OperatorProblem): void => {
-    if (problem.needsTypes === true && known === undefined) return;
     const remedy =
       problem.unknown === undefined ? problem.remedy : didYouMean(problem.unknown.name, problem.unknown.known, problem.remedy);
     const found = problemAt(configuration, { kistype: 'func', name: func.fname }, { ...problem, remedy });
@@ -45,24 +48,23 @@ export function examineOperators(
   const used = new Set<string>();
   for (const flow of configuration.flows.values()) {
     for (const { fname } of flow.flows) used.add(fname);
-    examineFlow({ configuration, flow, known: known ?? nothingKnown, functionNames, note });
+    const noteHere: Note = (func, problem) => {
+      if (problem.needsTypes !== true || runs(flow)) note(func, problem);
+    };
+    examineFlow(configuration, flow, { ...options, note: noteHere });
   }
   for (const func of configuration.funcs.values()) {
     const operator = used.has(func.fname) ? undefined : operatorOptionsOf(configuration, func);
-    if (operator !== undefined)
-      for (const problem of makeOperator(operator, unknownFields, unknownFields).problems) note(func, problem);
+    const found = operator === undefined ? [] : makeOperator(operator, unknownFields, unknownFields).problems;
+    for (const problem of found) if (problem.needsTypes !== true) note(func, problem);
   }
   return [...problems.values()];
 }
 
-function examineFlow(options: {
-  readonly configuration: Configuration;
-  readonly flow: FlowSpec;
-  readonly known: KnownFields;
-  readonly functionNames: ReadonlySet<string> | undefined;
-  readonly note: (func: FuncSpec, problem: OperatorProblem) => void;
-}): void {
-  const { configuration, flow, known, functionNames, note } = options;
+type Note = (func: FuncSpec, problem: OperatorProblem) => void;
+
+function examineFlow(configuration: Configuration, flow: FlowSpec, options: ExamineOptions & { readonly note: Note }): void {
+  const { known = nothingKnown, functionNames, note } = options;
   let fields = known.ofFlow.get(flow.flow_name) ?? unknownFields;
   for (const { fname } of flow.flows) {
     const func = configuration.funcs.get(fname);

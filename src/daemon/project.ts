@@ -17,7 +17,7 @@ import { CodedError } from '../lib/error.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { connectorKinds, connectorsOf, flowOptionsOf, loadKinds, metricsOptionsOf } from './flow-options.ts';
 import { openMetrics } from './metrics.ts';
-import { examineOperators, nothingKnown } from './operators.ts';
+import { examineOperators } from './operators.ts';
 
 /**
  * What a project is loaded from. A run of a flow that saves into the local store is a transaction of the configured store, unless
@@ -77,7 +77,7 @@ export async function loadProject(options: ProjectOptions): Promise<Project> {
     documents: options.documents,
     env,
     functionNames,
-    examine: (loaded) => examineOperators(loaded, { functionNames, known: nothingKnown }),
+    examine: (loaded) => examineOperators(loaded, { functionNames, runs: ({ status }) => status === 1 }),
   });
   await registerConnectors(registry, configuration, options);
   for (const flow of buildFlows(registry, configuration)) registry.registerFlow(flow);

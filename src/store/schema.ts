@@ -68,9 +68,9 @@ CREATE TABLE IF NOT EXISTS kis_flow (
 /** One row a function with the operator aggregate: what it was when its figures began. Deleting it deletes what it kept. */
 const aggregateTable = `
 CREATE TABLE IF NOT EXISTS kis_aggregate (
-  id         INT UNSIGNED NOT NULL AUTO_INCREMENT,
+  id         INT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'its rows in kis_aggregate_value have it',
   flow       VARCHAR(190) NOT NULL COMMENT 'flow_name',
-  fname      VARCHAR(190) NOT NULL,
+  fname      VARCHAR(190) NOT NULL COMMENT 'the function of the flow',
   definition LONGTEXT     NOT NULL COMMENT 'key and fields; another definition needs a new start of the flow',
   plan       VARCHAR(16)  NOT NULL COMMENT 'increments: kept in the computed table alone | counts: kis_aggregate_value has what it lacks',
   PRIMARY KEY (id),
@@ -92,5 +92,5 @@ CREATE TABLE IF NOT EXISTS kis_aggregate_value (
 
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
-  { name: 'kisflow:0003-aggregates', statements: [aggregateTable, aggregateValueTable] },
+  { name: 'kisflow:0004-aggregates', statements: [aggregateTable, aggregateValueTable] },
 ];

@@ -108,6 +108,34 @@ eachServer((flavour) => {
     }
     expect(ran.said).toContain('did you mean "quantity"?');
   });
+  test('an account that may not see the columns is told so where the types decide', { timeout: 240_000 }, async () => {
+    const shop = await openShop(flavour);
+    const file = join(shop.cwd, 'conf/shop.yml');
+    const yaml = await readFile(file, 'utf8');
+    const alone = yaml.replace('  - fname: PaidOrders\n  - fname: OrderValue\n', '').replaceAll('(value)', '(amount)');
+    await writeFile(file, alone);
+    const checked = await kisflow(shop, 'check');
+    expect(checked.code, checked.said).toBe(0);
+    await shop.sql.query("CREATE USER 'reader'@'%' IDENTIFIED BY 'pw'");
+    await shop.sql.query("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'reader'@'%'");
+    const url = new URL(shop.env['KISFLOW_SOURCE_URL'] ?? '');
+    const env = { ...shop.env, KISFLOW_SOURCE_URL: `mysql://reader:pw@${url.host}` };
+    const blind = await kisflow({ ...shop, env }, 'run', '--until-current');
+    expect(blind.code).toBe(78);
+    expect(blind.said).toMatch(
+      /with\.fields\.last_paid_at: the type of "paid_at" is not known: .* grant SELECT on the source tables/,
+    );
+    const types = '  types: { amount: decimal, product: text, paid_at: text }\n  key: [customer_id]';
+    await writeFile(file, alone.replace('  key: [customer_id]', types));
+    const told = await kisflow({ ...shop, env }, 'run', '--until-current');
+    expect(told.code, told.said).toBe(0);
+    expect(await rowsOf(shop.sql, 'SELECT customer_id, orders, total FROM kisflow.customer_figures ORDER BY customer_id')).toEqual(
+      await rowsOf(
+        shop.sql,
+        'SELECT customer_id, COUNT(*) AS orders, SUM(amount) AS total FROM shop.orders GROUP BY customer_id ORDER BY customer_id',
+      ),
+    );
+  });
 });
 
 /** Orders that come, change, move to other customers, get other keys and go. */

@@ -29,20 +29,25 @@ function isRow(row: unknown): row is Row {
   return typeof row === 'object' && row !== null && !Array.isArray(row);
 }
 
-/** What `work` gives for a row; an ExpressionFailure becomes EXPRESSION_FAILED (class row), which names flow, function and row. */
+/** What `work` gives for a row; see rowError. */
 export function forRow<T>(flow: FlowContext, row: unknown, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof ExpressionFailure)) throw error;
-    const key = keyOf(row);
-    const place = `Flow ${flow.flowName}, function ${flow.functionName}`;
-    throw new CodedError('EXPRESSION_FAILED', `${place}, row ${key}: ${error.message}`, {
-      class: 'row',
-      cause: error,
-      details: { flow: flow.flowName, function: flow.functionName, key },
-    });
+    throw rowError(flow, row, error);
   }
+}
+
+/** An ExpressionFailure becomes EXPRESSION_FAILED (class row), which names flow, function and row; other errors stay what they are. */
+export function rowError(flow: FlowContext, row: unknown, error: unknown): unknown {
+  if (!(error instanceof ExpressionFailure)) return error;
+  const key = keyOf(row);
+  const place = `Flow ${flow.flowName}, function ${flow.functionName}`;
+  return new CodedError('EXPRESSION_FAILED', `${place}, row ${key}: ${error.message}`, {
+    class: 'row',
+    cause: error,
+    details: { flow: flow.flowName, function: flow.functionName, key },
+  });
 }
 
 /** The row's key where it is known, else its text. */
