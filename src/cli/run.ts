@@ -123,6 +123,7 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
       report.state,
       formatCount(report.committed),
       formatCount(report.filtered),
+      formatCount(report.dead),
       report.error?.code ?? '',
     ]);
     context.print(
@@ -132,6 +133,7 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
           { title: 'state' },
           { title: 'changes', isNumber: true },
           { title: 'filtered', isNumber: true },
+          { title: 'dead', isNumber: true },
           { title: 'error' },
         ],
         rows,

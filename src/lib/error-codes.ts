@@ -142,6 +142,16 @@ export const errorCodes = {
     meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
     remedy: 'The message names the row and the fields.',
   },
+  DEAD_ROWS_LIMIT: {
+    meaning:
+      'More rows of a flow became dead within a minute than its dead_rows.per_minute allows: the flow is broken, not unlucky.',
+    remedy:
+      '`kisflow dead-rows list --flow FLOW` shows those that were kept; nothing after them was passed. Mend the cause, or raise the limit, then resume the flow.',
+  },
+  LOAD_ROW_MISSING: {
+    meaning: 'A Load function found no row for a key, and its option.missing does not take null.',
+    remedy: 'The message names the row. See that the row is written first, raise option.wait_ms, or set option.missing to null.',
+  },
   CONNECTOR_FAILED: {
     meaning: 'A connector other than the store could not save or load.',
     remedy: 'The message carries the connector’s own error.',

@@ -59,6 +59,8 @@ describe('loading', () => {
       status: 1,
       source: { name: 'main', tables: ['shop.orders'], rows: 'after', start: 'earliest' },
       batch: { rows: 5000, bytes: 4_194_304 },
+      on_bad_row: 'dead-row',
+      dead_rows: { per_minute: 1000 },
       flows: [{ fname: 'save_mirror', params: {} }],
     });
     expect(configuration.sources.get('main')).toMatchObject({ type: 'mysql-binlog', server_id: 0 });
