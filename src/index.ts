@@ -38,4 +38,5 @@ export type {
   RunResult,
   StepCount,
 } from './flow/contract.ts';
+export type { FlowState } from './flow/state.ts';
 export { loadProject, type Project, type ProjectOptions } from './daemon/project.ts';

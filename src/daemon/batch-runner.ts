@@ -4,14 +4,15 @@ import type { Logger } from '../lib/logger.ts';
 import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Flow, RunFlow } from '../flow/contract.ts';
+import { StoredState } from '../flow/stored-state.ts';
 import type { Store } from '../store/open.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
-import { countLatestDeadRows, keepDeadRows } from '../repair/dead-row.ts';
 import type { Watchdog } from './watchdog.ts';
-import { deadRowsOf, markError, withoutBadRows, type BadRowsPolicy } from './bad-rows.ts';
+import { markError, withoutBadRows, type BadRowsPolicy } from './bad-rows.ts';
 import { batchId, batchRows, type Batch, type DeadMark, type RowShape } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
+import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
 
 export interface BatchRunnerOptions {
@@ -36,6 +37,9 @@ export interface BatchRunnerOptions {
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
 }
 
+/** How much of a flow's state is kept in memory. */
+const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
+
 /** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
 export interface Attempt {
   readonly batch: Batch;
@@ -56,6 +60,7 @@ export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #trailing: number;
   readonly #activities: readonly string[];
+  readonly #state: StoredState;
   #session: StoreSession;
   #sequence: number;
 
@@ -63,6 +68,7 @@ export class BatchRunner {
     this.#options = options;
     this.#session = options.session;
     this.#sequence = options.sequence;
+    this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
     const { steps } = options.flow;
     this.#activities = steps.map((step) => `flow ${options.flow.name}, function ${step.fname}`);
     let trailing = steps.length;
@@ -138,6 +144,7 @@ export class BatchRunner {
         rows: batch.size,
       },
     });
+    const state = this.#state.begin(transaction);
     const { rows, filtered } = batchRows(batch, this.#options.shape);
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
@@ -146,6 +153,7 @@ export class BatchRunner {
       let fname = '';
       await this.#options
         .runFlow(flow, rows, scope, {
+          state,
           onStep: (index) => {
             watched.enter(index);
             fname = flow.steps[index]?.fname ?? '';
@@ -158,26 +166,11 @@ export class BatchRunner {
         .finally(() => watched.leave());
     }
     hasOwnCodeLeft = false;
-    if (batch.dead.length > 0) await this.#keepDead(transaction, batch);
+    if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...this.#options.badRows });
+    await state.flush();
     await transaction.commit();
+    state.settle();
     this.#options.onCommit(batch, filtered);
-  }
-
-  /** Every row that the checkpoint passes is applied, filtered or dead (L3), and the dead ones are kept with the checkpoint (L1). */
-  async #keepDead(transaction: BatchTransaction, batch: Batch): Promise<void> {
-    const { flow, badRows } = this.#options;
-    const { perMinuteMax } = badRows;
-    const before = perMinuteMax === 0 ? 0 : await countLatestDeadRows(transaction, flow.name);
-    if (perMinuteMax > 0 && before + batch.dead.length > perMinuteMax) {
-      const last = batch.dead.at(-1);
-      throw new CodedError(
-        'DEAD_ROWS_LIMIT',
-        `${before + batch.dead.length} rows would be dead within a minute, and dead_rows.per_minute is ${perMinuteMax}. ` +
-          `The last of them: ${last?.code ?? ''}: ${last?.message ?? ''}`,
-        { details: { flow: flow.name, function: last?.fname ?? '' } },
-      );
-    }
-    await keepDeadRows(transaction, deadRowsOf(flow.name, batch));
   }
 
   #noteDead(rows: number, { code, fname, message }: DeadMark): void {
@@ -208,6 +201,7 @@ export class BatchRunner {
   async #prepareRetry(todo: readonly Batch[], failed: Failure): Promise<readonly [readonly Batch[], Failure]> {
     const { flow, signal, retryLimitMs, hasGtid, badRows: policy } = this.#options;
     const error = toCoded(failed.cause, flow.name);
+    this.#state.clear();
     const [batch, ...rest] = todo;
     if (signal.aborted || batch === undefined) throw error;
     const verdict = judge({ error, batch, failure: failed, flow, retryLimitMs, now: Date.now() });

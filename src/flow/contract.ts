@@ -9,6 +9,7 @@
  */
 import type { Logger } from '../lib/logger.ts';
 import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
+import type { BatchState, FlowState } from './state.ts';
 
 export type FunctionMode = 'Verify' | 'Save' | 'Load' | 'Calculate' | 'Expand';
 
@@ -35,6 +36,8 @@ export interface FlowContext {
   readonly logger: Logger;
   /** Values kept for the flow's functions between runs; not transactional. `ttlMs` absent: no expiry. */
   readonly cache: { get(key: string): unknown; set(key: string, value: unknown, ttlMs?: number): void };
+  /** Values kept for this function between runs, in the batch's own transaction (L1). In a program without a store: in memory, as long as the flow lives. */
+  readonly state: FlowState;
   /** Values of this run only, shared by its functions. */
   readonly metadata: Map<string, unknown>;
   /** Hands a row to the next function: an object, or its JSON text. */
@@ -103,7 +106,7 @@ export interface RunResult {
 
 /**
  * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED (class stop, or that of a CodedError among its
- * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row), STOP_DEADLINE or the abort reason when the
+ * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row, as a BadRowsError that names its rows), STOP_DEADLINE or the abort reason when the
  * scope's signal aborts, or what a connector rejected with. After a rejection nothing of this run writes any more.
  */
 export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) => Promise<RunResult>;
@@ -111,4 +114,6 @@ export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, 
 export interface RunHooks {
   /** Called right before the step at this index of `flow.steps` starts. */
   readonly onStep?: (index: number) => void;
+  /** The functions' state; who gives it keeps it when the batch commits. Absent: in memory. */
+  readonly state?: BatchState;
 }

@@ -7,6 +7,7 @@ import type { Flow, FunctionDefinition, RunResult } from './contract.ts';
 import { OpenConnectors } from './open-connectors.ts';
 import { Registry } from './registry.ts';
 import { runFlow } from './runner.ts';
+import { StoredState } from './stored-state.ts';
 
 /** What a flow driven by hand runs in. */
 export interface DriveOptions {
@@ -74,7 +75,13 @@ export class DrivenFlow {
     };
     const { runInTransaction } = this.#options;
     if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null });
-    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }));
+    return runInTransaction(async (store) => {
+      // nothing is remembered between runs: another program may have changed it
+      const state = new StoredState({ flow: this.name, cache: { entriesMax: 0, bytesMax: 0 } }).begin(store);
+      const result = await runFlow(this.flow, rows, { ...scope, store }, { state });
+      await state.flush();
+      return result;
+    });
   }
 
   /** Closes the connectors that runs have opened; a later run opens them again. */

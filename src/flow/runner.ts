@@ -14,7 +14,7 @@ const jumpsMax = 1000;
 
 /** Runs the flow once over these rows; see contract.ts. Runs share nothing but the flow's cache, so many may run at once. */
 export const runFlow: RunFlow = async (flow, rows, scope, hooks) =>
-  flow.isEnabled ? new Run(flow, rows, scope, hooks?.onStep).finish() : { steps: [] };
+  flow.isEnabled ? new Run(flow, rows, scope, hooks).finish() : { steps: [] };
 
 /** A step with code. */
 type CodeStep = FlowStep & { readonly definition: FunctionDefinition };
@@ -48,9 +48,9 @@ class Run {
   /** What the guarded call is at: named when it has to be interrupted. */
   #current: Attempt | CodeStep | undefined;
 
-  constructor(flow: Flow, rows: readonly unknown[], scope: BatchScope, onStep: RunHooks['onStep']) {
-    this.#onStep = onStep;
-    this.#state = new RunState(flow, scope);
+  constructor(flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) {
+    this.#onStep = hooks?.onStep;
+    this.#state = new RunState(flow, scope, hooks);
     this.#steps = flow.steps;
     this.#inputs = [rows];
   }
@@ -68,6 +68,7 @@ class Run {
         this.#leave({ step, rowsIn: input.length, output: rows });
       }
     }
+    this.#state.end();
     return { steps: this.#counts };
   }
 
@@ -172,6 +173,7 @@ class Run {
 
   #leaveFunction(attempt: Attempt): void {
     const { step, context } = attempt;
+    context.keepState();
     context.close();
     this.#leave({ step, rowsIn: context.input.length, output: context.committed, context });
   }

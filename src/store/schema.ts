@@ -95,7 +95,20 @@ CREATE TABLE IF NOT EXISTS kis_dead_row_part (
   PRIMARY KEY (dead_row, part)
 ) ${options} COMMENT = 'kisflow: changes of dead rows that are too large for one statement'`;
 
+/** One row a key that a function keeps a value of (`flow.state`). Written in the transaction of the batch (L1). */
+const stateTable = `
+CREATE TABLE IF NOT EXISTS kis_state (
+  flow       VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  fname      VARCHAR(190)    NOT NULL COMMENT 'the function whose state it is',
+  state_key  VARBINARY(1024) NOT NULL COMMENT 'the key, in UTF-8',
+  value      LONGTEXT        NOT NULL COMMENT 'the value, as exact JSON',
+  expires_at BIGINT          NULL     COMMENT 'milliseconds since 1970 by the daemon clock; NULL: never',
+  PRIMARY KEY (flow, fname, state_key),
+  KEY flow_expires (flow, expires_at)
+) ${options} COMMENT = 'kisflow: what functions keep from batch to batch'`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
+  { name: 'kisflow:0003-state', statements: [stateTable] },
 ];
