@@ -85,6 +85,10 @@ export interface FuncSpec {
     readonly return_duration: number;
     /** Milliseconds that one call may take. */
     readonly timeout: number;
+    /** What a Load function without code does with a row that it finds nothing for. */
+    readonly missing: 'null' | 'wait' | 'dead-row';
+    /** Milliseconds that `missing: wait` waits. */
+    readonly wait_ms: number;
     readonly default_params: Readonly<Record<string, string>>;
   };
 }
@@ -166,6 +170,8 @@ const funcOption = mapping({
   retry_times: wholeNumber({ min: 0, max: 1000, fallback: 0 }),
   return_duration: wholeNumber({ min: 0, max: aDay * 1000, fallback: 200, unit: ' of milliseconds' }),
   timeout: wholeNumber({ min: 1, max: aDay * 1000, fallback: 30_000, unit: ' of milliseconds' }),
+  missing: oneOf(['null', 'wait', 'dead-row'], 'null'),
+  wait_ms: wholeNumber({ min: 1, max: aDay * 1000, fallback: 60_000, unit: ' of milliseconds' }),
   default_params: params,
 });
 

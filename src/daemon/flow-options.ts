@@ -22,6 +22,7 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec): Flo
       retryTimes: func?.option.retry_times,
       retryDelayMs: func?.option.return_duration,
       timeoutMs: func?.option.timeout,
+      missing: func === undefined ? undefined : { kind: func.option.missing, waitMs: func.option.wait_ms },
     };
   });
   return { name: spec.flow_name, isEnabled: spec.status === 1, steps };

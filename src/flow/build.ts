@@ -1,5 +1,5 @@
 import { CodedError } from '../lib/error.ts';
-import type { Flow, FlowStep, FunctionMode, FunctionParams } from './contract.ts';
+import type { Flow, FlowStep, FunctionMode, FunctionParams, MissingPolicy } from './contract.ts';
 import type { Registry } from './registry.ts';
 
 /** How long a function may run when nothing else is said. */
@@ -23,6 +23,8 @@ export interface StepOptions {
   readonly retryDelayMs?: number | undefined;
   /** 0: no limit. */
   readonly timeoutMs?: number | undefined;
+  /** Of a Load function without code, for a row that it finds nothing for; `null` unless said otherwise. */
+  readonly missing?: MissingPolicy | undefined;
 }
 
 /** A flow as plain data. */
@@ -84,5 +86,6 @@ function buildStep(step: StepOptions, registry: Registry): FlowStep {
     retryTimes: step.retryTimes ?? 0,
     retryDelayMs: step.retryDelayMs ?? 0,
     timeoutMs: step.timeoutMs ?? defaultTimeoutMs,
+    missing: step.missing,
   };
 }

@@ -68,6 +68,15 @@ export interface RowSchema {
       };
 }
 
+/**
+ * What a Load function without code does with a row that it finds nothing for: passes it on as it is (`null`), makes it a bad row
+ * (`dead-row`), or has the batch tried again until it finds something or `waitMs` have passed, and makes it a bad row then (`wait`).
+ */
+export interface MissingPolicy {
+  readonly kind: 'null' | 'wait' | 'dead-row';
+  readonly waitMs: number;
+}
+
 /** One function in its place in a flow. */
 export interface FlowStep {
   readonly fname: string;
@@ -84,6 +93,8 @@ export interface FlowStep {
   readonly retryDelayMs: number;
   /** For one try, kept to a tenth. 0: no limit. */
   readonly timeoutMs: number;
+  /** Absent: `null`. */
+  readonly missing?: MissingPolicy | undefined;
 }
 
 /** A flow ready to run: data only, shared by all its runs. */

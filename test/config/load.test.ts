@@ -31,6 +31,8 @@ describe('a KisFlow conf directory', () => {
       retry_times: 3,
       return_duration: 0,
       timeout: 30_000,
+      missing: 'null',
+      wait_ms: 60_000,
       default_params: {},
     });
   });
