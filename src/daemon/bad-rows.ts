@@ -101,7 +101,7 @@ function toRefusal(error: CodedError): CodedError {
 function addDead(batch: Batch, marks: readonly DeadMark[]): Batch {
   const all = new Map([...batch.dead, ...marks].map((mark) => [mark.index, mark]));
   const dead = [...all.values()].sort((a, b) => a.index - b.index);
-  return { ...batch, dead, deadRounds: batch.deadRounds + 1 };
+  return { ...batch, dead, deadRounds: batch.deadRounds + 1, waitingSince: 0 };
 }
 
 /** The one change that is left is the one at fault. */

@@ -64,9 +64,10 @@ export class StepState implements FlowState {
     return value;
   }
 
-  async getMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
-    const entries = await Promise.all(keys.map(async (key) => [key, valueOf(await this.#find(key))] as const));
-    return new Map(entries.filter(([, value]) => value !== undefined));
+  getMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const values = this.#findMany(keys);
+    values.catch(() => {}); // as above
+    return values;
   }
 
   set(key: string, value: unknown, ttlMs?: number): void {
@@ -102,6 +103,23 @@ export class StepState implements FlowState {
     this.#wanted.add(key);
     this.#asking ??= this.#ask();
     return (await this.#asking).get(key) ?? noEntry;
+  }
+
+  async #findMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const entries = new Map<string, StateEntry | undefined>();
+    for (const key of keys) {
+      if (entries.has(key)) continue;
+      this.#require(key);
+      entries.set(key, this.#changes.get(key) ?? this.#batch.peek(this.#fname, key));
+    }
+    const unknown = [...entries.keys()].filter((key) => entries.get(key) === undefined);
+    const read = unknown.length === 0 ? undefined : await this.#batch.read(this.#fname, unknown);
+    const values = new Map<string, unknown>();
+    for (const [key, entry] of entries) {
+      const value = valueOf(entry ?? read?.get(key) ?? noEntry);
+      if (value !== undefined) values.set(key, value);
+    }
+    return values;
   }
 
   /** Asks for all keys that are wanted by the time that the function waits. */

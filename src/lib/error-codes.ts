@@ -126,7 +126,7 @@ export const errorCodes = {
     remedy: 'The message carries the error. Mend the function; the flow goes on from the same batch.',
   },
   FUNCTION_TIMEOUT: {
-    meaning: 'A function did not return within its time limit.',
+    meaning: 'A function did not return within its time limit, and did not when its batch was tried again either.',
     remedy: 'Make it faster, or raise option.timeout of the function.',
   },
   FUNCTION_JUMP: {
