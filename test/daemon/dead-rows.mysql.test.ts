@@ -147,8 +147,9 @@ eachServer((flavour: SqlFlavour, server) => {
         { code: 'ROW_INVALID', row_key: '{"id":3211}', stack: null },
       ]);
       const runs = (await readFile(`${project.folder}/runs.txt`, 'utf8')).trim().split('\n');
-      // a huge transaction may come in parts, each of which is a batch; none is run twice
+      // the transaction may come in parts, each of which is a batch; halving would make a dozen of each
       expect(runs.map(Number).reduce((sum, n) => sum + n, 0)).toBe(4998);
+      expect(runs.length, runs.join()).toBeLessThan(5);
     });
 
     it('by on_bad_row: stop, stops the flow: the rows before it are written, and it is named', async () => {
