@@ -152,6 +152,25 @@ eachServer((flavour: SqlFlavour, server) => {
       expect(runs.length, runs.join()).toBeLessThan(5);
     });
 
+    it('L1: is kept with its batch, or not at all', async () => {
+      const code = noteTotals.replace('appendFileSync(', "flow.state.set('rows', rows.length);\n    appendFileSync(");
+      const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': code } });
+      await runUntilCurrent(project);
+      // the state is written behind the dead rows: there the batch fails
+      await project.store.connection.query('RENAME TABLE kis_state TO hidden');
+      await project.source.connection.query("INSERT INTO orders VALUES (1, 1, 1, 'a'), (2, 1, 1, NULL)");
+      expect(await runUntilCurrent(project, 1)).toContain('STORE_TABLE_MISSING');
+      expect(await storeRows(project, 'SELECT id FROM kis_dead_row')).toEqual([]);
+      expect(await storeRows(project, 'SELECT n FROM totals')).toEqual([]);
+      await project.store.connection.query('RENAME TABLE hidden TO kis_state');
+      await runUntilCurrent(project);
+      expect(await storeRows(project, 'SELECT row_key FROM kis_dead_row')).toEqual([{ row_key: '{"id":2}' }]);
+      expect(await storeRows(project, 'SELECT n FROM totals')).toEqual([{ n: 1 }]);
+      expect(await storeRows(project, 'SELECT CONVERT(state_key USING utf8mb4) AS k, value FROM kis_state')).toEqual([
+        { k: 'rows', value: '1' },
+      ]);
+    });
+
     it('by on_bad_row: stop, stops the flow: the rows before it are written, and it is named', async () => {
       const project = await pickyProject(server, mirrorWith('on_bad_row: stop'));
       await project.source.connection.query(
