@@ -222,7 +222,8 @@ export class BatchRunner {
     }
     if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];
     if (verdict.kind === 'lease') return [todo, failure];
-    return [[...withoutBadRows(batch, error, { flow: flow.name, hasGtid, policy }), ...rest], failure];
+    // what comes is other work: its tries are counted anew
+    return [[...withoutBadRows(batch, error, { flow: flow.name, hasGtid, policy }), ...rest], newFailure(error)];
   }
 
   /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */

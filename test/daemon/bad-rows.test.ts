@@ -34,20 +34,12 @@ function idOf(row: unknown): number {
 }
 
 function fail(rows: readonly unknown[], bad: ReadonlySet<number>, teller: Teller): void {
-  const found = rows.filter((row) => bad.has(idOf(row)));
+  const found = rows.flatMap((row, index) => (bad.has(idOf(row)) ? [{ row, index, message: 'bad', fields: '' }] : []));
   if (found.length === 0) return;
   if (teller === 'none') throw new CodedError('STORE_CONSTRAINT', 'refused', { class: 'row' });
   const named = teller === 'one' ? found.slice(0, 1) : found;
-  throw new BadRowsError({
-    flowName: 'f',
-    step,
-    rows: named.map((row) => ({
-      row: teller === 'others' ? { id: idOf(row) } : row,
-      index: rows.indexOf(row),
-      message: 'bad',
-      fields: '',
-    })),
-  });
+  const others = named.map((one) => ({ ...one, row: { id: idOf(one.row) } }));
+  throw new BadRowsError({ flowName: 'f', step, rows: teller === 'others' ? others : named });
 }
 
 /** Does what the runner does, with a function that refuses these rows; gives what became of every change. */
