@@ -100,7 +100,7 @@ describe('a batch with rows that cannot be processed', () => {
           expect(dead).toEqual(all.filter((id) => bad.has(id)));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
