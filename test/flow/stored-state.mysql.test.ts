@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { defineFunction } from '../../src/flow/define.ts';
+import { createFlow } from '../../src/flow/driven-flow.ts';
 import { StepState } from '../../src/flow/state.ts';
 import { StoredState, type OpenState } from '../../src/flow/stored-state.ts';
 import { CodedError } from '../../src/lib/error.ts';
@@ -153,6 +155,35 @@ eachServer((_flavour, server) => {
       await session.commit();
       const next = new StoredState({ flow: 'f', cache: large }).begin(transaction);
       expect(await step(next, (state) => state.getMany([...values.keys()]))).toEqual(values);
+    });
+
+    test('a program that drives a flow on a store keeps its state there, with the run’s transaction or not at all', async () => {
+      const { store, connection } = await setUp();
+      const total = defineFunction<number>({
+        name: 'total',
+        async run({ state }, rows) {
+          const sum = rows.reduce((so, n) => so + n, Number((await state.get('sum')) ?? 0));
+          state.set('sum', sum);
+          if (rows.includes(13)) throw new Error('thirteen');
+        },
+      });
+      const make = () =>
+        createFlow({
+          name: 'f',
+          steps: [{ fname: 'total' }],
+          functions: [total],
+          runInTransaction: (work) => store.transaction(work),
+        });
+      const flow = make();
+      for (const rows of [[1, 2], [13], [4]]) {
+        flow.commitRowBatch(rows);
+        await flow.run().catch((error: unknown) => expect(error).toMatchObject({ code: 'FUNCTION_FAILED' }));
+      }
+      const other = make();
+      other.commitRow(10);
+      await other.run();
+      const [rows] = await connection.query('SELECT fname, value FROM kis_state');
+      expect(rows).toEqual([{ fname: 'total', value: '17' }]);
     });
 
     test('a table that is missing is the store’s error, for reads that nobody looks at too', async () => {
