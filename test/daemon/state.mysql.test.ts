@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -102,6 +102,36 @@ eachServer((_flavour, server) => {
       const count = await writing;
       await runUntilCurrent(project);
       expect(count).toBeGreaterThan(100);
+      await expectExact(project, count);
+    }, 120_000);
+
+    it('L6: counts every row once, though the flow goes back and forth between two daemons that freeze and wake up', async () => {
+      const random = randomFrom(seed);
+      const project = await countingProject(server);
+      const start = () =>
+        spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
+      const daemons = [await start(), await start()];
+      const runsOf = (daemon: DaemonProcess | undefined): number =>
+        daemon?.stderr.filter((line) => line.includes('flow runs') && line.includes('"totals"')).length ?? 0;
+      await waitFor(() => runsOf(daemons[0]) + runsOf(daemons[1]) > 0, { deadlineMs: 30_000 });
+      const stop = new AbortController();
+      const writing = writeRows(project, { server, signal: stop.signal, random });
+      let holder = runsOf(daemons[0]) > 0 ? 0 : 1;
+      for (let i = 0; i < 4; i += 1) {
+        const [frozen, next] = [daemons[holder], daemons[1 - holder]];
+        const before = runsOf(next);
+        frozen?.kill('SIGSTOP');
+        await waitFor(() => runsOf(next) > before, { deadlineMs: 30_000, what: 'the other daemon to take over' });
+        await delay(300 + random() * 300); // so that it counts on, before the frozen one wakes with what it remembers
+        frozen?.kill('SIGCONT');
+        await frozen?.waitForLine(/standing by/, 30_000);
+        holder = 1 - holder;
+      }
+      stop.abort();
+      const count = await writing;
+      for (const daemon of daemons) daemon.kill('SIGTERM');
+      for (const daemon of daemons) expect((await daemon.waitForExit(30_000)).code, daemon.stderr.join('\n')).toBe(0);
+      await runUntilCurrent(project);
       await expectExact(project, count);
     }, 120_000);
 
