@@ -152,6 +152,33 @@ eachServer((flavour: SqlFlavour, server) => {
       expect(runs.length, runs.join()).toBeLessThan(5);
     });
 
+    it('one that a function refuses itself is found, and knows where in the function that was', async () => {
+      const code = `import { CodedError, defineFunction } from 'kisflow';
+export default defineFunction({
+  name: 'AddTotals',
+  async run(flow, rows) {
+    for (const { after } of rows) if (after.cents === 13) throw new CodedError('ROW_INVALID', 'unlucky', { class: 'row' });
+    await flow.getConnector().query('INSERT INTO totals VALUES (1, ?, 0) ON DUPLICATE KEY UPDATE n = n + ?', [rows.length, rows.length]);
+  },
+});
+`;
+      const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': code } });
+      await runUntilCurrent(project);
+      const rows = Array.from({ length: 300 }, (_, i) => [i + 1, 1, i === 200 ? 13 : 1, null]);
+      await project.source.connection.query('INSERT INTO orders VALUES ?', [rows]);
+      await runUntilCurrent(project);
+      expect(await storeRows(project, 'SELECT n FROM totals')).toEqual([{ n: 299 }]);
+      expect(await storeRows(project, 'SELECT fname, code, message, row_key, stack FROM kis_dead_row')).toEqual([
+        {
+          fname: 'AddTotals',
+          code: 'ROW_INVALID',
+          message: 'unlucky',
+          row_key: '{"id":201}',
+          stack: expect.stringContaining('AddTotals.ts'),
+        },
+      ]);
+    });
+
     it('L1: is kept with its batch, or not at all', async () => {
       const code = noteTotals.replace('appendFileSync(', "flow.state.set('rows', rows.length);\n    appendFileSync(");
       const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': code } });
