@@ -53,7 +53,7 @@ export default defineFunction({
 `;
 
 eachServer((flavour: SqlFlavour, server) => {
-  describe('a row that cannot be processed', () => {
+  describe('a row that cannot be processed', { timeout: 120_000 }, () => {
     it('L3: is kept as a dead row with its reason and its values, and the others go on', async () => {
       const project = await pickyProject(server);
       await project.source.connection.query(
@@ -282,16 +282,18 @@ export default defineFunction({
     }, 120_000);
   });
 
-  describe('a function that runs out of its time', () => {
-    /** A function that takes too long as often as the file says, and a flow that gives it half a second. */
-    async function slowProject(body: string, option: string): Promise<ShopProject> {
+  describe('a function that runs out of its time', { timeout: 120_000 }, () => {
+    /** A function that takes too long as often as the file says, and a flow that gives it half a second, or more. */
+    async function slowProject(body: string, option = '', timeoutMs = 500): Promise<ShopProject> {
       const code = `import { appendFileSync, readFileSync } from 'node:fs';
 import { defineFunction } from 'kisflow';
 const tries = () => { appendFileSync('tries.txt', 'x'); return readFileSync('tries.txt', 'utf8').length; };
 export default defineFunction({ name: 'AddTotals', ${body} });
 `;
       const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': code } });
-      await editConf(project, (conf) => conf.replace('option: {cname: totals}', `option: {cname: totals, timeout: 500${option}}`));
+      await editConf(project, (conf) =>
+        conf.replace('option: {cname: totals}', `option: {cname: totals, timeout: ${timeoutMs}${option}}`),
+      );
       await runUntilCurrent(project);
       await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
       return project;
@@ -304,7 +306,7 @@ export default defineFunction({ name: 'AddTotals', ${body} });
       ['loops for ever', 'run() { tries(); for (;;); }'],
       ['waits for the store', `run: async (flow) => { tries(); ${write} await flow.getConnector().query('SELECT SLEEP(120)'); }`],
     ])('is tried once more, and then stops its flow with FUNCTION_TIMEOUT: it %s', async (_what, body) => {
-      const project = await slowProject(body, '');
+      const project = await slowProject(body);
       expect(await runUntilCurrent(project, 1)).toContain('FUNCTION_TIMEOUT');
       expect(await triesOf(project)).toBe(2);
       expect(await storeRows(project, 'SELECT * FROM totals')).toEqual([]);
@@ -319,7 +321,7 @@ export default defineFunction({ name: 'AddTotals', ${body} });
 
     it('L1: goes on when the next try is in time, with nothing left of the first', async () => {
       const body = `run: async (flow) => { ${write} if (tries() === 1) await flow.getConnector().query('SELECT SLEEP(120)'); }`;
-      const project = await slowProject(body, '');
+      const project = await slowProject(body, '', 3000);
       await runUntilCurrent(project);
       expect(await storeRows(project, 'SELECT n FROM totals')).toEqual([{ n: 1 }]);
       await waitFor(
