@@ -64,6 +64,7 @@ export type {
   RunResult,
   StepCount,
 } from './flow/contract.ts';
+export type { FlowState } from './flow/state.ts';
 export type { FlowExport } from './config/export.ts';
 export type { ProgramDocument } from './config/program-document.ts';
 export { loadProject, type Project, type ProjectOptions } from './daemon/project.ts';

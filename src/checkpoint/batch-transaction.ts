@@ -1,3 +1,4 @@
+import { CodedError } from '../lib/error.ts';
 import type { Flavour, StoreResult, StoreTransaction } from '../store/contract.ts';
 import type { StoreSession } from '../store/session.ts';
 import { stepCheckpoint, type CheckpointStep } from './checkpoint.ts';
@@ -30,6 +31,8 @@ export class BatchTransaction implements StoreTransaction {
   readonly #gate: Promise<void>;
   readonly #onSent: () => void;
   #opened: Promise<void> | undefined;
+  /** With what the transaction was lost; a function may have caught it. */
+  #lost: CodedError | undefined;
 
   constructor(options: BatchTransactionOptions) {
     this.flavour = options.store.flavour;
@@ -45,11 +48,16 @@ export class BatchTransaction implements StoreTransaction {
     await this.#open();
     const answer = this.#session.query(sql, params);
     this.#onSent();
+    answer.catch((error: unknown) => {
+      if (error instanceof CodedError && error.class === 'retry') this.#lost ??= error;
+    });
     return answer;
   }
 
   async commit(): Promise<void> {
     await this.#open();
+    // a deadlock has rolled everything back, the checkpoint too: what was written since must not be committed without it
+    if (this.#lost !== undefined) throw this.#lost;
     const answer = this.#session.commit();
     this.#onSent();
     await answer;

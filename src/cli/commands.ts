@@ -1,5 +1,6 @@
 import { check } from './check.ts';
 import type { Command } from './command.ts';
+import { deadRows } from './dead-rows.ts';
 import { demo } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { inspect } from './inspect.ts';
@@ -10,4 +11,4 @@ import { run } from './run.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
-export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, migrate, exportCommand, demo];
+export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, deadRows, migrate, exportCommand, demo];

@@ -2,6 +2,7 @@ import type { Configuration } from '../config/configuration.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
+import { countDeadRows } from '../repair/dead-row-list.ts';
 import type { StoreResult } from '../store/contract.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface FlowStatus {
   /** Changes a second. */
   readonly rate: number | null;
   readonly rowsTotal: number | null;
+  /** Rows that it could not process and that are kept as dead. */
+  readonly deadRows: number;
   /** Commit time at the source of the last change taken, ISO 8601. */
   readonly lastChange: string | null;
   readonly lastChangeAgeMs: number | null;
@@ -63,15 +66,16 @@ export async function readFlowStatus(
   store: Readable | undefined,
 ): Promise<readonly FlowStatus[]> {
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
+  const dead = store === undefined ? new Map<string, number>() : await countDeadRows(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const known = [...configuration.flows.values()].map((spec) => statusOf(spec.flow_name, spec, records.get(spec.flow_name)));
   const others = [...records]
     .filter(([flow]) => !configuration.flows.has(flow))
     .map(([flow, row]) => statusOf(flow, undefined, row));
-  return [...known, ...others];
+  return [...known, ...others].map((status) => ({ ...status, deadRows: dead.get(status.flow) ?? 0 }));
 }
 
-function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): FlowStatus {
+function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): Omit<FlowStatus, 'deadRows'> {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;
   const code = textOrNull(row?.['error_code']);
   return {

@@ -164,6 +164,7 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
       report.state,
       formatCount(report.committed),
       formatCount(report.filtered),
+      formatCount(report.dead),
       report.error?.code ?? '',
     ]);
     context.print(
@@ -173,6 +174,7 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
           { title: 'state' },
           { title: 'changes', isNumber: true },
           { title: 'filtered', isNumber: true },
+          { title: 'dead', isNumber: true },
           { title: 'error' },
         ],
         rows,

@@ -25,6 +25,7 @@ const columns = [
   { title: 'lag', isNumber: true },
   { title: 'rows/s', isNumber: true },
   { title: 'rows', isNumber: true },
+  { title: 'dead', isNumber: true },
   { title: 'last change' },
   { title: 'error' },
 ];
@@ -39,6 +40,7 @@ function formatStatus(flows: readonly FlowStatus[]): string {
     flow.lagMs === null ? '-' : formatDuration(flow.lagMs),
     flow.rate === null ? '-' : formatCount(flow.rate),
     flow.rowsTotal === null ? '-' : formatCount(flow.rowsTotal),
+    flow.rowsTotal === null ? '-' : formatCount(flow.deadRows),
     formatAge(flow.lastChangeAgeMs),
     flow.error?.code ?? '',
   ]);
@@ -56,6 +58,8 @@ function notesOn(flow: FlowStatus): string[] {
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
   }
+  if (flow.deadRows > 0)
+    notes.push('', `${flow.flow}: it has dead rows. \`kisflow dead-rows list --flow ${flow.flow}\` shows them.`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;
 }

@@ -113,6 +113,14 @@ function checkFunc(check: Check, func: FuncSpec): void {
     );
     check.add(document, { path: 'option.cname', message: `no connector "${cname}"`, remedy });
   }
+  if (func.option.missing !== 'null' && (func.fmode !== 'Load' || functionNames?.has(func.fname) === true)) {
+    const message = `is "${func.option.missing}", and ${func.fname} is no Load function without code`;
+    check.add(document, {
+      path: 'option.missing',
+      message,
+      remedy: 'remove it: code decides by itself what a row is that it does not find',
+    });
+  }
   if (func.operator !== undefined) return;
   if (functionNames === undefined || functionNames.has(func.fname) || check.doubtful.has(func.fname)) return;
   const file = `functions/${func.fname}.ts`;

@@ -66,6 +66,10 @@ export interface FlowSpec {
   readonly source?: FlowSourceSpec | undefined;
   /** Limits of one batch; a batch has at least one row whatever its size. */
   readonly batch: { readonly rows: number; readonly bytes: number };
+  /** What becomes of a row that the flow cannot process: it is kept as a dead row and the others go on, or the flow stops at it. */
+  readonly on_bad_row: 'dead-row' | 'stop';
+  /** More dead rows than this within a minute stop the flow; 0: no limit. */
+  readonly dead_rows: { readonly per_minute: number };
   readonly flows: readonly FlowFunctionSpec[];
 }
 
@@ -82,6 +86,10 @@ export interface FuncSpec {
     readonly return_duration: number;
     /** Milliseconds that one call may take. */
     readonly timeout: number;
+    /** What a Load function without code does with a row that it finds nothing for. */
+    readonly missing: 'null' | 'wait' | 'dead-row';
+    /** Milliseconds that `missing: wait` waits. */
+    readonly wait_ms: number;
     readonly default_params: Readonly<Record<string, string>>;
   };
   /** What it does when it is an operator and has no code. */
@@ -144,6 +152,8 @@ const flowBatch = mapping({
   bytes: wholeNumber({ min: 1024, max: 1024 ** 3, fallback: defaultBatch.bytes }),
 });
 
+const flowDeadRows = mapping({ per_minute: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 1000 }) });
+
 const flowSpec: z.ZodType<FlowSpec> = mapping({
   kistype: z.literal('flow'),
   flow_name: text('name the flow'),
@@ -151,6 +161,8 @@ const flowSpec: z.ZodType<FlowSpec> = mapping({
   status: oneOf(['0', '1'], '1').transform((status) => (status === '1' ? 1 : 0)),
   source: flowSource.optional(),
   batch: flowBatch.optional().transform((batch) => batch ?? defaultBatch),
+  on_bad_row: oneOf(['dead-row', 'stop'], 'dead-row'),
+  dead_rows: flowDeadRows.optional().transform((limits) => limits ?? flowDeadRows.parse({})),
   flows: list(mapping({ fname: text('name a function'), params })),
 });
 
@@ -161,6 +173,8 @@ const funcOption = mapping({
   retry_times: wholeNumber({ min: 0, max: 1000, fallback: 0 }),
   return_duration: wholeNumber({ min: 0, max: aDay * 1000, fallback: 200, unit: ' of milliseconds' }),
   timeout: wholeNumber({ min: 1, max: aDay * 1000, fallback: 30_000, unit: ' of milliseconds' }),
+  missing: oneOf(['null', 'wait', 'dead-row'], 'null'),
+  wait_ms: wholeNumber({ min: 1, max: aDay * 1000, fallback: 60_000, unit: ' of milliseconds' }),
   default_params: params,
 });
 

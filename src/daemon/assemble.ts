@@ -66,6 +66,7 @@ function assembleFlow(
     wants: wantedTables(source, options),
     tablesHash: createHash('sha256').update(JSON.stringify(source.tables)).digest('hex'),
     batch: spec.batch,
+    badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute },
   };
 }
 

@@ -1,20 +1,24 @@
 import { describeError, CodedError } from '../lib/error.ts';
-import { Backoff } from '../lib/backoff.ts';
 import { deferred, sleep } from '../lib/abort.ts';
 import type { Logger } from '../lib/logger.ts';
-import { formatPosition } from '../row/position.ts';
 import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Flow, RunFlow } from '../flow/contract.ts';
+import { StoredState } from '../flow/stored-state.ts';
 import type { Store } from '../store/open.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import type { Watchdog } from './watchdog.ts';
-import { batchId, batchRows, splitBatch, type Batch, type RowShape } from './batch.ts';
+import { markError, withoutBadRows, type BadRowsPolicy } from './bad-rows.ts';
+import { batchId, batchRows, type Batch, type DeadMark, type RowShape } from './batch.ts';
+import { atBatch, toCoded } from './batch-error.ts';
+import { keepDead } from './keep-dead.ts';
+import { judge, newFailure, type Failure } from './failure.ts';
 
 export interface BatchRunnerOptions {
   readonly flow: Flow;
   readonly shape: RowShape;
+  readonly badRows: BadRowsPolicy;
   readonly hasGtid: boolean;
   readonly store: Store;
   readonly session: StoreSession;
@@ -33,12 +37,8 @@ export interface BatchRunnerOptions {
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
 }
 
-interface Failure {
-  readonly cause: unknown;
-  readonly retry: Backoff;
-  /** When the batch failed for the first time, in milliseconds since 1970. */
-  readonly since: number;
-}
+/** How much of a flow's state is kept in memory. */
+const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
 
 /** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
 export interface Attempt {
@@ -53,13 +53,14 @@ export interface Attempt {
  *
  * `begin` starts a batch beside the one before: its functions run while that one's rows are written and committed, its own
  * statements wait for that. When one fails, everything begun is thrown away and `recover` does it again one by one: after a
- * rollback or on a new connection, skipping what the checkpoint shows to be committed after all, and halving a batch that
- * fails because of one of its rows.
+ * rollback or on a new connection, skipping what the checkpoint shows to be committed after all, and taking rows that cannot be
+ * processed out of their batch (see bad-rows.ts).
  */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #trailing: number;
   readonly #activities: readonly string[];
+  readonly #state: StoredState;
   #session: StoreSession;
   #sequence: number;
 
@@ -67,6 +68,7 @@ export class BatchRunner {
     this.#options = options;
     this.#session = options.session;
     this.#sequence = options.sequence;
+    this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
     const { steps } = options.flow;
     this.#activities = steps.map((step) => `flow ${options.flow.name}, function ${step.fname}`);
     let trailing = steps.length;
@@ -89,19 +91,27 @@ export class BatchRunner {
     await Promise.allSettled(attempts.map((attempt) => attempt.committed));
     this.#sequence = attempts[0]?.sequence ?? this.#sequence;
     let todo: readonly Batch[] = attempts.map((attempt) => attempt.batch);
-    let failure: Failure | undefined = this.#newFailure(error);
-    while (todo.length > 0) {
-      if (failure !== undefined) todo = await this.#prepareRetry(todo, failure);
-      const batch = todo[0];
-      if (batch === undefined) return;
-      try {
-        await this.begin(batch, Promise.resolve()).committed;
-        todo = todo.slice(1);
-        failure = undefined;
-      } catch (cause) {
-        this.#sequence -= 1;
-        failure = failure === undefined ? this.#newFailure(cause) : { ...failure, cause };
+    let failure: Failure | undefined = newFailure(error);
+    let dead = 0;
+    let firstDead: DeadMark | undefined;
+    try {
+      while (todo.length > 0) {
+        if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
+        const batch = todo[0];
+        if (batch === undefined) return;
+        try {
+          await this.begin(batch, Promise.resolve()).committed;
+          dead += batch.dead.length;
+          firstDead ??= batch.dead[0];
+          todo = todo.slice(1);
+          failure = undefined;
+        } catch (cause) {
+          this.#sequence -= 1;
+          failure = failure === undefined ? newFailure(cause) : { ...failure, cause };
+        }
       }
+    } finally {
+      if (firstDead !== undefined) this.#noteDead(dead, firstDead);
     }
   }
 
@@ -134,23 +144,38 @@ export class BatchRunner {
         rows: batch.size,
       },
     });
+    const state = this.#state.begin(transaction);
     const { rows, filtered } = batchRows(batch, this.#options.shape);
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
       const trailing = this.#trailing;
       const watched = this.#watchSteps();
+      let fname = '';
       await this.#options
         .runFlow(flow, rows, scope, {
+          state,
           onStep: (index) => {
             watched.enter(index);
+            fname = flow.steps[index]?.fname ?? '';
             hasOwnCodeLeft = index < trailing;
           },
+        })
+        .catch((error: unknown) => {
+          throw markError(error, { batch, shape: this.#options.shape, rows, fname });
         })
         .finally(() => watched.leave());
     }
     hasOwnCodeLeft = false;
+    if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...this.#options.badRows });
+    await state.flush();
     await transaction.commit();
+    state.settle();
     this.#options.onCommit(batch, filtered);
+  }
+
+  #noteDead(rows: number, { code, fname, message }: DeadMark): void {
+    const fields = { flow: this.#options.flow.name, rows, code, function: fname, error: message };
+    this.#options.logger.warn(fields, 'rows became dead rows; the first of them is named');
   }
 
   /** Tells the watchdog which function with code of a run is under way. */
@@ -172,33 +197,42 @@ export class BatchRunner {
     };
   }
 
-  #newFailure(cause: unknown): Failure {
-    return { cause, retry: new Backoff({ firstMs: 100, maxMs: 5000 }), since: Date.now() };
-  }
-
   /** Decides about a failure of the first batch, waits, and gives what is still to be done, with the session ready for it. */
-  async #prepareRetry(todo: readonly Batch[], failure: Failure): Promise<readonly Batch[]> {
-    const { flow, signal, retryLimitMs, hasGtid } = this.#options;
-    const error = toCoded(failure.cause, flow.name);
+  async #prepareRetry(todo: readonly Batch[], failed: Failure): Promise<readonly [readonly Batch[], Failure]> {
+    const { flow, signal, retryLimitMs, hasGtid, badRows: policy } = this.#options;
+    const error = toCoded(failed.cause, flow.name);
+    this.#state.clear();
     const [batch, ...rest] = todo;
     if (signal.aborted || batch === undefined) throw error;
-    if (error.class === 'stop' && error.code !== 'LEASE_LOST') throw atBatch(error, flow.name, batch);
-    if (error.class === 'retry') {
-      if (Date.now() - failure.since > retryLimitMs) throw atBatch(error, flow.name, batch);
+    const verdict = judge({ error, batch, failure: failed, flow, retryLimitMs, now: Date.now() });
+    if (verdict.kind === 'stop') throw atBatch(error, flow.name, batch);
+    const failure = verdict.kind === 'again' ? verdict.failure : failed;
+    if (verdict.kind === 'again') {
       this.#noteRetry(error, failure.retry.tries);
+      await this.#letGo(error);
       await sleep(failure.retry.nextMs(), signal);
     }
     const sequence = await this.#restoreSession(failure);
     const isCommitted = sequence === this.#sequence + 1;
-    if (!isCommitted && (sequence !== this.#sequence || error.code === 'LEASE_LOST')) throw error;
+    if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
       this.#options.onCommit(batch, batchRows(batch, this.#options.shape).filtered);
-      return rest;
+      return [rest, failure];
     }
-    if (error.class !== 'row') return todo;
-    if (batch.size <= 1) throw atBatch(error, flow.name, batch);
-    return [...splitBatch(batch, { hasGtid }), ...rest];
+    if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];
+    if (verdict.kind === 'lease') return [todo, failure];
+    // what comes is other work: its tries are counted anew
+    return [[...withoutBadRows(batch, error, { flow: flow.name, hasGtid, policy }), ...rest], newFailure(error)];
+  }
+
+  /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */
+  async #letGo(error: CodedError): Promise<void> {
+    if (this.#session.isBroken) return;
+    if (error.code !== 'FUNCTION_TIMEOUT') return this.#session.rollback().catch(() => {}); // the session is restored later, and says it again
+    const { threadId } = this.#session;
+    this.#session.destroy();
+    await this.#options.store.query(`KILL ${threadId}`).catch(() => {}); // it has ended by itself, or ends with the server
   }
 
   #noteRetry(error: CodedError, tries: number): void {
@@ -234,32 +268,4 @@ export class BatchRunner {
       }
     }
   }
-}
-
-function toCoded(error: unknown, flow: string): CodedError {
-  if (error instanceof CodedError) {
-    // A store that is read-only is usually in the middle of a failover: it is waited for, under its own code.
-    if (error.code !== 'STORE_READ_ONLY') return error;
-    return new CodedError(error.code, error.message, { class: 'retry', cause: error.cause, details: error.details });
-  }
-  return new CodedError('INTERNAL', `Flow ${flow}: ${describeError(error)}`, { cause: error });
-}
-
-/** Adds where it happened: flow, position, and for a single change its table and key. */
-function atBatch(error: CodedError, flow: string, batch: Batch): CodedError {
-  const group = batch.size === 1 ? batch.parts.find((part) => part.size > 0)?.groups[0] : undefined;
-  const row = group === undefined ? undefined : group.op === 'delete' ? group.before[0] : group.after[0];
-  const key = Object.fromEntries((group?.table.primaryKey ?? []).map((name) => [name, row?.[name]]));
-  const what = group === undefined ? `${batch.size} changes` : `${group.op} of ${group.table.id} ${JSON.stringify(key)}`;
-  const position = formatPosition(batch.start);
-  return new CodedError(error.code, `Flow ${flow} at ${position} (${what}): ${error.message}`, {
-    class: error.class,
-    cause: error.cause,
-    details: {
-      ...error.details,
-      flow,
-      position,
-      ...(group === undefined ? {} : { table: group.table.id, key: JSON.stringify(key) }),
-    },
-  });
 }

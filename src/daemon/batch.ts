@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { groupSize, makeChange, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
+import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
+import type { ErrorCode } from '../lib/error-codes.ts';
 import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
 
 /** A transaction part with only one flow's changes in it. */
@@ -7,6 +8,17 @@ export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
   readonly groups: readonly ChangeGroup[];
   /** How many changes the groups hold. */
   readonly size: number;
+}
+
+/** Why one change of a batch cannot be processed. */
+export interface DeadMark {
+  /** The change's place among all changes of the batch, from 0. */
+  readonly index: number;
+  /** The function that failed; '' where none did. */
+  readonly fname: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly stack: string | undefined;
 }
 
 /** The rows a flow processes together, and the checkpoints before and after them. Data only: a batch can be run again. */
@@ -18,6 +30,12 @@ export interface Batch {
   readonly size: number;
   /** Source commit time of the last transaction in milliseconds since 1970; 0 when the batch has none. */
   readonly time: number;
+  /** Changes that the flow does not receive, because it cannot process them; in order. They are kept as dead rows. */
+  readonly dead: readonly DeadMark[];
+  /** How often changes were taken out of it. */
+  readonly deadRounds: number;
+  /** Since when the batch waits for what a Load function misses, in milliseconds since 1970; 0 when it does not. */
+  readonly waitingSince: number;
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
@@ -103,7 +121,7 @@ export function makeBatch(start: Position, parts: readonly RoutedPart[], options
     size += part.size;
     time = part.time || time;
   }
-  return { start, end: progress.toPosition(), parts, size, time };
+  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0, waitingSince: 0 };
 }
 
 /** Halves a batch of two changes or more: what to do with a batch that fails because of one of its rows. */
@@ -122,11 +140,52 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
     at += part.size;
   }
   const left = makeBatch(batch.start, first, options);
-  return [left, makeBatch(left.end, second, options)];
+  const right = makeBatch(left.end, second, options);
+  const { dead, waitingSince } = batch;
+  return [
+    { ...left, waitingSince, dead: dead.filter(({ index }) => index < half) },
+    {
+      ...right,
+      waitingSince,
+      dead: dead.filter(({ index }) => index >= half).map((mark) => ({ ...mark, index: mark.index - half })),
+    },
+  ];
 }
 
-/** The rows that the flow's first function receives. `filtered` counts the changes that this shape of flow does not want. */
+/**
+ * The rows that the flow's first function receives, dead ones left out. `filtered` counts the changes that this shape of flow does
+ * not want.
+ */
 export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unknown[]; readonly filtered: number } {
+  const rows = allRows(batch, shape);
+  const filtered = batch.size - rows.length;
+  if (batch.dead.length === 0) return { rows, filtered };
+  const dead = new Set(batch.dead.map(({ index }) => index));
+  const places = wantedPlaces(batch, shape);
+  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), filtered };
+}
+
+/** Each of `batchRows`' rows is the change at this place of the batch. */
+export function rowPlaces(batch: Batch, shape: RowShape): readonly number[] {
+  const dead = new Set(batch.dead.map(({ index }) => index));
+  return wantedPlaces(batch, shape).filter((place) => !dead.has(place));
+}
+
+function wantedPlaces(batch: Batch, shape: RowShape): readonly number[] {
+  const places: number[] = [];
+  let at = 0;
+  for (const part of batch.parts) {
+    for (const group of part.groups) {
+      const size = groupSize(group);
+      const isWanted = shape === 'change' || group.op !== 'delete';
+      for (let i = isWanted ? 0 : size; i < size; i += 1) places.push(at + i);
+      at += size;
+    }
+  }
+  return places;
+}
+
+function allRows(batch: Batch, shape: RowShape): unknown[] {
   const rows: unknown[] = [];
   for (const part of batch.parts) {
     for (const group of part.groups) {
@@ -134,7 +193,7 @@ export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unkno
       else if (group.op !== 'delete') pushAll(rows, group.after);
     }
   }
-  return { rows, filtered: batch.size - rows.length };
+  return rows;
 }
 
 /** Not `push(...rows)`: a group may have more rows than a call may have arguments. */
@@ -143,17 +202,26 @@ function pushAll(rows: unknown[], more: readonly unknown[]): void {
 }
 
 function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): void {
-  const position = part.gtid === '' ? `${part.file}:${part.offset}` : `${part.file}:${part.offset} gtid=${part.gtid}`;
-  const shared = { table: group.table.id, key: group.table.primaryKey, position, time: part.time };
-  for (let i = 0; i < groupSize(group); i += 1) {
-    const before = group.op === 'insert' ? null : (group.before[i] ?? null);
-    const after = group.op === 'delete' ? null : (group.after[i] ?? null);
-    rows.push(makeChange({ op: group.op, before, after, ...shared }));
-  }
+  const shared = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
+  for (let i = 0; i < groupSize(group); i += 1) rows.push(makeChange({ op: group.op, ...imagesOf(group, i), ...shared }));
 }
 
-/** The same flow, from the same position over the same changes, has the same batch id. */
+/** Where a change stands, as people read it and as `Change.position` has it. */
+export function placeOf(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid'>): string {
+  return part.gtid === '' ? `${part.file}:${part.offset}` : `${part.file}:${part.offset} gtid=${part.gtid}`;
+}
+
+/** The row before and after change `i` of a group. */
+export function imagesOf(group: ChangeGroup, i: number): { readonly before: Row | null; readonly after: Row | null } {
+  return {
+    before: group.op === 'insert' ? null : (group.before[i] ?? null),
+    after: group.op === 'delete' ? null : (group.after[i] ?? null),
+  };
+}
+
+/** The same flow, from the same position over the same changes, has the same batch id. Without its dead rows it is another batch. */
 export function batchId(flow: string, batch: Batch): string {
-  const text = `${flow}|${formatPosition(batch.start)}|${batch.size}`;
+  const dead = batch.dead.length === 0 ? '' : `|without ${batch.dead.map(({ index }) => index).join(',')}`;
+  const text = `${flow}|${formatPosition(batch.start)}|${batch.size}${dead}`;
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

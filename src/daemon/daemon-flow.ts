@@ -4,6 +4,7 @@ import type { StartPoint } from '../row/position.ts';
 import type { Source } from '../source/contract.ts';
 import type { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
+import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
 import type { FlowRecords } from './flow-record.ts';
 import type { ReaderPool } from './reader-pool.ts';
@@ -18,6 +19,7 @@ export interface DaemonFlow {
   /** Changes when the flow's tables do: a position inside a transaction counts rows of these tables only. */
   readonly tablesHash: string;
   readonly batch: { readonly rows: number; readonly bytes: number };
+  readonly badRows: BadRowsPolicy;
 }
 
 /** What one flow needs to be kept running. */

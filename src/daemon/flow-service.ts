@@ -18,6 +18,8 @@ export interface FlowReport {
   /** Changes committed by this process, and those of them that the flow's shape leaves out. */
   readonly committed: number;
   readonly filtered: number;
+  /** Those of them that became dead rows. */
+  readonly dead: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export class FlowService {
   #run: LeasedRun | undefined;
   #committed = 0;
   #filtered = 0;
+  #dead = 0;
 
   constructor(options: FlowServiceOptions) {
     this.#options = options;
@@ -50,7 +53,8 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, committed: this.#committed, filtered: this.#filtered };
+    const counts = { committed: this.#committed, filtered: this.#filtered, dead: this.#dead };
+    return { name: this.name, state: this.#state, error: this.#error, ...counts };
   }
 
   /** What the flow has received, while it runs. */
@@ -155,6 +159,7 @@ export class FlowService {
   #onCommit(batch: Batch, filtered: number): void {
     this.#committed += batch.size;
     this.#filtered += filtered;
+    this.#dead += batch.dead.length;
     this.#rate.add(batch.size, Date.now());
     if (this.#state === 'retrying') void this.#setState('running').catch(() => {});
   }

@@ -46,6 +46,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     ...options,
     flow: subject.flow,
     shape: subject.shape,
+    badRows: subject.badRows,
     sequence: checkpoint.sequence,
     signal: abort,
   });

@@ -1,5 +1,5 @@
 import { CodedError } from '../lib/error.ts';
-import type { Flow, FlowStep, FunctionDefinition, FunctionMode, FunctionParams } from './contract.ts';
+import type { Flow, FlowStep, FunctionDefinition, FunctionMode, FunctionParams, MissingPolicy } from './contract.ts';
 import { InitConnector } from './init-connector.ts';
 import { unknownFields, type Fields } from './operator/field.ts';
 import { makeOperator, type OperatorOptions } from './operator/make-operator.ts';
@@ -30,6 +30,8 @@ export interface StepOptions {
   readonly retryDelayMs?: number | undefined;
   /** 0: no limit. */
   readonly timeoutMs?: number | undefined;
+  /** Of a Load function without code, for a row that it finds nothing for; `null` unless said otherwise. */
+  readonly missing?: MissingPolicy | undefined;
 }
 
 /** A flow as plain data. */
@@ -157,5 +159,6 @@ function buildStep(step: StepOptions, registry: Registry, operator: FunctionDefi
     retryTimes: step.retryTimes ?? 0,
     retryDelayMs: step.retryDelayMs ?? 0,
     timeoutMs: step.timeoutMs ?? defaultTimeoutMs,
+    missing: step.missing,
   };
 }

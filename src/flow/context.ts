@@ -2,9 +2,11 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { BatchScope, Connector, ConnectorSession } from '../connector/contract.ts';
 import { cacheOf } from './cache.ts';
-import type { Action, Flow, FlowContext, FlowStep, FunctionConnector, FunctionMode, FunctionParams } from './contract.ts';
+import type { Action, Flow, FlowContext, FlowStep, FunctionConnector, FunctionMode, FunctionParams, RunHooks } from './contract.ts';
 import { handleOf } from './init-connector.ts';
+import { MemoryRunState } from './memory-state.ts';
 import { metadataOf } from './metadata.ts';
+import { StepState, type BatchState, type FlowState } from './state.ts';
 import { StepSession } from './step-session.ts';
 
 /** What the steps of one run share. */
@@ -15,10 +17,25 @@ export class RunState {
   /** How many steps have ended: which one is under way. */
   stepsDone = 0;
   readonly #sessions = new Map<Connector, ConnectorSession>();
+  readonly #givenState: BatchState | undefined;
+  #ownState: MemoryRunState | undefined;
 
-  constructor(flow: Flow, scope: BatchScope) {
+  constructor(flow: Flow, scope: BatchScope, hooks: RunHooks = {}) {
     this.flow = flow;
     this.scope = scope;
+    this.#givenState = hooks.state;
+  }
+
+  /** The functions' state. */
+  get state(): BatchState {
+    if (this.#givenState !== undefined) return this.#givenState;
+    this.#ownState ??= new MemoryRunState(this.flow);
+    return this.#ownState;
+  }
+
+  /** The run has ended well: state that nobody else keeps is kept. */
+  end(): void {
+    this.#ownState?.keep();
   }
 
   /**
@@ -43,6 +60,7 @@ export class StepContext implements FlowContext {
   #committed: unknown[] = [];
   #actions: readonly Action[] = [];
   #session: StepSession | undefined;
+  #state: StepState | undefined;
   #controller: AbortController | undefined;
   #logger: Logger | undefined;
   #isClosed = false;
@@ -88,6 +106,12 @@ export class StepContext implements FlowContext {
 
   get cache(): FlowContext['cache'] {
     return cacheOf(this.#run.flow);
+  }
+
+  get state(): FlowState {
+    this.#state ??= new StepState(this.#run.state, this.#step.fname);
+    if (this.#isClosed) this.#state.close();
+    return this.#state;
   }
 
   get logger(): Logger {
@@ -157,10 +181,16 @@ export class StepContext implements FlowContext {
     return this.#session;
   }
 
+  /** The function has ended well: what it changed in its state holds for the batch. */
+  keepState(): void {
+    this.#state?.keep();
+  }
+
   /** The step is over: from here on nothing can be committed or written through this context. */
   close(): void {
     this.#isClosed = true;
     this.#session?.close();
+    this.#state?.close();
     if (this.#controller !== undefined) this.#run.scope.signal.removeEventListener('abort', this.#forwardAbort);
   }
 

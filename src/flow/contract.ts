@@ -9,6 +9,7 @@
  */
 import type { Logger } from '../lib/logger.ts';
 import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from '../connector/contract.ts';
+import type { BatchState, FlowState } from './state.ts';
 
 export type FunctionMode = 'Verify' | 'Save' | 'Load' | 'Calculate' | 'Expand';
 
@@ -36,6 +37,8 @@ export interface FlowContext {
   readonly logger: Logger;
   /** Values kept for the flow's functions between runs; not transactional. `ttlMs` absent: no expiry. */
   readonly cache: { get(key: string): unknown; set(key: string, value: unknown, ttlMs?: number): void };
+  /** Values kept for this function between runs, in the batch's own transaction (L1). In a program without a store: in memory, as long as the flow lives. */
+  readonly state: FlowState;
   /** Values of this run only, shared by its functions. */
   readonly metadata: Map<string, unknown>;
   /**
@@ -113,6 +116,15 @@ export interface RowSchema {
       };
 }
 
+/**
+ * What a Load function without code does with a row that it finds nothing for: passes it on as it is (`null`), makes it a bad row
+ * (`dead-row`), or has the batch tried again until it finds something or `waitMs` have passed, and makes it a bad row then (`wait`).
+ */
+export interface MissingPolicy {
+  readonly kind: 'null' | 'wait' | 'dead-row';
+  readonly waitMs: number;
+}
+
 /** One function in its place in a flow. */
 export interface FlowStep {
   readonly fname: string;
@@ -132,6 +144,8 @@ export interface FlowStep {
   readonly retryDelayMs: number;
   /** For one try, kept to a tenth. 0: no limit. */
   readonly timeoutMs: number;
+  /** Absent: `null`. */
+  readonly missing?: MissingPolicy | undefined;
 }
 
 /** A flow ready to run: data only, shared by all its runs. */
@@ -156,7 +170,7 @@ export interface RunResult {
 
 /**
  * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED (class stop, or that of a CodedError among its
- * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row), STOP_DEADLINE or the abort reason when the
+ * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row, as a BadRowsError that names its rows), STOP_DEADLINE or the abort reason when the
  * scope's signal aborts, or what a connector rejected with. After a rejection nothing of this run writes any more.
  */
 export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) => Promise<RunResult>;
@@ -166,6 +180,8 @@ export interface RunHooks {
   readonly onStep?: (index: number) => void;
   /** Told what the run does, for figures; none costs nothing. */
   readonly observer?: RunObserver | undefined;
+  /** The functions' state; who gives it keeps it when the batch commits. Absent: in memory. */
+  readonly state?: BatchState;
 }
 
 /**

@@ -11,6 +11,7 @@ import { metadataOf } from './metadata.ts';
 import { OpenConnectors } from './open-connectors.ts';
 import { Registry } from './registry.ts';
 import { runFlow } from './runner.ts';
+import { StoredState } from './stored-state.ts';
 
 /** What a flow driven by hand runs in. */
 export interface DriveOptions {
@@ -90,7 +91,13 @@ export class DrivenFlow {
     };
     const { runInTransaction, observer } = this.#options;
     if (runInTransaction === undefined) return runFlow(this.flow, rows, { ...scope, store: null }, { observer });
-    return runInTransaction((store) => runFlow(this.flow, rows, { ...scope, store }, { observer }));
+    return runInTransaction(async (store) => {
+      // nothing is remembered between runs: another program may have changed it
+      const state = new StoredState({ flow: this.name, cache: { entriesMax: 0, bytesMax: 0 } }).begin(store);
+      const result = await runFlow(this.flow, rows, { ...scope, store }, { state, observer });
+      await state.flush();
+      return result;
+    });
   }
 
   /** Closes the connectors that runs have opened; a later run opens them again. */

@@ -60,7 +60,7 @@ class Run {
     const { flow, rows, scope, hooks } = options;
     this.#onStep = hooks?.onStep;
     this.#observer = hooks?.observer;
-    this.#state = new RunState(flow, scope);
+    this.#state = new RunState(flow, scope, hooks);
     this.#steps = flow.steps;
     this.#inputs = [rows];
   }
@@ -89,6 +89,7 @@ class Run {
         this.#leave({ step, rowsIn: input.length, output: rows });
       }
     }
+    this.#state.end();
     return { steps: this.#counts };
   }
 
@@ -194,6 +195,7 @@ class Run {
 
   #leaveFunction(attempt: Attempt): void {
     const { step, context } = attempt;
+    context.keepState();
     context.close();
     this.#leave({ step, rowsIn: context.input.length, output: context.committed, context });
   }

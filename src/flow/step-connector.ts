@@ -5,7 +5,8 @@ import type { ConnectorSession } from '../connector/contract.ts';
 import type { FlowStep } from './contract.ts';
 import type { RunState } from './context.ts';
 import { imageOf, prepareRows } from './input-rows.ts';
-import { rowKeyText } from './row-text.ts';
+import { BadRowsError, badRowsMax, type BadRow } from './bad-rows.ts';
+import { rowKeyText, showRow } from './row-text.ts';
 import { isStepRetry, stoppedError } from './step-error.ts';
 
 /**
@@ -13,7 +14,8 @@ import { isStepRetry, stoppedError } from './step-error.ts';
  *
  * Save passes its rows on as they came. Load takes its rows as keys and passes them on merged with what was loaded,
  * `{...row, ...loaded}`: once for each row found, unchanged where none was. The key columns are the parameter `key` (names with
- * commas), else the step's `must`, else all fields of a row. Values are matched as text: 7 and '7' are one key.
+ * commas), else the step's `must`, else all fields of a row. Values are matched as text: 7 and '7' are one key. Rows that nothing
+ * was found for may be bad rows, as the step's `missing` says: then it rejects with a BadRowsError (LOAD_ROW_MISSING).
  */
 export async function runConnectorStep(run: RunState, step: FlowStep, input: readonly unknown[]): Promise<readonly unknown[]> {
   const { connector, mode } = step;
@@ -23,7 +25,9 @@ export async function runConnectorStep(run: RunState, step: FlowStep, input: rea
   for (let tries = 0; ; tries += 1) {
     try {
       const session = run.sessionOf(connector);
-      return mode === 'Save' ? await saveRows(session, rows) : await loadRows(session, keyColumns(step), rows);
+      return mode === 'Save'
+        ? await saveRows(session, rows)
+        : await loadRows(session, { flowName: run.flow.name, step, input }, rows);
     } catch (error) {
       if (tries >= step.retryTimes || !isStepRetry(error)) throw connectorError(run, step, error);
     }
@@ -42,11 +46,15 @@ function keyColumns(step: FlowStep): readonly string[] {
   return named.length > 0 ? named : step.must;
 }
 
-async function loadRows(
-  session: ConnectorSession,
-  columns: readonly string[],
-  rows: readonly unknown[],
-): Promise<readonly unknown[]> {
+interface LoadPlace {
+  readonly flowName: string;
+  readonly step: FlowStep;
+  /** The rows as they came: what a bad row is known by. */
+  readonly input: readonly unknown[];
+}
+
+async function loadRows(session: ConnectorSession, place: LoadPlace, rows: readonly unknown[]): Promise<readonly unknown[]> {
+  const columns = keyColumns(place.step);
   const keys = new Map<string, Row>();
   const textOf = rows.map((row) => {
     const key = pickKey(imageOf(row), columns);
@@ -56,11 +64,27 @@ async function loadRows(
   });
   const found = new Map<string, Map<string, Row[]>>();
   const loaded = await session.load([...keys.values()]);
-  return rows.flatMap((row, index) => {
+  const { kind, waitMs } = place.step.missing ?? { kind: 'null', waitMs: 0 };
+  const missing: BadRow[] = [];
+  const merged = rows.flatMap((row, index) => {
     const { text, names } = textOf[index] ?? { text: '', names: [] };
     const matches = indexBy(found, loaded, names).get(text);
-    return matches === undefined ? [row] : matches.map((match) => merge(row, match));
+    if (matches !== undefined) return matches.map((match) => merge(row, match));
+    if (kind !== 'null' && missing.length < badRowsMax) missing.push(describeMissing(place, { index, key: keys.get(text), names }));
+    return [row];
   });
+  if (missing.length === 0) return merged;
+  const { flowName, step } = place;
+  throw new BadRowsError({ flowName, step, rows: missing, code: 'LOAD_ROW_MISSING', waitMs: kind === 'wait' ? waitMs : 0 });
+}
+
+function describeMissing(
+  { flowName, step, input }: LoadPlace,
+  { index, key, names }: { readonly index: number; readonly key: Row | undefined; readonly names: readonly string[] },
+): BadRow {
+  const where = step.connector?.name ?? '';
+  const message = `Flow ${flowName}, function ${step.fname}: nothing in connector ${where} has ${showRow(key)}`;
+  return { row: input[index], index, message, fields: names.join(', ') };
 }
 
 /** Loaded rows by their key text; one index for each set of key columns (rows may have different fields). */

@@ -126,7 +126,7 @@ export const errorCodes = {
     remedy: 'The message carries the error. Mend the function; the flow goes on from the same batch.',
   },
   FUNCTION_TIMEOUT: {
-    meaning: 'A function did not return within its time limit.',
+    meaning: 'A function did not return within its time limit, and did not when its batch was tried again either.',
     remedy: 'Make it faster, or raise option.timeout of the function.',
   },
   FUNCTION_JUMP: {
@@ -141,6 +141,16 @@ export const errorCodes = {
   ROW_INVALID: {
     meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
     remedy: 'The message names the row and the fields.',
+  },
+  DEAD_ROWS_LIMIT: {
+    meaning:
+      'More rows of a flow became dead within a minute than its dead_rows.per_minute allows: the flow is broken, not unlucky.',
+    remedy:
+      '`kisflow dead-rows list --flow FLOW` shows those that were kept; nothing after them was passed. Mend the cause, or raise the limit, then resume the flow.',
+  },
+  LOAD_ROW_MISSING: {
+    meaning: 'A Load function found no row for a key, and its option.missing does not take null.',
+    remedy: 'The message names the row. See that the row is written first, raise option.wait_ms, or set option.missing to null.',
   },
   EXPRESSION_FAILED: {
     meaning: 'An operator’s expression cannot be computed for a row: a division by zero, a value that is no number.',

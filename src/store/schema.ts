@@ -65,6 +65,48 @@ CREATE TABLE IF NOT EXISTS kis_flow (
   PRIMARY KEY (flow)
 ) ${options} COMMENT = 'kisflow: wanted and actual state of each flow'`;
 
+/** One row a source row that a flow could not process. Written in the transaction of the checkpoint that passes it (L1, L3). */
+const deadRowTable = `
+CREATE TABLE IF NOT EXISTS kis_dead_row (
+  id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'also their order within a flow',
+  flow         VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  fname        VARCHAR(190)    NOT NULL COMMENT 'the function that failed; empty where none did',
+  code         VARCHAR(64)     NOT NULL COMMENT 'code of the error',
+  message      TEXT            NOT NULL COMMENT 'its message',
+  stack        TEXT            NULL     COMMENT 'where it was thrown; NULL where that says nothing',
+  source_table VARCHAR(255)    NOT NULL COMMENT 'schema.table at the source',
+  row_key      MEDIUMTEXT      NOT NULL COMMENT 'the primary key with its values, as exact JSON',
+  op           VARCHAR(16)     NOT NULL COMMENT 'insert | update | delete',
+  position     TEXT            NOT NULL COMMENT 'file:offset of the transaction at the source, with its GTID',
+  commit_time  DATETIME(3)     NULL     COMMENT 'its commit time at the source, UTC; NULL where it is not known',
+  parts        INT UNSIGNED    NOT NULL COMMENT 'how many rows of kis_dead_row_part hold row_change; 0: it stands here',
+  row_change   LONGTEXT        NOT NULL COMMENT 'the row before and after the change, as exact JSON',
+  created_at   DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock',
+  PRIMARY KEY (id),
+  KEY flow_created (flow, created_at)
+) ${options} COMMENT = 'kisflow: rows that a flow could not process'`;
+
+/** Parts of a change that is too large for one statement. */
+const deadRowPartTable = `
+CREATE TABLE IF NOT EXISTS kis_dead_row_part (
+  dead_row   BIGINT UNSIGNED NOT NULL COMMENT 'id in kis_dead_row',
+  part       INT UNSIGNED    NOT NULL COMMENT 'from 0',
+  row_change LONGTEXT        NOT NULL COMMENT 'a piece of its text',
+  PRIMARY KEY (dead_row, part)
+) ${options} COMMENT = 'kisflow: changes of dead rows that are too large for one statement'`;
+
+/** One row a key that a function keeps a value of (`flow.state`). Written in the transaction of the batch (L1). */
+const stateTable = `
+CREATE TABLE IF NOT EXISTS kis_state (
+  flow       VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  fname      VARCHAR(190)    NOT NULL COMMENT 'the function whose state it is',
+  state_key  VARBINARY(1024) NOT NULL COMMENT 'the key, in UTF-8',
+  value      LONGTEXT        NOT NULL COMMENT 'the value, as exact JSON',
+  expires_at BIGINT          NULL     COMMENT 'milliseconds since 1970 by the daemon clock; NULL: never',
+  PRIMARY KEY (flow, fname, state_key),
+  KEY flow_expires (flow, expires_at)
+) ${options} COMMENT = 'kisflow: what functions keep from batch to batch'`;
+
 /** One row a function with the operator aggregate: what it was when its figures began. Deleting it deletes what it kept. */
 const aggregateTable = `
 CREATE TABLE IF NOT EXISTS kis_aggregate (
@@ -92,5 +134,7 @@ CREATE TABLE IF NOT EXISTS kis_aggregate_value (
 
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
+  { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
+  { name: 'kisflow:0003-state', statements: [stateTable] },
   { name: 'kisflow:0004-aggregates', statements: [aggregateTable, aggregateValueTable] },
 ];

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { status } from '../../src/cli/status.ts';
 import { CodedError } from '../../src/lib/error.ts';
+import { keepDeadRows } from '../../src/repair/dead-row.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { globalYaml, mirrorYaml, sourceYaml } from './project-yaml.ts';
@@ -22,6 +23,28 @@ eachServer((_flavour, server) => {
     const { code, out } = await runCommand(status, { files: project(url, ['mirror']) });
     expect(code).toBe(0);
     expect(out).toMatch(/^mirror +running +host-a:4711 +binlog\.000007:1234 +40 ms +1,200 +1,500 +.* ago$/m);
+  });
+
+  test('a flow with dead rows says how many, and how to look at them; a store that an older version has made has none', async () => {
+    const { url, hold, store } = await createStoredFlows(server);
+    await hold('mirror');
+    const place = {
+      flow: 'mirror',
+      fname: 'Save',
+      code: 'STORE_CONSTRAINT',
+      message: 'refused',
+      stack: undefined,
+      position: 'b.1:4',
+    };
+    const dead = { ...place, table: 'shop.orders', key: { id: 1 }, op: 'insert', before: null, after: { id: 1 }, time: 0 } as const;
+    await store.transaction((transaction) => keepDeadRows(transaction, [dead, dead, dead]));
+    const files = project(url, ['mirror']);
+    const { out } = await runCommand(status, { files });
+    expect(out).toMatch(/^mirror +running .* +1,500 +3 +/m);
+    expect(out).toContain('kisflow dead-rows list --flow mirror');
+    expect(documentOf(await runCommand(status, { files, json: true }))).toMatchObject({ flows: [{ flow: 'mirror', deadRows: 3 }] });
+    await store.query('DROP TABLE kis_dead_row');
+    expect((await runCommand(status, { files })).out).toMatch(/^mirror +running .* +1,500 +0 +/m);
   });
 
   test('a flow whose daemon died is stopped once its lease has expired, and its lag is not known', async () => {

@@ -31,6 +31,8 @@ describe('a KisFlow conf directory', () => {
       retry_times: 3,
       return_duration: 0,
       timeout: 30_000,
+      missing: 'null',
+      wait_ms: 60_000,
       default_params: {},
     });
   });
@@ -68,6 +70,8 @@ describe('loading', () => {
       status: 1,
       source: { name: 'main', tables: ['shop.orders'], rows: 'after', start: 'earliest' },
       batch: { rows: 5000, bytes: 4_194_304 },
+      on_bad_row: 'dead-row',
+      dead_rows: { per_minute: 1000 },
       flows: [{ fname: 'save_mirror', params: {} }],
     });
     expect(configuration.sources.get('main')).toMatchObject({ type: 'mysql-binlog', server_id: 0 });

@@ -182,6 +182,18 @@ describe('mistakes', () => {
     await expect(loadConfiguration({ dir: await writeConf(files), env: {} })).resolves.toBeDefined();
   });
 
+  test('missing belongs to a Load function without code', async () => {
+    const option = 'option: {cname: c, missing: wait}\n';
+    const files = {
+      'a.yml': ['Load', 'Save', 'Load']
+        .map((mode, i) => `kistype: func\nfmode: ${mode}\nfname: f${i}\n${option}---\n`)
+        .join('')
+        .concat('kistype: conn\ncname: c\ntype: memory\n'),
+    };
+    const problems = await problemsOf(files, { functionNames: new Set(['f2']) });
+    expect(places(problems)).toEqual(['a.yml:9 option.missing', 'a.yml:14 option.missing']);
+  });
+
   test('a key with a letter too many, too few or swapped is traced to the one that was meant', async () => {
     console.info(`fast-check seed ${seed}`);
     const keys = ['flow_name', 'status', 'source', 'batch', 'flows'];

@@ -172,23 +172,6 @@ eachServer((flavour: SqlFlavour, server) => {
       await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
       await expectCode(project, 'STORE_KEY_MISSING');
     });
-
-    it('a row that violates a constraint: the rows before it are written, it is named, and the flow stops', async () => {
-      const project = await readyProject(server);
-      await project.store.connection.query('ALTER TABLE orders_copy ADD CONSTRAINT positive CHECK (cents >= 0)');
-      await project.source.connection.query(
-        'INSERT INTO orders VALUES (1, 1, 1, NULL), (2, 1, 2, NULL), (3, 1, -3, NULL), (4, 1, 4, NULL)',
-      );
-      const said = await expectCode(project, 'STORE_CONSTRAINT');
-      expect(said).toMatch(/orders.*\{\\?"id\\?":3\}/);
-      expect(await storeCount(project, 'orders_copy')).toBe(2);
-      expect(await storeCount(project, 'totals WHERE n = 4')).toBe(1);
-      await project.store.connection.query(
-        flavour === 'mysql' ? 'ALTER TABLE orders_copy DROP CHECK positive' : 'ALTER TABLE orders_copy DROP CONSTRAINT positive',
-      );
-      expect((await runOnce(project)).code).toBe(0);
-      expect(await disagreements(project)).toEqual([]);
-    });
   });
 
   describe('a function that fails ends in its code, and the other flow goes on (L4)', () => {

@@ -20,7 +20,8 @@ import {
   type PlainRow,
   type StoreTransaction,
 } from '../../src/index.ts';
-import { codedErrorOf, makeMemory } from './scope.ts';
+import type { MissingPolicy } from '../../src/flow/contract.ts';
+import { codedErrorOf, makeMemory, makeScope } from './scope.ts';
 
 let dir = '';
 beforeEach(async () => {
@@ -289,6 +290,27 @@ describe('a flow built from code', () => {
     await flow.run();
     expect(seen).toEqual(modes.map((mode) => [`F${mode}`, mode]));
   });
+
+  test.each([
+    ['dead-row', 'row'],
+    ['wait', 'retry'],
+  ] as const)(
+    'a Load that finds nothing passes the row on, unless missing says %s: then it names every such row',
+    async (kind, errorClass) => {
+      const load = { fname: 'load', mode: 'Load' as const, connector: 'table', params: { key: 'stu_id' } };
+      const students = makeMemory({ primary_key: 'stu_id' });
+      await students.session(makeScope()).save([{ stu_id: 1, name: 'Ann' }]);
+      const runWith = async (missing?: MissingPolicy) => {
+        const flow = createFlow({ name: 'l', steps: [{ ...load, missing }], connectors: [students] });
+        flow.commitRowBatch([{ stu_id: 1 }, { stu_id: 2 }, { stu_id: 3 }]);
+        return flow.run();
+      };
+      expect((await runWith()).steps).toEqual([{ fname: 'load', rowsIn: 3, rowsOut: 3 }]);
+      const error = await codedErrorOf(runWith({ kind, waitMs: 50 }));
+      expect(error).toMatchObject({ code: 'LOAD_ROW_MISSING', class: errorClass, rows: [{ index: 1 }, { index: 2 }] });
+      expect(error.message).toBe('Flow l, function load: nothing in connector table has {"stu_id":2} (and 1 more rows)');
+    },
+  );
 
   test('a run with a store is one transaction of it', async () => {
     const log: string[] = [];

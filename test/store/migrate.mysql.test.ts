@@ -58,9 +58,11 @@ eachServer((_flavour, server) => {
           'kis_aggregate',
           'kis_aggregate_value',
           'kis_checkpoint',
+          'kis_dead_row',
           'kis_flow',
           'kis_lease',
           'kis_migration',
+          'kis_state',
         ]),
       );
     });

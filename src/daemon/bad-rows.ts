@@ -1,0 +1,145 @@
+/**
+ * What becomes of a batch that fails because of its rows. Pure: it decides, the runner does.
+ *
+ * Where the error names the rows, they are marked as dead and the batch is run again without them; where it does not, the batch
+ * is halved until one row is left, and that one is it. So one bad row among 5,000 costs one more run when it does not fit a
+ * function, and a dozen when a function or the store refuses it; either way no row costs more than the logarithm of the batch.
+ */
+import { BadRowsError } from '../flow/bad-rows.ts';
+import { CodedError } from '../lib/error.ts';
+import { groupSize } from '../row/change.ts';
+import type { DeadRow } from '../repair/dead-row.ts';
+import { imagesOf, placeOf, rowPlaces, splitBatch, type Batch, type DeadMark, type RowShape } from './batch.ts';
+import { atBatch } from './batch-error.ts';
+
+/** What a flow does with a row that it cannot process. */
+export interface BadRowsPolicy {
+  /** dead-row: keep it as a dead row and go on; stop: stop at it. */
+  readonly onBadRow: 'dead-row' | 'stop';
+  /** More dead rows than this within a minute stop the flow; 0: no limit. */
+  readonly perMinuteMax: number;
+}
+
+/** How often the rows that an error names are taken out of one batch before it is halved: a function may name one at a time. */
+const roundsMax = 8;
+
+/** A failure of a batch with the changes that caused it, where they are known. */
+export class MarkedError extends CodedError {
+  readonly marks: readonly DeadMark[];
+  /** How long the batch may be tried again until they are bad for good. */
+  readonly waitMs: number;
+
+  constructor(
+    error: CodedError,
+    options: { readonly fname: string; readonly marks: readonly DeadMark[]; readonly waitMs: number },
+  ) {
+    const { fname, marks, waitMs } = options;
+    super(error.code, error.message, { class: error.class, cause: error, details: { function: fname, ...error.details } });
+    this.marks = marks;
+    this.waitMs = waitMs;
+  }
+}
+
+/** The run of a batch: the rows that its flow was given, and the function that was under way when it failed. */
+export interface FailedRun {
+  readonly batch: Batch;
+  readonly shape: RowShape;
+  readonly rows: readonly unknown[];
+  readonly fname: string;
+}
+
+/** Finds out which changes of the batch a failure means. What is not about rows passes unchanged. */
+export function markError(error: unknown, run: FailedRun): unknown {
+  if (!(error instanceof CodedError)) return error;
+  if (error instanceof BadRowsError) {
+    const { fname } = run;
+    return new MarkedError(error, { fname, marks: findMarks(error, run) ?? [], waitMs: error.waitMs });
+  }
+  return error.class === 'row' ? new MarkedError(error, { fname: run.fname, marks: [], waitMs: 0 }) : error;
+}
+
+/** The changes that a function's bad rows are; undefined where a function before it has made other rows of them. */
+function findMarks(error: BadRowsError, { batch, shape, rows, fname }: FailedRun): readonly DeadMark[] | undefined {
+  const places = rowPlaces(batch, shape);
+  const placeOfRow = new Map(rows.map((row, at) => [row, places[at]]));
+  const marks = new Map<number, DeadMark>();
+  for (const { row, message } of error.rows) {
+    const index = placeOfRow.get(row);
+    if (index === undefined) return undefined;
+    marks.set(index, { index, fname, code: error.code, message, stack: undefined });
+  }
+  return [...marks.values()];
+}
+
+/**
+ * The batches to run in place of one that failed because of its rows. Throws where the flow has to stop at it: by its policy, or
+ * because no row is left that could be at fault.
+ */
+export function withoutBadRows(
+  batch: Batch,
+  error: CodedError,
+  options: { readonly flow: string; readonly hasGtid: boolean; readonly policy: BadRowsPolicy },
+): readonly Batch[] {
+  const { policy, flow } = options;
+  if (policy.onBadRow === 'stop') {
+    if (batch.size <= 1) throw atBatch(toRefusal(error), flow, batch);
+    return splitBatch(batch, options);
+  }
+  const marks = error instanceof MarkedError ? error.marks : [];
+  if (marks.length > 0 && batch.deadRounds < roundsMax) return [addDead(batch, marks)];
+  const left = batch.size - batch.dead.length;
+  if (left === 0) throw atBatch(toRefusal(error), flow, batch);
+  return left === 1 ? [addDead(batch, [markOf(batch, error)])] : splitBatch(batch, options);
+}
+
+/** The error as one that waiting does not mend any more. */
+function toRefusal(error: CodedError): CodedError {
+  if (error.class !== 'retry') return error;
+  return new CodedError(error.code, error.message, { class: 'row', cause: error.cause, details: error.details });
+}
+
+function addDead(batch: Batch, marks: readonly DeadMark[]): Batch {
+  const all = new Map([...batch.dead, ...marks].map((mark) => [mark.index, mark]));
+  const dead = [...all.values()].sort((a, b) => a.index - b.index);
+  return { ...batch, dead, deadRounds: batch.deadRounds + 1, waitingSince: 0 };
+}
+
+/** The one change that is left is the one at fault. */
+function markOf(batch: Batch, error: CodedError): DeadMark {
+  const dead = new Set(batch.dead.map(({ index }) => index));
+  let index = 0;
+  while (dead.has(index)) index += 1;
+  const stack = error.cause instanceof BadRowsError ? undefined : stackOf(error);
+  return { index, fname: String(error.details.function ?? ''), code: error.code, message: error.message, stack };
+}
+
+/** Where the function threw, or the connector refused the row: the innermost error tells. */
+function stackOf(error: Error): string | undefined {
+  let inner = error;
+  // Bounded: causes may form a ring.
+  for (let depth = 0; depth < 16 && inner.cause instanceof Error; depth += 1) inner = inner.cause;
+  return inner.stack;
+}
+
+/** The batch's dead changes as they are kept, in order. */
+export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
+  const rows: DeadRow[] = [];
+  let next = 0;
+  let at = 0;
+  for (const part of batch.parts) {
+    for (const group of part.groups) {
+      const size = groupSize(group);
+      for (let mark = batch.dead[next]; mark !== undefined && mark.index < at + size; mark = batch.dead[next]) {
+        const { before, after } = imagesOf(group, mark.index - at);
+        const row = after ?? before ?? {};
+        const key = Object.fromEntries(group.table.primaryKey.map((name) => [name, row[name]]));
+        const { fname, code, message, stack } = mark;
+        const place = { table: group.table.id, position: placeOf(part), time: part.time };
+        rows.push({ flow, fname, code, message, stack, ...place, key, op: group.op, before, after });
+        next += 1;
+      }
+      at += size;
+    }
+  }
+  return rows;
+}

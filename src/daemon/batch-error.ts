@@ -1,0 +1,32 @@
+import { CodedError, describeError } from '../lib/error.ts';
+import { formatPosition } from '../row/position.ts';
+import type { Batch } from './batch.ts';
+
+/** A batch's failure as a CodedError, of the class that a daemon takes it for. */
+export function toCoded(error: unknown, flow: string): CodedError {
+  if (error instanceof CodedError) {
+    // A store that is read-only is usually in the middle of a failover: it is waited for, under its own code.
+    if (error.code !== 'STORE_READ_ONLY') return error;
+    return new CodedError(error.code, error.message, { class: 'retry', cause: error.cause, details: error.details });
+  }
+  return new CodedError('INTERNAL', `Flow ${flow}: ${describeError(error)}`, { cause: error });
+}
+
+/** Adds where it happened: flow, position, and for a single change its table and key. */
+export function atBatch(error: CodedError, flow: string, batch: Batch): CodedError {
+  const group = batch.size === 1 ? batch.parts.find((part) => part.size > 0)?.groups[0] : undefined;
+  const row = group === undefined ? undefined : group.op === 'delete' ? group.before[0] : group.after[0];
+  const key = Object.fromEntries((group?.table.primaryKey ?? []).map((name) => [name, row?.[name]]));
+  const what = group === undefined ? `${batch.size} changes` : `${group.op} of ${group.table.id} ${JSON.stringify(key)}`;
+  const position = formatPosition(batch.start);
+  return new CodedError(error.code, `Flow ${flow} at ${position} (${what}): ${error.message}`, {
+    class: error.class,
+    cause: error.cause,
+    details: {
+      ...error.details,
+      flow,
+      position,
+      ...(group === undefined ? {} : { table: group.table.id, key: JSON.stringify(key) }),
+    },
+  });
+}

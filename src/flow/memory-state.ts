@@ -1,0 +1,59 @@
+import type { Flow } from './contract.ts';
+import { noEntry, type BatchState, type StateEntry } from './state.ts';
+
+/** The state of a flow that a program drives without a store: it lives as long as the flow. */
+class MemoryState {
+  readonly #entries = new Map<string, StateEntry>();
+  #sweepAt = 1024;
+
+  find(id: string): StateEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  keep(changes: ReadonlyMap<string, StateEntry>): void {
+    for (const [id, entry] of changes) {
+      if (entry.text === undefined) this.#entries.delete(id);
+      else this.#entries.set(id, entry);
+    }
+    if (this.#entries.size >= this.#sweepAt) this.#sweep();
+  }
+
+  /** Drops what has expired. Done each time the state has doubled, so that keeping stays cheap. */
+  #sweep(): void {
+    const now = Date.now();
+    for (const [id, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(id);
+    this.#sweepAt = Math.max(1024, this.#entries.size * 2);
+  }
+}
+
+const states = new WeakMap<Flow, MemoryState>();
+
+/** One run's view of it; runs that are under way at once do not see one another's changes, and the last one that ends counts. */
+export class MemoryRunState implements BatchState {
+  readonly valueCharsMax = Number.POSITIVE_INFINITY;
+  readonly #state: MemoryState;
+  readonly #changes = new Map<string, StateEntry>();
+
+  constructor(flow: Flow) {
+    this.#state = states.get(flow) ?? new MemoryState();
+    states.set(flow, this.#state);
+  }
+
+  peek(fname: string, key: string): StateEntry {
+    const id = `${fname}\0${key}`;
+    return this.#changes.get(id) ?? this.#state.find(id) ?? noEntry;
+  }
+
+  async read(fname: string, keys: readonly string[]): Promise<ReadonlyMap<string, StateEntry>> {
+    return new Map(keys.map((key) => [key, this.peek(fname, key)]));
+  }
+
+  write(fname: string, changes: ReadonlyMap<string, StateEntry>): void {
+    for (const [key, entry] of changes) this.#changes.set(`${fname}\0${key}`, entry);
+  }
+
+  /** The run has ended well. */
+  keep(): void {
+    this.#state.keep(this.#changes);
+  }
+}

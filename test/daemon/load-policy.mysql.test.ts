@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { SqlAddress } from '../../src/embedded/server.ts';
+import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { eachServer } from '../support/servers.ts';
+import { createShopProject, type ShopProject } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { runLine, runUntilCurrent, storeRows } from './run-project.ts';
+
+/** Two flows joined through a connector: one copies the customers, the other gives each order its customer's name. */
+function configuration(option: string): string {
+  return `kistype: global
+store: {url: "\${STORE_URL}"}
+---
+kistype: source
+name: main
+type: mysql-binlog
+url: \${SOURCE_URL}
+---
+kistype: flow
+flow_name: customers
+source: {name: main, tables: ["shop_*.customers"], start: latest}
+flows: [{fname: SaveCustomers}]
+---
+kistype: func
+fname: SaveCustomers
+fmode: Save
+option: {cname: customers}
+---
+kistype: flow
+flow_name: named
+source: {name: main, tables: ["shop_*.orders"], start: latest}
+flows: [{fname: LoadCustomer, params: {key: customer}}, {fname: SaveNamed}]
+---
+kistype: func
+fname: LoadCustomer
+fmode: Load
+option: {cname: customers, ${option}}
+---
+kistype: func
+fname: SaveNamed
+fmode: Save
+option: {cname: named}
+---
+kistype: conn
+cname: customers
+type: mysql
+addrs: store
+key: customers
+---
+kistype: conn
+cname: named
+type: mysql
+addrs: store
+key: named
+`;
+}
+
+const tables = `CREATE TABLE customers (customer INT PRIMARY KEY, name VARCHAR(50));
+CREATE TABLE named (id INT PRIMARY KEY, customer INT, cents INT, note VARCHAR(200), name VARCHAR(50));
+`;
+
+async function joinedProject(server: SqlAddress, option: string): Promise<ShopProject> {
+  const project = await createShopProject({
+    source: server,
+    store: server,
+    files: { 'conf/shop.yml': '', 'migrations/001-tables.sql': tables },
+  });
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(`${project.folder}/conf/shop.yml`, configuration(option).replaceAll('shop_*', project.source.name));
+  await project.source.connection.query('CREATE TABLE customers (customer INT PRIMARY KEY, name VARCHAR(50))');
+  await runUntilCurrent(project);
+  return project;
+}
+
+async function startRunning(project: ShopProject): Promise<DaemonProcess> {
+  const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+  await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+  return daemon;
+}
+
+/** At how many of 20 moments nobody has the flow's checkpoint locked: a transaction that is open has. */
+async function countFree(project: ShopProject): Promise<number> {
+  let free = 0;
+  for (let i = 0; i < 20; i += 1) {
+    const isFree = await storeRows(project, "SELECT flow FROM kis_checkpoint WHERE flow = 'named' FOR UPDATE NOWAIT").then(
+      () => true,
+      () => false,
+    );
+    if (isFree) free += 1;
+    await delay(100); // the moments are apart
+  }
+  return free;
+}
+
+const named = (project: ShopProject) => storeRows(project, 'SELECT id, name FROM named ORDER BY id');
+const dead = (project: ShopProject) => storeRows(project, 'SELECT code, fname, row_key FROM kis_dead_row ORDER BY id');
+
+eachServer((_flavour, server) => {
+  describe('a Load whose row is not there yet', { timeout: 120_000 }, () => {
+    it('missing: null passes the row on as it is', async () => {
+      const project = await joinedProject(server, 'missing: null');
+      await project.source.connection.query('INSERT INTO orders VALUES (1, 7, 100, NULL)');
+      await runUntilCurrent(project);
+      expect(await named(project)).toEqual([{ id: 1, name: null }]);
+      expect(await dead(project)).toEqual([]);
+    });
+
+    it('missing: dead-row makes it a dead row, and the others go on', async () => {
+      const project = await joinedProject(server, 'missing: dead-row');
+      await project.source.connection.query("INSERT INTO customers VALUES (1, 'Ann')");
+      await runUntilCurrent(project);
+      await project.source.connection.query(
+        'INSERT INTO orders VALUES (1, 1, 100, NULL), (2, 7, 100, NULL), (3, 1, 100, NULL), (4, 8, 1, NULL)',
+      );
+      await runUntilCurrent(project);
+      expect(await named(project)).toEqual([
+        { id: 1, name: 'Ann' },
+        { id: 3, name: 'Ann' },
+      ]);
+      expect(await dead(project)).toEqual([
+        { code: 'LOAD_ROW_MISSING', fname: 'LoadCustomer', row_key: '{"id":2}' },
+        { code: 'LOAD_ROW_MISSING', fname: 'LoadCustomer', row_key: '{"id":4}' },
+      ]);
+    });
+
+    it('missing: wait waits until the other flow has written it; only this flow waits, and holds no lock meanwhile (L4)', async () => {
+      const project = await joinedProject(server, 'missing: wait, wait_ms: 60000');
+      const daemon = await startRunning(project);
+      await project.source.connection.query('INSERT INTO orders VALUES (1, 7, 100, NULL)');
+      await daemon.waitForLine(/"flow":"named".*LOAD_ROW_MISSING/);
+      await waitFor(async () => /^named +retrying .* LOAD_ROW_MISSING$/m.test(await runLine(project, ['status'])));
+      expect(await countFree(project)).toBeGreaterThan(15);
+      await project.source.connection.query("INSERT INTO customers VALUES (6, 'Bo')");
+      await waitFor(async () => (await storeRows(project, 'SELECT * FROM customers')).length === 1);
+      expect(await named(project)).toEqual([]);
+      await project.source.connection.query("INSERT INTO customers VALUES (7, 'Cy')");
+      await waitFor(async () => (await named(project)).length === 1, { deadlineMs: 20_000 });
+      expect(await named(project)).toEqual([{ id: 1, name: 'Cy' }]);
+      expect(await dead(project)).toEqual([]);
+      daemon.kill('SIGTERM');
+      expect((await daemon.waitForExit()).code).toBe(0);
+    });
+
+    it('missing: wait makes it a dead row when the time has passed, all rows of the batch after one wait', async () => {
+      const project = await joinedProject(server, 'missing: wait, wait_ms: 1500');
+      await project.source.connection.query("INSERT INTO customers VALUES (1, 'Ann')");
+      await runUntilCurrent(project);
+      await project.source.connection.query(
+        'INSERT INTO orders VALUES (1, 7, 1, NULL), (2, 8, 1, NULL), (3, 1, 1, NULL), (4, 9, 1, NULL)',
+      );
+      const startedAt = performance.now();
+      await runUntilCurrent(project);
+      expect(performance.now() - startedAt).toBeGreaterThan(1500);
+      expect(await named(project)).toEqual([{ id: 3, name: 'Ann' }]);
+      expect((await dead(project)).map((row) => String(row['row_key']))).toEqual(['{"id":1}', '{"id":2}', '{"id":4}']);
+      const [spread] = await storeRows(
+        project,
+        'SELECT TIMESTAMPDIFF(MICROSECOND, MIN(created_at), MAX(created_at)) AS us FROM kis_dead_row',
+      );
+      expect(Number(spread?.['us'])).toBeLessThan(1_000_000);
+    });
+  });
+});
