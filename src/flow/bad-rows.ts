@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../lib/error-codes.ts';
 import { CodedError } from '../lib/error.ts';
-import type { FlowStep } from './contract.ts';
 
 /** A row of a step's input that the step cannot take, and why, as a whole sentence. */
 export interface BadRow {
@@ -14,11 +13,11 @@ export interface BadRow {
 
 export interface BadRowsOptions {
   readonly flowName: string;
-  readonly step: FlowStep;
+  readonly functionName: string;
   /** At least one, in the order of the input. */
   readonly rows: readonly BadRow[];
   /** ROW_INVALID unless said otherwise. */
-  readonly code?: ErrorCode;
+  readonly code?: ErrorCode | undefined;
   /** How long the rows may become good by themselves, from the first time that they were found bad. 0: they do not. */
   readonly waitMs?: number;
 }
@@ -34,13 +33,13 @@ export class BadRowsError extends CodedError {
   readonly rows: readonly BadRow[];
   readonly waitMs: number;
 
-  constructor({ flowName, step, rows, code = 'ROW_INVALID', waitMs = 0 }: BadRowsOptions) {
+  constructor({ flowName, functionName, rows, code = 'ROW_INVALID', waitMs = 0 }: BadRowsOptions) {
     const [first] = rows;
     const fields = first === undefined || first.fields === '' ? {} : { fields: first.fields };
     const others = rows.length > 1 ? ` (and ${rows.length - 1} more rows)` : '';
     super(code, `${first?.message ?? 'no row'}${others}`, {
       class: waitMs > 0 ? 'retry' : 'row',
-      details: { flow: flowName, function: step.fname, row: first?.index ?? -1, ...fields },
+      details: { flow: flowName, function: functionName, row: first?.index ?? -1, ...fields },
     });
     this.rows = rows;
     this.waitMs = waitMs;

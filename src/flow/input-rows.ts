@@ -19,7 +19,10 @@ export function prepareRows(flowName: string, step: FlowStep, input: readonly un
   if (step.must.length > 0) checkMust({ flowName, step, input }, rows, bad);
   const parsed = schema === undefined ? rows : parseRows({ flowName, step, input }, { schema, rows, bad });
   if (bad.length === 0) return parsed;
-  throw new BadRowsError({ flowName, step, rows: bad.sort((a, b) => a.index - b.index) });
+  throw badRowsError(
+    { flowName, step, input },
+    bad.sort((a, b) => a.index - b.index),
+  );
 }
 
 /** The row that a row carries: of a change, the row after it, or before it for a delete. */
@@ -61,7 +64,7 @@ function decodeRows(place: StepInput, serializer: RowSerializer): readonly unkno
       if (bad.length >= badRowsMax) break;
     }
   }
-  if (bad.length > 0) throw new BadRowsError({ ...place, rows: bad });
+  if (bad.length > 0) throw badRowsError(place, bad);
   return rows;
 }
 
@@ -114,6 +117,10 @@ function describeIssues(issues: Issues): { readonly fields: string; readonly pro
 function keepChange(row: unknown, parsed: unknown): unknown {
   if (!isChange(row) || isChange(parsed) || typeof parsed !== 'object' || parsed === null) return parsed;
   return makeChange({ ...row, ...parsed });
+}
+
+function badRowsError({ flowName, step }: StepInput, rows: readonly BadRow[]): BadRowsError {
+  return new BadRowsError({ flowName, functionName: step.fname, rows });
 }
 
 function describeBadRow(

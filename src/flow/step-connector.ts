@@ -75,7 +75,13 @@ async function loadRows(session: ConnectorSession, place: LoadPlace, rows: reado
   });
   if (missing.length === 0) return merged;
   const { flowName, step } = place;
-  throw new BadRowsError({ flowName, step, rows: missing, code: 'LOAD_ROW_MISSING', waitMs: kind === 'wait' ? waitMs : 0 });
+  throw new BadRowsError({
+    flowName,
+    functionName: step.fname,
+    rows: missing,
+    code: 'LOAD_ROW_MISSING',
+    waitMs: kind === 'wait' ? waitMs : 0,
+  });
 }
 
 function describeMissing(

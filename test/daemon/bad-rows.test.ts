@@ -11,7 +11,6 @@ import { history, makeTable, startPosition } from './transactions.ts';
 const hasGtid = false;
 const deadRow: BadRowsPolicy = { onBadRow: 'dead-row', perMinuteMax: 0 };
 const table = makeTable('wanted');
-const step = makeStep('f', () => {});
 
 /** How a made-up function tells that rows are bad: all at once, one a run, all of them as other rows than it was given, or not at all. */
 type Teller = 'all' | 'one' | 'others' | 'none';
@@ -39,7 +38,7 @@ function fail(rows: readonly unknown[], bad: ReadonlySet<number>, teller: Teller
   if (teller === 'none') throw new CodedError('STORE_CONSTRAINT', 'refused', { class: 'row' });
   const named = teller === 'one' ? found.slice(0, 1) : found;
   const others = named.map((one) => ({ ...one, row: { id: idOf(one.row) } }));
-  throw new BadRowsError({ flowName: 'f', step, rows: teller === 'others' ? others : named });
+  throw new BadRowsError({ flowName: 'f', functionName: 'f', rows: teller === 'others' ? others : named });
 }
 
 /** Does what the runner does, with a function that refuses these rows; gives what became of every change. */

@@ -9,7 +9,7 @@ import { canIncrement, Increments, type AggregateShape } from './aggregate-incre
 import { readMeasures } from './aggregate-measures.ts';
 import { readAggregateTable, text, type AggregateTable } from './aggregate-table.ts';
 import type { Fields } from './field.ts';
-import { rowError, type MadeOperator } from './operator.ts';
+import { eachRow, type MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
 
 export interface AggregateOptions {
@@ -57,21 +57,14 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
   return { run, fields, problems: [] };
 }
 
-/** One loop over the whole batch, so that nothing is allocated for a row. */
 function gather(flow: FlowContext, groups: Groups, rows: readonly unknown[]): readonly Group[] {
-  let current: unknown;
-  try {
-    for (const row of rows) {
-      current = row;
-      if (!isChange(row)) throw plainRow(flow);
-      const { before, after } = row;
-      if (before !== null) groups.add(before, -1);
-      if (after !== null) groups.add(after, 1);
-    }
-    return groups.changed;
-  } catch (error) {
-    throw rowError(flow, current, error);
-  }
+  eachRow(flow, rows, (row) => {
+    if (!isChange(row)) throw plainRow(flow);
+    const { before, after } = row;
+    if (before !== null) groups.add(before, -1);
+    if (after !== null) groups.add(after, 1);
+  });
+  return groups.changed;
 }
 
 function plainRow(flow: FlowContext): CodedError {

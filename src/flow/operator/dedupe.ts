@@ -2,7 +2,7 @@ import { isChange, makeChange, type Change, type Row } from '../../row/change.ts
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText } from '../row-text.ts';
 import type { Fields } from './field.ts';
-import { asRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRow, type MadeOperator } from './operator.ts';
 import { unknownName } from './problem.ts';
 
 export interface DedupeOptions {
@@ -26,15 +26,15 @@ export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator
   const run = (flow: FlowContext, rows: readonly unknown[]): void => {
     const changes = new Map<string, Life>();
     const plain = new Map<string, unknown>();
-    for (const row of rows) {
+    eachRow(flow, rows, (row) => {
       if (isChange(row)) {
         live(changes, row, key);
-        continue;
+        return;
       }
-      const text = rowKeyText(asRow(flow, row), key);
+      const text = rowKeyText(asRow(row), key);
       if (keep === 'last') plain.delete(text); // the row goes where its last one stands
       if (keep === 'last' || !plain.has(text)) plain.set(text, row);
-    }
+    });
     commitLives(flow, changes);
     for (const row of plain.values()) flow.commitRow(row);
   };

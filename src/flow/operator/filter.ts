@@ -3,7 +3,7 @@ import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Fields } from './field.ts';
 import { ExpressionFailure } from './term.ts';
-import { asRow, forRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRow, type MadeOperator } from './operator.ts';
 
 export interface FilterOptions {
   readonly kind: 'filter';
@@ -25,29 +25,27 @@ export function makeFilter(options: FilterOptions, fields: Fields): MadeOperator
     return { run: undefined, fields, problems: [{ path: 'with.where', message, remedy }] };
   }
   const run = (flow: FlowContext, rows: readonly unknown[]): void => {
-    for (const row of rows) {
-      const passed = isChange(row) ? filterChange(flow, expression, row) : isPassed(flow, expression, row, row) ? row : undefined;
+    eachRow(flow, rows, (row) => {
+      const passed = isChange(row) ? filterChange(expression, row) : isPassed(expression, row) ? row : undefined;
       if (passed !== undefined) flow.commitRow(passed);
-    }
+    });
   };
   return { run, fields, problems: [] };
 }
 
-function filterChange(flow: FlowContext, where: Expression, change: Change): Change | undefined {
+function filterChange(where: Expression, change: Change): Change | undefined {
   const { before, after } = change;
-  const hadPassed = before !== null && isPassed(flow, where, before, change);
-  const passes = after !== null && isPassed(flow, where, after, change);
+  const hadPassed = before !== null && isPassed(where, before);
+  const passes = after !== null && isPassed(where, after);
   if (hadPassed && passes) return change;
   if (hadPassed) return change.op === 'delete' ? change : makeChange({ ...change, op: 'delete', after: null });
   if (passes) return change.op === 'insert' ? change : makeChange({ ...change, op: 'insert', before: null });
   return undefined;
 }
 
-function isPassed(flow: FlowContext, where: Expression, image: unknown, row: unknown): boolean {
-  return forRow(flow, row, () => {
-    const value = where.run(asRow(flow, image));
-    if (value === true || value === 1) return true;
-    if (value === false || value === 0 || value === null) return false;
-    throw new ExpressionFailure(`${where.text} is ${JSON.stringify(value)}, which is neither true nor false`);
-  });
+function isPassed(where: Expression, image: unknown): boolean {
+  const value = where.run(asRow(image));
+  if (value === true || value === 1) return true;
+  if (value === false || value === 0 || value === null) return false;
+  throw new ExpressionFailure(`${where.text} is ${JSON.stringify(value)}, which is neither true nor false`);
 }

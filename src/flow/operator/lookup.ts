@@ -2,7 +2,7 @@ import { isChange, makeChange, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText, showRow } from '../row-text.ts';
 import type { Field, Fields } from './field.ts';
-import { asRow, forRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRow, type MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
 import { ExpressionFailure } from './term.ts';
 
@@ -31,10 +31,10 @@ export function makeLookup(options: LookupOptions, fields: Fields, columns: Fiel
   });
   const run = async (flow: FlowContext, rows: readonly unknown[]): Promise<void> => {
     const found = await load(flow, rows, options);
-    for (const row of rows) {
-      const extended = extend(flow, row, { options, found });
+    eachRow(flow, rows, (row) => {
+      const extended = extend(row, { options, found });
       if (extended !== undefined) flow.commitRow(extended);
-    }
+    });
   };
   const known = new Map([...fields.known, ...added]);
   return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known }, problems };
@@ -47,12 +47,12 @@ interface Found {
 
 async function load(flow: FlowContext, rows: readonly unknown[], options: LookupOptions): Promise<ReadonlyMap<string, Row>> {
   const keys = new Map<string, Row>();
-  for (const row of rows) {
-    for (const image of isChange(row) ? [row.before, row.after] : [asRow(flow, row)]) {
+  eachRow(flow, rows, (row) => {
+    for (const image of isChange(row) ? [row.before, row.after] : [asRow(row)]) {
       const key = image === null ? undefined : keyFor(image, options);
       if (key !== undefined) keys.set(rowKeyText(key, Object.keys(key)), key);
     }
-  }
+  });
   const columns = Object.keys(options.match);
   const loaded = keys.size === 0 ? [] : await flow.getConnector().load([...keys.values()]);
   return new Map(loaded.map((row) => [rowKeyText(row, columns), row]));
@@ -65,23 +65,21 @@ function keyFor(image: Row, { match }: LookupOptions): Row | undefined {
 }
 
 /** Undefined for a row that is dropped. */
-function extend(flow: FlowContext, row: unknown, lookup: Found): unknown {
-  if (!isChange(row)) return extendImage(flow, row, asRow(flow, row), lookup);
-  const before = row.before === null ? undefined : extendImage(flow, row, row.before, lookup);
-  const after = row.after === null ? undefined : extendImage(flow, row, row.after, lookup);
+function extend(row: unknown, lookup: Found): unknown {
+  if (!isChange(row)) return extendImage(asRow(row), lookup);
+  const before = row.before === null ? undefined : extendImage(row.before, lookup);
+  const after = row.after === null ? undefined : extendImage(row.after, lookup);
   if (before !== undefined && after !== undefined) return makeChange({ ...row, before, after });
   if (before !== undefined) return makeChange({ ...row, op: 'delete', before, after: null });
   return after === undefined ? undefined : makeChange({ ...row, op: 'insert', before: null, after });
 }
 
-function extendImage(flow: FlowContext, row: unknown, image: Row, { options, found }: Found): Row | undefined {
+function extendImage(image: Row, { options, found }: Found): Row | undefined {
   const key = keyFor(image, options);
   const other = key === undefined ? undefined : found.get(rowKeyText(key, Object.keys(key)));
   if (other === undefined && options.missing === 'drop') return undefined;
   if (other === undefined && options.missing === 'fail') {
-    return forRow(flow, row, () => {
-      throw new ExpressionFailure(`there is no row with ${key === undefined ? 'NULL' : showRow(key)} to look up`);
-    });
+    throw new ExpressionFailure(`there is no row with ${key === undefined ? 'NULL' : showRow(key)} to look up`);
   }
   const extended: Row = { ...image };
   for (const [name, column] of Object.entries(options.take)) extended[name] = other?.[column] ?? null;

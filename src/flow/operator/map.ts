@@ -2,7 +2,7 @@ import { isChange, makeChange, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Field, FieldType, Fields } from './field.ts';
-import { asRow, forRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRow, type MadeOperator } from './operator.ts';
 import type { OperatorProblem } from './problem.ts';
 
 export interface MapOptions {
@@ -20,12 +20,11 @@ export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
     problems.push(...compiled.problems.map((problem) => ({ ...problem, path: `with.set.${name}` })));
     if (compiled.expression !== undefined) set.push([name, compiled.expression]);
   }
-  const mapRow = (flow: FlowContext, image: Row, row: unknown): Row =>
-    forRow(flow, row, () => {
-      const mapped: Row = { ...image };
-      for (const [name, { run }] of set) mapped[name] = valueOf(run(image));
-      return mapped;
-    });
+  const mapRow = (image: Row): Row => {
+    const mapped: Row = { ...image };
+    for (const [name, { run }] of set) mapped[name] = valueOf(run(image));
+    return mapped;
+  };
   const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages(flow, rows, mapRow);
   const broken = Object.keys(options.set).map((name): [string, Field] => [name, { type: 'any', isNullable: true }]);
   const added = withFields({ ...fields, known: new Map([...fields.known, ...broken]) }, set);
@@ -36,16 +35,16 @@ export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
 export function onImages(
   flow: FlowContext,
   rows: readonly unknown[],
-  replace: (flow: FlowContext, image: Row, row: unknown) => Row,
+  replace: (image: Row) => Row,
   replaceKey: (key: readonly string[]) => readonly string[] = (key) => key,
 ): void {
-  for (const row of rows) {
+  eachRow(flow, rows, (row) => {
     if (isChange(row)) {
-      const before = row.before === null ? null : replace(flow, row.before, row);
-      const after = row.after === null ? null : replace(flow, row.after, row);
+      const before = row.before === null ? null : replace(row.before);
+      const after = row.after === null ? null : replace(row.after);
       flow.commitRow(makeChange({ ...row, before, after, key: replaceKey(row.key) }));
-    } else flow.commitRow(replace(flow, asRow(flow, row), row));
-  }
+    } else flow.commitRow(replace(asRow(row)));
+  });
 }
 
 function withFields(fields: Fields, set: readonly (readonly [string, Expression])[]): Fields {

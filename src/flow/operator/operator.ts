@@ -1,5 +1,5 @@
-import { CodedError } from '../../lib/error.ts';
 import { isChange, type Row } from '../../row/change.ts';
+import { BadRowsError, badRowsMax, type BadRow } from '../bad-rows.ts';
 import type { FlowContext, FunctionDefinition } from '../contract.ts';
 import { showRow } from '../row-text.ts';
 import type { Fields } from './field.ts';
@@ -15,39 +15,41 @@ export interface MadeOperator {
   readonly problems: readonly OperatorProblem[];
 }
 
-/** A row's fields; throws ROW_INVALID (class row) for a row that is no object. */
-export function asRow(flow: FlowContext, row: unknown): Row {
+/** A row's fields; see eachRow for a row that is no object. */
+export function asRow(row: unknown): Row {
   if (isRow(row)) return row;
-  const place = `Flow ${flow.flowName}, function ${flow.functionName}`;
-  throw new CodedError('ROW_INVALID', `${place}: a row is no object: ${showRow(row)}`, {
-    class: 'row',
-    details: { flow: flow.flowName, function: flow.functionName },
-  });
+  throw new NoObject(`a row is no object: ${showRow(row)}`);
 }
+
+class NoObject extends Error {}
 
 function isRow(row: unknown): row is Row {
   return typeof row === 'object' && row !== null && !Array.isArray(row);
 }
 
-/** What `work` gives for a row; see rowError. */
-export function forRow<T>(flow: FlowContext, row: unknown, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw rowError(flow, row, error);
+/**
+ * Does `work` for each row. Rows for which an expression fails, or that are no objects, end it behind the last row with one
+ * BadRowsError (EXPRESSION_FAILED where the first one's expression failed, else ROW_INVALID; class row) that names them all. Any
+ * other error ends it at once.
+ */
+export function eachRow(flow: FlowContext, rows: readonly unknown[], work: (row: unknown) => void): void {
+  const bad: BadRow[] = [];
+  let code: 'EXPRESSION_FAILED' | 'ROW_INVALID' | undefined;
+  let index = 0;
+  while (index < rows.length && bad.length < badRowsMax) {
+    try {
+      // One try around many rows: it is the loop that has to be fast.
+      for (; index < rows.length; index += 1) work(rows[index]);
+    } catch (error) {
+      if (!(error instanceof ExpressionFailure || error instanceof NoObject)) throw error;
+      code ??= error instanceof ExpressionFailure ? 'EXPRESSION_FAILED' : 'ROW_INVALID';
+      const row = rows[index];
+      const message = `Flow ${flow.flowName}, function ${flow.functionName}, row ${keyOf(row)}: ${error.message}`;
+      bad.push({ row, index, message, fields: '' });
+      index += 1;
+    }
   }
-}
-
-/** An ExpressionFailure becomes EXPRESSION_FAILED (class row), which names flow, function and row; other errors stay what they are. */
-export function rowError(flow: FlowContext, row: unknown, error: unknown): unknown {
-  if (!(error instanceof ExpressionFailure)) return error;
-  const key = keyOf(row);
-  const place = `Flow ${flow.flowName}, function ${flow.functionName}`;
-  return new CodedError('EXPRESSION_FAILED', `${place}, row ${key}: ${error.message}`, {
-    class: 'row',
-    cause: error,
-    details: { flow: flow.flowName, function: flow.functionName, key },
-  });
+  if (bad.length > 0) throw new BadRowsError({ flowName: flow.flowName, functionName: flow.functionName, rows: bad, code });
 }
 
 /** The row's key where it is known, else its text. */

@@ -29,12 +29,7 @@ export function makeProject(options: ProjectFieldsOptions, fields: Fields): Made
   };
   const known = [...fields.known].flatMap(([name, field]): [string, Field][] => (isKept(name) ? [[nameOf(name), field]] : []));
   const run = (flow: FlowContext, rows: readonly unknown[]): void =>
-    onImages(
-      flow,
-      rows,
-      (_flow, image) => projectRow(image),
-      (key) => (key.every(isKept) ? key.map(nameOf) : []),
-    );
+    onImages(flow, rows, projectRow, (key) => (key.every(isKept) ? key.map(nameOf) : []));
   return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known: new Map(known) }, problems };
 }
 
