@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createJiti } from 'jiti';
 import * as zod from 'zod';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { FunctionDefinition } from './contract.ts';
+import { createFreshJiti } from './fresh-import.ts';
 
 const functionFile = /(?<!\.d)\.(ts|mts|js|mjs)$/;
 
@@ -13,19 +13,25 @@ export interface LoadedFunction {
   readonly file: string;
 }
 
+export interface LoadFunctionsOptions {
+  /** The function that is known of this file, where its code has not changed since: then the file is not evaluated again. */
+  readonly known?: (file: string) => FunctionDefinition | undefined;
+}
+
 /**
  * Loads every function file of a folder (`*.ts`, `*.mts`, `*.js`, `*.mjs`; not its subfolders, not `*.test.*`), without a build
  * step. `import … from 'kisflow'` and `'zod'` mean this very package and its zod, wherever the folder is. A file's default export is
  * its function. All mistakes of all files are reported at once, as one CONFIG_INVALID.
  */
-export async function loadFunctions(dir: string): Promise<readonly LoadedFunction[]> {
+export async function loadFunctions(
+  dir: string,
+  { known = () => undefined }: LoadFunctionsOptions = {},
+): Promise<readonly LoadedFunction[]> {
   const folder = resolve(dir);
   const files = await listFiles(folder);
   if (files.length === 0) return [];
-  const jiti = createJiti(join(folder, 'kisflow.js'), {
-    // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
-    moduleCache: false,
-    fsCache: false,
+  // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
+  const jiti = createFreshJiti(join(folder, 'kisflow.js'), {
     virtualModules: { kisflow: await importOwnIndex(), zod, 'zod/v4': zod },
   });
   const loaded: LoadedFunction[] = [];
@@ -33,7 +39,7 @@ export async function loadFunctions(dir: string): Promise<readonly LoadedFunctio
   for (const file of files) {
     const path = join(folder, file);
     try {
-      loaded.push({ definition: readDefinition(await jiti.import(path)), file: path });
+      loaded.push({ definition: known(path) ?? readDefinition(await jiti.import(path)), file: path });
     } catch (error) {
       problems.push(`${path}: ${describeError(error)}`);
     }
