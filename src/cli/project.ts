@@ -1,37 +1,6 @@
 import { access } from 'node:fs/promises';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { CodedError, describeError } from '../lib/error.ts';
-import { loadFunctions, type LoadedFunction } from '../flow/loader.ts';
-import type { CommandContext } from './command.ts';
-
-/** A project as its files say it: nothing is opened yet. */
-export interface ProjectFiles {
-  readonly configuration: Configuration;
-  readonly functions: readonly LoadedFunction[];
-}
-
-/** Loads functions and configuration; rejects with one CONFIG_INVALID that holds the mistakes of both. */
-export async function loadProjectFiles(context: Pick<CommandContext, 'conf' | 'functions' | 'env'>): Promise<ProjectFiles> {
-  const problems: CodedError[] = [];
-  const note = (error: unknown): undefined => {
-    if (!(error instanceof CodedError) || error.code !== 'CONFIG_INVALID') throw error;
-    problems.push(error);
-    return undefined;
-  };
-  const hasFolder = await access(context.functions).then(
-    () => true,
-    () => false,
-  );
-  const functions = hasFolder ? await loadFunctions(context.functions).catch(note) : [];
-  const functionNames = functions === undefined ? undefined : new Set(functions.map(({ definition }) => definition.name));
-  const configuration = await loadConfiguration({ dir: context.conf, env: context.env, functionNames }).catch(note);
-  if (configuration === undefined || functions === undefined) {
-    if (problems.length === 1 && problems[0] !== undefined) throw problems[0];
-    throw new CodedError('CONFIG_INVALID', problems.map((problem) => problem.message).join('\n'));
-  }
-  return { configuration, functions };
-}
 
 /** The store's url; a command that needs the store and has none cannot go on. */
 export function requireStoreUrl(configuration: Configuration): string {

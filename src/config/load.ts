@@ -8,6 +8,8 @@ import { originKey, placeOf, problemAt, type Configuration, type DocumentName } 
 import { joinPath, lineOf, readDocuments, type ConfigDocument, type Origin } from './document.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { ConfigurationError, type Problem } from './problem.ts';
+import { applyChanges } from './apply-changes.ts';
+import type { FlowChange } from './flow-change.ts';
 import { checkReferences } from './references.ts';
 import {
   globalSpec,
@@ -29,6 +31,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Functions that have code; undefined: not known yet, and not checked. */
   readonly functionNames?: ReadonlySet<string> | undefined;
+  /** Operators' changes of flows, from the store: they lie over the files, which have to be right without them too. */
+  readonly changes?: readonly FlowChange[] | undefined;
 }
 
 /** A configuration in the making. */
@@ -65,18 +69,17 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     if (content.hasBroken) draft.hasDoubtfulGlobal = true;
     for (const document of content.documents) addDocument(draft, document);
   }
-  const configuration: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
-  const problems = [
-    ...draft.problems,
-    ...checkReferences(configuration, {
-      functionNames: options.functionNames,
-      doubtful: draft.doubtful,
-      hasDoubtfulStore: draft.hasDoubtfulGlobal,
-    }),
-  ];
-  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)));
+  const written: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
+  const known = { functionNames: options.functionNames, doubtful: draft.doubtful, hasDoubtfulStore: draft.hasDoubtfulGlobal };
+  requireNone([...draft.problems, ...checkReferences(written, known)]);
+  const { configuration, problems } = applyChanges(written, options.changes ?? []);
+  requireNone([...problems, ...checkReferences(configuration, known)]);
   const { global, sources, flows, funcs, conns, origins } = configuration;
   return { global, sources, flows, funcs, conns, origins };
+}
+
+function requireNone(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)));
 }
 
 /** All *.yml and *.yaml below the directory, sorted; links are followed, hidden names are not (a mounted ConfigMap has both). */

@@ -30,6 +30,8 @@ export interface BatchRunnerOptions {
   readonly signal: AbortSignal;
   readonly onCommit: (batch: Batch, filtered: number) => void;
   readonly onRetry: (error: CodedError) => void;
+  /** No batch is under way: this is where the flow may be replaced. */
+  readonly atBoundary: () => void;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
 }
 
@@ -38,6 +40,16 @@ interface Failure {
   readonly retry: Backoff;
   /** When the batch failed for the first time, in milliseconds since 1970. */
   readonly since: number;
+}
+
+/** The flow as batches run it. */
+interface RunningFlow {
+  readonly flow: Flow;
+  readonly shape: RowShape;
+  /** What the watchdog is told, for each step. */
+  readonly activities: readonly string[];
+  /** Index of the first step of those at the end that have no code of the user. */
+  readonly trailing: number;
 }
 
 /** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
@@ -58,8 +70,7 @@ export interface Attempt {
  */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
-  readonly #trailing: number;
-  readonly #activities: readonly string[];
+  #running: RunningFlow;
   #session: StoreSession;
   #sequence: number;
 
@@ -67,11 +78,12 @@ export class BatchRunner {
     this.#options = options;
     this.#session = options.session;
     this.#sequence = options.sequence;
-    const { steps } = options.flow;
-    this.#activities = steps.map((step) => `flow ${options.flow.name}, function ${step.fname}`);
-    let trailing = steps.length;
-    while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
-    this.#trailing = trailing;
+    this.#running = prepare(options);
+  }
+
+  /** Another version of the flow, between two batches. */
+  replace(next: Pick<BatchRunnerOptions, 'flow' | 'shape'>): void {
+    this.#running = prepare(next);
   }
 
   /** Begins a batch; it sends its first statement when `gate` has resolved, the commit of the batch before. */
@@ -94,6 +106,7 @@ export class BatchRunner {
       if (failure !== undefined) todo = await this.#prepareRetry(todo, failure);
       const batch = todo[0];
       if (batch === undefined) return;
+      this.#options.atBoundary();
       try {
         await this.begin(batch, Promise.resolve()).committed;
         todo = todo.slice(1);
@@ -115,7 +128,8 @@ export class BatchRunner {
   }
 
   async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
-    const { flow, store, lease, logger, signal } = this.#options;
+    const { store, lease, logger, signal } = this.#options;
+    const { flow, shape, trailing } = this.#running;
     let hasOwnCodeLeft = true;
     const transaction = new BatchTransaction({
       session: this.#session,
@@ -134,10 +148,9 @@ export class BatchRunner {
         rows: batch.size,
       },
     });
-    const { rows, filtered } = batchRows(batch, this.#options.shape);
+    const { rows, filtered } = batchRows(batch, shape);
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
-      const trailing = this.#trailing;
       const watched = this.#watchSteps();
       await this.#options
         .runFlow(flow, rows, scope, {
@@ -155,7 +168,8 @@ export class BatchRunner {
 
   /** Tells the watchdog which function with code of a run is under way. */
   #watchSteps(): { enter(index: number): void; leave(): void } {
-    const { watchdog, flow } = this.#options;
+    const { watchdog } = this.#options;
+    const { flow, activities } = this.#running;
     let activity: string | undefined;
     const leave = (): void => {
       if (activity !== undefined) watchdog.leave(activity);
@@ -166,7 +180,7 @@ export class BatchRunner {
       enter: (index) => {
         leave();
         if (flow.steps[index]?.definition === undefined) return;
-        activity = this.#activities[index];
+        activity = activities[index];
         if (activity !== undefined) watchdog.enter(activity);
       },
     };
@@ -193,7 +207,7 @@ export class BatchRunner {
     if (!isCommitted && (sequence !== this.#sequence || error.code === 'LEASE_LOST')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
-      this.#options.onCommit(batch, batchRows(batch, this.#options.shape).filtered);
+      this.#options.onCommit(batch, batchRows(batch, this.#running.shape).filtered);
       return rest;
     }
     if (error.class !== 'row') return todo;
@@ -234,6 +248,13 @@ export class BatchRunner {
       }
     }
   }
+}
+
+function prepare({ flow, shape }: Pick<BatchRunnerOptions, 'flow' | 'shape'>): RunningFlow {
+  const { steps } = flow;
+  let trailing = steps.length;
+  while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
+  return { flow, shape, trailing, activities: steps.map((step) => `flow ${flow.name}, function ${step.fname}`) };
 }
 
 function toCoded(error: unknown, flow: string): CodedError {

@@ -16,6 +16,22 @@ export class OpenConnectors {
     }
   }
 
+  /** Closes those that are not among these. What cannot be closed is forgotten all the same. */
+  async closeOthers(used: ReadonlySet<Connector>): Promise<readonly { readonly connector: Connector; readonly error: unknown }[]> {
+    const failures: { connector: Connector; error: unknown }[] = [];
+    for (const [connector, opened] of this.#opened) {
+      if (used.has(connector)) continue;
+      this.#opened.delete(connector);
+      try {
+        await opened;
+        await connector.close();
+      } catch (error) {
+        failures.push({ connector, error });
+      }
+    }
+    return failures;
+  }
+
   async close(): Promise<void> {
     const all = [...this.#opened];
     this.#opened.clear();
