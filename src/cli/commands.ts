@@ -1,6 +1,7 @@
 import { check } from './check.ts';
 import type { Command } from './command.ts';
 import { demo } from './demo.ts';
+import { flow } from './flow.ts';
 import { inspect } from './inspect.ts';
 import { migrate } from './migrate.ts';
 import { pause } from './pause.ts';
@@ -9,4 +10,4 @@ import { run } from './run.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
-export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, migrate, demo];
+export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, flow, migrate, demo];

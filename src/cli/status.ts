@@ -1,4 +1,5 @@
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withExistingStore } from './existing-store.ts';
 import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
@@ -12,7 +13,10 @@ export const status: Command = {
   run: (context) =>
     withExistingStore(context, async ({ configuration, store }) => {
       const flows = await readFlowStatus(configuration, store);
-      context.print(context.json ? JSON.stringify({ flows }) : formatStatus(flows));
+      const daemons = store === undefined ? [] : await readReloads(store);
+      context.print(
+        context.json ? JSON.stringify({ flows, daemons }) : [formatStatus(flows), ...daemons.flatMap(noteOnRefusal)].join('\n'),
+      );
       return flows.some(({ state, isEnabled }) => state === 'failed' && isEnabled) ? exitCode.failed : exitCode.done;
     }),
 };
@@ -58,6 +62,14 @@ function notesOn(flow: FlowStatus): string[] {
   }
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;
+}
+
+/** The change that a daemon refuses, with every mistake in it. */
+function noteOnRefusal({ holder, refused }: ReloadStatus): string[] {
+  if (refused === null) return [];
+  const daemon = shortHolder({ holder, isHeld: true });
+  const head = `${daemon}: it has refused a change since ${refused.at} and goes on with the version before.`;
+  return ['', head, ...`${refused.code}: ${refused.message}`.split('\n').map((line) => `  ${line}`)];
 }
 
 function isErrorCode(code: string): code is ErrorCode {

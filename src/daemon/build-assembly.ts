@@ -24,8 +24,7 @@ export interface BuildOptions {
 export async function buildAssembly(options: BuildOptions): Promise<Assembly> {
   const { project, store, sources, previous, signal } = options;
   const { configuration, functions, codeHashes } = project;
-  const problems = checkConnectorTypes(configuration, connectorKinds.keys());
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  requireConnectors(configuration);
   const inUse = new Set(previous?.flows.map(({ sourceName }) => sourceName));
   await sources.ensure(usedSources(configuration), { inUse, signal });
   const storeSources = sources.onStoreServer;
@@ -38,6 +37,19 @@ export async function buildAssembly(options: BuildOptions): Promise<Assembly> {
     storeSources,
     previous,
   });
+}
+
+/** Rejects with what can be found wrong without a source: what a command looks at before it changes a flow. */
+export function checkAssembly(project: LoadedProject, storeDatabase: string): void {
+  const { configuration, functions, codeHashes } = project;
+  requireConnectors(configuration);
+  const definitions = functions.map(({ definition }) => definition);
+  assemble({ configuration, functions: definitions, codeHashes, storeDatabase, storeSources: new Set() });
+}
+
+function requireConnectors(configuration: Configuration): void {
+  const problems = checkConnectorTypes(configuration, connectorKinds.keys());
+  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
 /** The sources that a running flow names. */
