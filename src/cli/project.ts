@@ -3,7 +3,7 @@ import type { Configuration } from '../config/configuration.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 
 /** The store's url; a command that needs the store and has none cannot go on. */
-export function requireStoreUrl(configuration: Configuration): string {
+export function requireStoreUrl(configuration: Pick<Configuration, 'global'>): string {
   const url = configuration.global.store?.url;
   if (url === undefined || url === '') {
     throw new CodedError(

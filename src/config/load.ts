@@ -71,15 +71,15 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   }
   const written: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
   const known = { functionNames: options.functionNames, doubtful: draft.doubtful, hasDoubtfulStore: draft.hasDoubtfulGlobal };
-  requireNone([...draft.problems, ...checkReferences(written, known)]);
+  requireNone([...draft.problems, ...checkReferences(written, known)], written);
   const { configuration, problems } = applyChanges(written, options.changes ?? []);
-  requireNone([...problems, ...checkReferences(configuration, known)]);
+  requireNone([...problems, ...checkReferences(configuration, known)], configuration);
   const { global, sources, flows, funcs, conns, origins } = configuration;
   return { global, sources, flows, funcs, conns, origins };
 }
 
-function requireNone(problems: readonly Problem[]): void {
-  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)));
+function requireNone(problems: readonly Problem[], configuration: Configuration): void {
+  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)), configuration);
 }
 
 /** All *.yml and *.yaml below the directory, sorted; links are followed, hidden names are not (a mounted ConfigMap has both). */

@@ -7,6 +7,8 @@ import { createFreshJiti } from './fresh-import.ts';
 
 const functionFile = /(?<!\.d)\.(ts|mts|js|mjs)$/;
 
+const loadMsMax = 30_000;
+
 /** A function and the file it comes from. */
 export interface LoadedFunction {
   readonly definition: FunctionDefinition;
@@ -39,7 +41,7 @@ export async function loadFunctions(
   for (const file of files) {
     const path = join(folder, file);
     try {
-      loaded.push({ definition: known(path) ?? readDefinition(await jiti.import(path)), file: path });
+      loaded.push({ definition: known(path) ?? readDefinition(await inTime(jiti.import(path))), file: path });
     } catch (error) {
       problems.push(`${path}: ${describeError(error)}`);
     }
@@ -51,6 +53,19 @@ export async function loadFunctions(
     });
   }
   return loaded;
+}
+
+/** A file may wait for something when it is loaded, but not for ever: others wait for it. */
+async function inTime(loading: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not load within ${loadMsMax / 1000} s`)), loadMsMax);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function listFiles(folder: string): Promise<readonly string[]> {

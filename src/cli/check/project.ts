@@ -61,7 +61,8 @@ async function examineConfiguration(
   }
 }
 
-function findingOfProblem(problem: Problem): Finding {
+/** A mistake of the configuration as a finding. */
+export function findingOfProblem(problem: Problem): Finding {
   const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}`;
   const path = problem.path === '' ? '' : `${problem.path}: `;
   return {

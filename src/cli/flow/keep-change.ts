@@ -79,7 +79,7 @@ async function examine(
 async function underLock(store: Store, work: () => Promise<void>): Promise<void> {
   const session = await store.openSession();
   try {
-    const { rows } = await session.query("SELECT GET_LOCK(CONCAT('kis.change:', SHA2(DATABASE(), 224)), 10) AS got");
+    const { rows } = await session.query("SELECT GET_LOCK(CONCAT('kisc:', SHA2(DATABASE(), 224)), 10) AS got");
     if (Number(rows[0]?.['got']) !== 1) {
       throw new CodedError('STORE_TIMEOUT', 'Another command changes flows and does not end.', { class: 'retry' });
     }
