@@ -67,6 +67,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const flows: Supervisor = new Supervisor({
     makeService: (subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject, onReplaced: () => tidy.run() }),
     once: options.untilCurrent,
+    retireMs: 20_000,
     onEnded: () => tidy.run(),
   });
   const tidy = new ConnectorTidy({ connectors, flows, logger: options.logger });

@@ -28,7 +28,10 @@ export interface FlowReport {
 export class FlowService {
   readonly #options: FlowServiceOptions;
   readonly #rate = new RateMeter();
+  /** Those of the daemon, and those of this flow when it is retired. */
   readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  #isRetired = false;
   /** The version that runs, or that ran last. */
   #subject: DaemonFlow;
   /** A changed version that has yet to take its place. */
@@ -46,11 +49,10 @@ export class FlowService {
   #filtered = 0;
 
   constructor(options: FlowServiceOptions) {
-    this.#options = { ...options, stop: this.#stop.signal };
+    this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#subject = options.subject;
-    const onStop = (): void => this.#stop.abort();
-    options.stop.addEventListener('abort', onStop, { once: true, signal: this.#stop.signal });
-    if (options.stop.aborted) onStop();
+    follow(options.stop, this.#stop);
+    follow(options.abort, this.#abort);
   }
 
   get name(): string {
@@ -95,9 +97,15 @@ export class FlowService {
     if (this.#run !== undefined) this.#handOver(this.#run, next);
   }
 
-  /** Commits what was received, gives the lease up and ends: the flow is no longer this daemon's. */
-  retire(): void {
+  /**
+   * Commits what was received, gives the lease up and ends: the flow is no longer this daemon's. What cannot be committed now, or
+   * takes longer than this, is rolled back: its changes are behind the checkpoint.
+   */
+  retire(deadlineMs: number): void {
+    this.#isRetired = true;
     this.#stop.abort();
+    if (this.#state === 'retrying') this.#abort.abort();
+    else void sleep(deadlineMs, this.#abort.signal).then(() => this.#abort.abort());
   }
 
   /** Another look, begun at `askedAt`, at what operators want and at the leases this daemon still holds. */
@@ -145,6 +153,7 @@ export class FlowService {
     // a standby says nothing about a flow that another daemon runs
     if (this.#lease !== undefined && this.#state !== 'failed' && this.#state !== 'paused') await this.#noteStopped();
     await this.#giveUpLease();
+    this.#abort.abort(); // nothing waits for it any more
   }
 
   /** One run under a lease; false when another daemon holds it. */
@@ -231,6 +240,7 @@ export class FlowService {
   }
 
   #onRetry(error: CodedError): void {
+    if (this.#isRetired) this.#abort.abort();
     if (this.#state === 'retrying' && this.#error?.code === error.code) return;
     void this.#setState('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
   }
@@ -267,17 +277,24 @@ export class FlowService {
   }
 
   async #noteStopped(): Promise<void> {
-    if (this.#options.abort.aborted) return;
+    if (this.#options.abort.aborted && !this.#isRetired) return;
     await this.#setState('stopped').catch((error: unknown) => {
       this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'the end of the flow was not noted in the store');
     });
   }
 
   async #giveUpLease(): Promise<void> {
-    if (this.#lease === undefined || this.#options.abort.aborted) return;
+    if (this.#lease === undefined || (this.#options.abort.aborted && !this.#isRetired)) return;
     await this.#options.leases.release(this.#lease).catch((error: unknown) => {
       this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'lease not released, it will expire');
     });
     this.#lease = undefined;
   }
+}
+
+/** The second one aborts with the first, for as long as it has not by itself. */
+function follow(signal: AbortSignal, controller: AbortController): void {
+  const onAbort = (): void => controller.abort();
+  signal.addEventListener('abort', onAbort, { once: true, signal: controller.signal });
+  if (signal.aborted) onAbort();
 }

@@ -7,6 +7,8 @@ export interface SupervisorOptions {
   readonly makeService: (subject: DaemonFlow) => FlowService;
   /** Every service ends with its first run. */
   readonly once: boolean;
+  /** How long a flow that is taken away may take to commit what it has received. */
+  readonly retireMs: number;
   /** A service has ended: nothing of it is in use any more. */
   readonly onEnded: () => void;
 }
@@ -52,7 +54,7 @@ export class Supervisor {
       if (subject === undefined) removed.push(name);
       else changed.push(name);
       this.#services.delete(name);
-      service.retire();
+      service.retire(this.#options.retireMs);
     }
     for (const [name, subject] of wanted) {
       const service = this.#services.get(name);

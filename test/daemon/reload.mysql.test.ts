@@ -250,6 +250,35 @@ flows: [{fname: SaveSecond}]
       await end(daemon);
     });
 
+    it('takes a mended function over in the middle of its retries, and lets a flow go that does nothing but retry', async () => {
+      const project = await create();
+      const daemon = await startDaemon(project);
+      const file = join(project.folder, 'functions/AddTotals.ts');
+      const failing =
+        "import { CodedError } from 'kisflow';\nexport default { name: 'AddTotals', run() { throw new CodedError('CONNECTOR_FAILED', 'gone', { class: 'retry' }); } };\n";
+      await writeFile(file, failing);
+      await waitFor(() => reloadsOf(daemon) === 1);
+      await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
+      await waitFor(() => linesWith(daemon, 'tried again') > 2);
+      await writeFile(file, totalsVersion(4));
+      await agree(project);
+      expect(await versionsOf(project)).toEqual(['4/0']);
+      await writeFile(file, failing);
+      await waitFor(() => reloadsOf(daemon) === 3);
+      const tries = linesWith(daemon, 'tried again');
+      await project.source.connection.query('INSERT INTO orders VALUES (2, 1, 100, NULL)');
+      await waitFor(() => linesWith(daemon, 'tried again') > tries + 2);
+      expect(await command(project, 'flow set-status totals 0')).toContain('exit 0');
+      await waitFor(
+        async () =>
+          (await queryStore<{ holder: string }>(project, "SELECT holder FROM kis_lease WHERE flow = 'totals'"))[0]?.holder === '',
+      );
+      await writeFile(file, totalsVersion(5));
+      expect(await command(project, 'flow set-status totals 1')).toContain('exit 0');
+      await agree(project);
+      await end(daemon);
+    });
+
     it('refuses another store and another address of a source, which take a restart', async () => {
       const project = await create();
       const daemon = await startDaemon(project);
