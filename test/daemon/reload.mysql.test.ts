@@ -82,7 +82,7 @@ eachServer((_flavour, server) => {
 
   describe('a running daemon', () => {
     it('L1 reloads under load again and again, and nothing is lost or doubled', async () => {
-      await reloadAndCompare(server, { reloads: 15, seed: 5 });
+      await reloadAndCompare(server, { reloads: 10, seed: 5 });
     }, 120_000);
 
     it('L1 is killed in the middle of reloads, and nothing is lost or doubled', async () => {
@@ -322,6 +322,8 @@ flows: [{fname: SaveSecond}]
       // the file changes so that the change by command does not fit any more
       await editConf(project, (text) => text.replaceAll('SaveOrders', 'KeepOrders'));
       await again.waitForLine(/flow add-function mirror Mark --before SaveOrders.*does not fit any more.*change refused/);
+      expect(await command(project, 'check')).toMatch(/does not fit any more: the flow has no function SaveOrders[^]*exit 78/);
+      expect(await command(project, 'flow show mirror')).toMatch(/does not fit the file any more[^]*exit 78/);
       await insert(3);
       await waitFor(async () => (await notes()).join() === 'seen,seen,seen');
       await end(again);

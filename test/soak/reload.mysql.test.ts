@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { reloadAndCompare } from '../daemon/reloading.ts';
+import { fightReloads, reloadAndCompare } from '../daemon/reloading.ts';
 import { eachServer } from '../support/servers.ts';
 import type { DaemonProcess } from '../support/daemon-process.ts';
 
@@ -14,6 +14,10 @@ async function holds({ pid }: DaemonProcess): Promise<{ readonly mb: number; rea
 eachServer((_flavour, server) => {
   it('L1 a daemon reloads a hundred times under load, and nothing is lost or doubled', async () => {
     await reloadAndCompare(server, { reloads: 100, seed: 21 });
+  });
+
+  it('L1 a daemon is killed thirty times in the middle of reloads, and nothing is lost or doubled', async () => {
+    await fightReloads(server, { kills: 30, seed: 23 });
   });
 
   it('L7 a daemon reloads a thousand times under load, and holds no more than after a hundred', async () => {
