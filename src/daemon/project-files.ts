@@ -53,7 +53,8 @@ export class ProjectFiles {
       const isSame = (await this.#scanner.scan()).hash === scan.hash;
       if (!isSame && tries < triesMax) continue;
       if ('error' in outcome) throw outcome.error;
-      if (!isSame) throw new CodedError('CONFIG_INVALID', 'The files of the project change faster than they can be read.');
+      if (!isSame)
+        throw new CodedError('CONFIG_INVALID', 'The files of the project change faster than they can be read.', { class: 'retry' });
       return outcome;
     }
   }

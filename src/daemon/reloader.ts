@@ -147,7 +147,8 @@ export class Reloader {
     const scan = await files.scan();
     await this.#watch.set(scan.folders);
     const version = versionOf(scan.hash, this.#changes);
-    const mayPass = this.#refusal !== undefined && !writtenErrors.has(this.#refusal.code);
+    const refusal = this.#refusal;
+    const mayPass = refusal !== undefined && (refusal.class === 'retry' || !writtenErrors.has(refusal.code));
     if (signal.aborted || (version === this.#seenVersion && !mayPass && !this.#isForced)) return;
     this.#isForced = false;
     this.#seenVersion = version;
