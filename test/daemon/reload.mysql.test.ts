@@ -86,7 +86,7 @@ eachServer((_flavour, server) => {
     }, 120_000);
 
     it('L1 is killed in the middle of reloads, and nothing is lost or doubled', async () => {
-      await fightReloads(server, { kills: 2, seed: 6 });
+      await fightReloads(server, { kills: 1, seed: 6 });
     }, 120_000);
 
     it('takes a changed function and a changed helper over, and leaves the flow that has nothing to do with it alone', async () => {
