@@ -184,6 +184,13 @@ flows: [{fname: SaveSecond}]
           .replaceAll('AddTotals}]', 'AddTotals}]\nbatch: {rows: 50}')
           .replaceAll('SaveOrders}]', 'SaveOrders}]\nbatch: {rows: 100}'),
       );
+      // slow enough for the transaction to last until the second change
+      const slow = (version: number): string =>
+        totalsVersion(version).replace(
+          'async run(flow, rows) {',
+          'async run(flow, rows) {\nif (rows.length > 100) await new Promise((go) => setTimeout(go, 200));',
+        );
+      await writeFile(join(project.folder, 'functions/AddTotals.ts'), slow(0));
       const daemon = await startDaemon(project);
       const { connection } = project.source;
       await connection.beginTransaction();
@@ -198,7 +205,7 @@ flows: [{fname: SaveSecond}]
         (await queryStore<{ position: string }>(project, "SELECT position FROM kis_checkpoint WHERE flow = 'totals'"))[0]
           ?.position ?? '';
       await waitFor(async () => / \+\d+ /.test(await cut()), { pollMs: 2, what: 'the transaction to be cut' });
-      await writeFile(join(project.folder, 'functions/AddTotals.ts'), totalsVersion(1));
+      await writeFile(join(project.folder, 'functions/AddTotals.ts'), slow(1));
       await waitFor(() => reloadsOf(daemon) === 1);
       await waitFor(async () => (await versionsOf(project)).includes('1/0'), { pollMs: 5 });
       expect(await cut(), 'the transaction was still under way').toMatch(/ \+\d+ /);
