@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -108,6 +108,29 @@ eachServer((flavour) => {
       const [rows] = await admin.query<RowDataPacket[]>('SELECT avg_score FROM kisflow.stu_avg_score ORDER BY stu_id');
       return rows.map((row) => row['avg_score']).join() === '90,76.66666666666667';
     });
+    daemon.kill();
+    expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  test('a running flow is changed by the commands of the operations page, and is as its file says at the end', async () => {
+    const { cwd, env } = await setUp(flavour);
+    await writeFile(join(cwd, 'conf/round.yml'), 'kistype: func\nfname: RoundScore\nfmode: Calculate\n');
+    await writeFile(
+      join(cwd, 'functions/RoundScore.ts'),
+      "export default { name: 'RoundScore', run(flow, rows) { for (const row of rows) flow.commitRow({ ...row, avg_score: Number(row.avg_score.toFixed(flow.param('digits'))) }); } };\n",
+    );
+    const daemon = await spawnDaemon(['run'], { cwd, env });
+    await daemon.waitForLine(/flow runs/);
+    const [add = '', ...more] = linesOf('docs/operations.md', '## Changing a running daemon');
+    expect(more).toHaveLength(4);
+    expect(await runLines([add], { cwd, env })).toMatch(
+      /RoundScore is added to flow CalStuAvgScore\.\nThe daemon .* has taken it over/,
+    );
+    expect(await runLines(['kisflow flow show CalStuAvgScore'], { cwd, env })).toMatch(
+      /RoundScore +Calculate +- +digits=1 +store\nSaveStuAvgScore/,
+    );
+    const said = await runLines(more, { cwd, env });
+    expect(said).toMatch(/RoundScore is removed[^]*status 0\.[^]*status 0 \(in the file: 1\)[^]*is as its file says/);
     daemon.kill();
     expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
   }, 120_000);

@@ -3,6 +3,7 @@ import type { SourceSpec } from '../config/spec.ts';
 import { examineOperators } from '../daemon/operators.ts';
 import { CodedError } from '../lib/error.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
+import { examineChanges } from './check/changes.ts';
 import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
 import type { Finding } from './check/finding.ts';
@@ -24,11 +25,17 @@ export const check: Command = {
   async run(context) {
     const project = await examineProject(context);
     const findings = [...project.findings];
-    const isConfigured = countFindings(findings).errors === 0;
+    let isConfigured = countFindings(findings).errors === 0;
     if (project.configuration === undefined) {
       findings.push(notExamined('configuration', 'Sources and store are examined once the configuration has no mistakes.'));
     } else {
-      const { configuration, functionNames } = project;
+      const { functionNames } = project;
+      const { configuration, findings: ofChanges } = await examineChanges(context, {
+        configuration: project.configuration,
+        functionNames,
+      });
+      isConfigured &&= ofChanges.length === 0;
+      findings.push(...ofChanges);
       findings.push(...(await examineServers({ context, configuration, functionNames })));
       findings.push(...(await examineConnectors(project.connectors)));
     }

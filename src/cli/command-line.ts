@@ -50,7 +50,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 }
 
 interface ParsedLine {
-  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly values: CommandContext['options'];
   readonly positionals: readonly string[];
 }
 
@@ -60,9 +60,8 @@ function parse(command: Command, args: readonly string[]): ParsedLine | string {
     const options: CommandOptions = { ...commonOptions, ...command.options };
     const parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     const { positionals } = parsed;
-    const values: Record<string, string | boolean | undefined> = {};
-    // parseArgs gives lists for options that may come twice: no command has one
-    for (const [name, value] of Object.entries(parsed.values)) if (!Array.isArray(value)) values[name] = value;
+    const values: Record<string, CommandContext['options'][string]> = {};
+    for (const [name, value] of Object.entries(parsed.values)) values[name] = Array.isArray(value) ? value.map(String) : value;
     const [least, most] = command.positionals ?? [0, 0];
     const level = values['log-level'];
     if (level !== undefined && !logLevels.includes(String(level))) return `--log-level is one of ${logLevels.join(', ')}`;

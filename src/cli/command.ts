@@ -21,8 +21,8 @@ export interface CommandContext {
   readonly json: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
-  /** The command's own options, as parseArgs gives them. */
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  /** The command's own options, as parseArgs gives them; a list where one may come several times. */
+  readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
   readonly positionals: readonly string[];
   /** Writes to stdout, with a line feed. */
   readonly print: (text: string) => void;

@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { deadRows } from './dead-rows.ts';
 import { demo } from './demo.ts';
 import { exportCommand } from './export.ts';
+import { flow } from './flow.ts';
 import { inspect } from './inspect.ts';
 import { migrate } from './migrate.ts';
 import { pause } from './pause.ts';
@@ -11,4 +12,16 @@ import { run } from './run.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
-export const commands: readonly Command[] = [run, check, status, inspect, pause, resume, deadRows, migrate, exportCommand, demo];
+export const commands: readonly Command[] = [
+  run,
+  check,
+  status,
+  inspect,
+  pause,
+  resume,
+  deadRows,
+  flow,
+  migrate,
+  exportCommand,
+  demo,
+];

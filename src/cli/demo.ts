@@ -40,7 +40,7 @@ export const demo: Command = {
   },
 };
 
-function readFlavour(asked: string | boolean | undefined): SqlFlavour | 'unknown' | undefined {
+function readFlavour(asked: CommandContext['options'][string]): SqlFlavour | 'unknown' | undefined {
   return asked === undefined || asked === 'mysql' || asked === 'mariadb' ? asked : 'unknown';
 }
 

@@ -1,6 +1,7 @@
 import { nearest } from '../config/nearest.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
+import { ConfigurationError, type ReadableConfiguration } from '../config/problem.ts';
 import { CodedError } from '../lib/error.ts';
 import { connectStore } from '../store/connection.ts';
 import { errnoOf } from '../store/errors.ts';
@@ -28,11 +29,39 @@ export async function withExistingStore<T>(
   work: (project: OpenProject) => Promise<T>,
 ): Promise<T> {
   const configuration = await loadConfiguration({ dir: context.conf, env: context.env });
-  const url = requireStoreUrl(configuration);
-  if (!(await hasDatabase(url))) return work({ configuration, store: undefined });
+  return withStoreAt(context, requireStoreUrl(configuration), (store) => work({ configuration, store }));
+}
+
+/** As much of a project as a look at its flows needs. */
+export interface ReadableProject extends Pick<OpenProject, 'store'> {
+  readonly configuration: ReadableConfiguration;
+  /** What is wrong with the configuration: a daemon may run the version before. */
+  readonly mistakes: ConfigurationError | undefined;
+}
+
+/** As withExistingStore, of a configuration with mistakes too, as long as it still says where the store is. */
+export async function withReadableStore<T>(
+  context: Pick<CommandContext, 'conf' | 'env' | 'logger'>,
+  work: (project: ReadableProject) => Promise<T>,
+): Promise<T> {
+  let mistakes: ConfigurationError | undefined;
+  const configuration = await loadConfiguration({ dir: context.conf, env: context.env }).catch((error: unknown) => {
+    if (!(error instanceof ConfigurationError) || error.readable?.global.store === undefined) throw error;
+    mistakes = error;
+    return error.readable;
+  });
+  return withStoreAt(context, requireStoreUrl(configuration), (store) => work({ configuration, store, mistakes }));
+}
+
+async function withStoreAt<T>(
+  context: Pick<CommandContext, 'logger'>,
+  url: string,
+  work: (store: Store | undefined) => Promise<T>,
+): Promise<T> {
+  if (!(await hasDatabase(url))) return work(undefined);
   const store = await openStore({ url, ...storeDeadlines, logger: context.logger });
   try {
-    return await work({ configuration, store: (await hasOwnTables(store)) ? store : undefined });
+    return await work((await hasOwnTables(store)) ? store : undefined);
   } finally {
     await store.close();
   }

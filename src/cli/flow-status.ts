@@ -1,5 +1,6 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { FlowSpec } from '../config/spec.ts';
+import { readFlowChanges } from '../daemon/flow-change-record.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
 import { countDeadRows } from '../repair/dead-row-list.ts';
@@ -68,7 +69,13 @@ export async function readFlowStatus(
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
   const dead = store === undefined ? new Map<string, number>() : await countDeadRows(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
-  const known = [...configuration.flows.values()].map((spec) => statusOf(spec.flow_name, spec, records.get(spec.flow_name)));
+  const changes = store === undefined ? [] : await readFlowChanges(store);
+  const known = [...configuration.flows.values()].map((written) => {
+    const name = written.flow_name;
+    const set = changes.findLast(({ change }) => change.flow === name && change.kind === 'set-status')?.change;
+    const spec = set?.kind === 'set-status' ? { ...written, status: set.status } : written;
+    return statusOf(name, spec, records.get(name));
+  });
   const others = [...records]
     .filter(([flow]) => !configuration.flows.has(flow))
     .map(([flow, row]) => statusOf(flow, undefined, row));

@@ -1,28 +1,30 @@
-import { ConfigurationError } from '../config/problem.ts';
-import type { Connector } from '../connector/contract.ts';
-import { assemble } from '../daemon/assemble.ts';
-import { runDaemon } from '../daemon/daemon.ts';
-import { examineOperators } from '../daemon/operators.ts';
-import { findStoreSources, refuseCycles } from '../daemon/same-server.ts';
-import type { DaemonFlow } from '../daemon/daemon-flow.ts';
+import type { FlowChange } from '../config/flow-change.ts';
+import type { Assembly } from '../daemon/assemble.ts';
+import { buildAssembly } from '../daemon/build-assembly.ts';
+import { runDaemon, type DaemonControl } from '../daemon/daemon.ts';
+import { readFlowChanges } from '../daemon/flow-change-record.ts';
 import { metricsOptionsOf } from '../daemon/flow-options.ts';
 import type { FlowReport } from '../daemon/flow-service.ts';
 import { openMetrics } from '../daemon/metrics.ts';
+import { ProjectFiles, type LoadedProject } from '../daemon/project-files.ts';
+import { ReloadRecord } from '../daemon/reload-record.ts';
+import { Reloader } from '../daemon/reloader.ts';
+import { SourceSet } from '../daemon/source-set.ts';
 import type { RunObserver } from '../flow/contract.ts';
 import { runFlow } from '../flow/runner.ts';
-import { CodedError, describeError } from '../lib/error.ts';
-import type { Logger } from '../lib/logger.ts';
-import { createBinlogSource } from '../source/binlog-source.ts';
-import type { Source } from '../source/contract.ts';
+import { CodedError } from '../lib/error.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
-import { isRun, readKnownFields } from './known-fields.ts';
-import { folderOrNone, loadProjectFiles, requireStoreUrl, type ProjectFiles } from './project.ts';
+import { readKnownFields } from './known-fields.ts';
+import { folderOrNone, requireStoreUrl } from './project.ts';
 import { formatCount, formatTable } from './table.ts';
 
 /** Bytes of binlog that may wait for one flow: about seven times that in memory. More does not make it faster. */
 const queueBytesMax = 1024 * 1024;
+
+/** How often the project's files are looked at when the system says nothing of them. */
+const filePollMs = 5000;
 
 export const run: Command = {
   name: 'run',
@@ -36,14 +38,17 @@ export const run: Command = {
   },
   logLevel: 'info',
   async run(context) {
-    const project = await loadProjectFiles(context);
-    const store = await openStore({ url: requireStoreUrl(project.configuration), logger: context.logger });
+    const files = new ProjectFiles(context);
+    const written = await files.load();
+    const store = await openStore({ url: requireStoreUrl(written.configuration), logger: context.logger });
     try {
       const dir = await folderOrNone(context.migrations);
       await migrate({ store, logger: context.logger, ...(dir === undefined ? {} : { dir }) });
+      const changes = (await readFlowChanges(store)).map(({ change }) => change);
+      const project = changes.length === 0 ? written : await files.load(changes);
       const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
       try {
-        return await runProject(context, project, { store, observer: figures.metrics });
+        return await runProject(context, { files, store, project, changes, observer: figures.metrics });
       } finally {
         await figures.close();
       }
@@ -53,83 +58,74 @@ export const run: Command = {
   },
 };
 
-async function runProject(
-  context: CommandContext,
-  project: ProjectFiles,
-  { store, observer }: { readonly store: Store; readonly observer: RunObserver | undefined },
-): Promise<number> {
-  const { configuration, functions, kinds } = project;
-  const sources = openSources(context, configuration);
-  const storeSources = await findStoreSources(store, sources, context.stop);
-  refuseCycles(configuration, { storeDatabase: store.database, storeSources });
-  const known = await readKnownFields(configuration, context.stop);
-  const functionNames = new Set(functions.map(({ definition }) => definition.name));
-  const problems = examineOperators(configuration, { known, functionNames, runs: isRun });
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  const { flows, connectors } = assemble({
-    configuration,
-    functions: functions.map(({ definition }) => definition),
-    kinds,
-    storeDatabase: store.database,
-    storeSources,
-    known,
-  });
-  if (flows.length === 0) {
-    throw new CodedError(
-      'CONFIG_INVALID',
-      `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`,
-    );
-  }
-  const deadline = armDeadline(context, configuration.global.stop_deadline * 1000);
+interface OpenedProject {
+  readonly files: ProjectFiles;
+  readonly store: Store;
+  readonly project: LoadedProject;
+  readonly changes: readonly FlowChange[];
+  readonly observer: RunObserver | undefined;
+}
+
+async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
+  const { project, store, changes, observer } = opened;
+  const sources = new SourceSet({ store, logger: context.logger });
+  const untilCurrent = context.options['until-current'] === true;
+  const deadline = armDeadline(context, project.configuration.global.stop_deadline * 1000);
   try {
-    await openConnectors(connectors, context.logger);
+    const assembly = await buildAssembly({ project, store, sources, readKnown: readKnownFields, signal: context.stop });
+    // switched off by command, all of them may be: the daemon then waits for one to be switched on
+    if (assembly.flows.length === 0 && (untilCurrent || changes.length === 0)) {
+      throw new CodedError(
+        'CONFIG_INVALID',
+        `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`,
+      );
+    }
     const reports = await runDaemon({
-      flows,
+      assembly,
       sources,
       store,
       runFlow: observer === undefined ? runFlow : (flow, rows, scope, hooks) => runFlow(flow, rows, scope, { ...hooks, observer }),
       logger: context.logger,
-      untilCurrent: context.options['until-current'] === true,
-      stallMs: readNumber(context, 'stall-limit', stallLimitMs(flows)),
+      untilCurrent,
+      stallMs: context.options['stall-limit'] === undefined ? undefined : readNumber(context, 'stall-limit', 0),
       leaseTtlMs: readNumber(context, 'lease-ttl', 6000),
       queueBytesMax: readNumber(context, 'queue-bytes', queueBytesMax),
+      follow: untilCurrent ? undefined : (control) => followProject(context, { ...opened, assembly, sources }, control),
       stop: context.stop,
       abort: deadline.signal,
     });
     return conclude(context, reports, deadline.signal);
   } finally {
     deadline.disarm();
-    await Promise.all([...sources.values()].map((source) => source.close()));
-    await Promise.all(connectors.map((connector) => connector.close()));
+    await sources.close();
   }
 }
 
-/** Opens what answers. A storage that does not answer now holds up the flows that use it, and no other (L4): they try again. */
-async function openConnectors(connectors: readonly Connector[], logger: Logger): Promise<void> {
-  await Promise.all(connectors.map((connector) => openConnector(connector, logger)));
-}
-
-async function openConnector(connector: Connector, logger: Logger): Promise<void> {
+/** Lets changes of the files and of the store take effect while the daemon runs; SIGHUP makes it look at once. */
+async function followProject(
+  context: CommandContext,
+  opened: OpenedProject & { readonly assembly: Assembly; readonly sources: SourceSet },
+  { apply, holder, signal }: DaemonControl,
+): Promise<void> {
+  const { files, store, sources, project, changes, assembly } = opened;
+  const reloader = new Reloader({
+    files,
+    running: { project, changes, assembly },
+    readChanges: async () => (await readFlowChanges(store)).map(({ change }) => change),
+    build: (next, previous) => buildAssembly({ project: next, store, sources, previous, readKnown: readKnownFields, signal }),
+    apply,
+    record: new ReloadRecord({ store, holder }),
+    logger: context.logger,
+    pollMs: filePollMs,
+    signal,
+  });
+  const onHangUp = (): void => reloader.force();
+  process.on('SIGHUP', onHangUp);
   try {
-    await connector.open();
-  } catch (error) {
-    if (!(error instanceof CodedError)) {
-      const message = `Connector ${connector.name} cannot be opened: ${describeError(error)}`;
-      throw new CodedError('CONNECTOR_FAILED', message, { cause: error, details: { connector: connector.name } });
-    }
-    if (error.class !== 'retry') throw error;
-    logger.warn({ connector: connector.name, code: error.code, error: describeError(error) }, 'connector does not answer');
+    await reloader.run();
+  } finally {
+    process.off('SIGHUP', onHangUp);
   }
-}
-
-/** The sources that a running flow names. */
-function openSources(context: CommandContext, configuration: ProjectFiles['configuration']): ReadonlyMap<string, Source> {
-  const used = new Set([...configuration.flows.values()].filter((flow) => flow.status === 1).map((flow) => flow.source?.name));
-  const sources = new Map<string, Source>();
-  for (const { name, url, server_id: serverId } of configuration.sources.values()) {
-    if (used.has(name)) sources.set(name, createBinlogSource({ name, url, serverId, logger: context.logger }));
-  }
-  return sources;
 }
 
 /** Aborts on the second signal, or when a stop takes longer than its deadline (L11). */
@@ -190,11 +186,6 @@ function conclude(context: CommandContext, reports: readonly FlowReport[], abort
   }
   context.logger.info({ flows: reports.length, failed: failed.length }, 'stopped');
   return failed.length > 0 ? exitCode.failed : exitCode.done;
-}
-
-/** No function may lawfully hold the main thread for longer than this. */
-function stallLimitMs(flows: readonly DaemonFlow[]): number {
-  return Math.max(30_000, ...flows.flatMap(({ flow }) => flow.steps.map((step) => 2 * step.timeoutMs)));
 }
 
 function readNumber(context: CommandContext, name: string, fallback: number): number {

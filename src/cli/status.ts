@@ -1,6 +1,8 @@
+import type { ConfigurationError } from '../config/problem.ts';
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import { exitCode, type Command } from './command.ts';
-import { withExistingStore } from './existing-store.ts';
+import { withReadableStore } from './existing-store.ts';
 import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
 import { formatAge, formatCount, formatDuration, formatTable } from './table.ts';
 
@@ -10,9 +12,14 @@ export const status: Command = {
   usage: '',
   summary: 'show every flow: state, position, lag, rate, last error; exit 1 when an enabled flow has failed',
   run: (context) =>
-    withExistingStore(context, async ({ configuration, store }) => {
+    withReadableStore(context, async ({ configuration, store, mistakes }) => {
       const flows = await readFlowStatus(configuration, store);
-      context.print(context.json ? JSON.stringify({ flows }) : formatStatus(flows));
+      const daemons = store === undefined ? [] : await readReloads(store);
+      context.print(
+        context.json
+          ? JSON.stringify({ flows, daemons, mistakes: mistakes?.problems ?? [] })
+          : [formatStatus(flows), ...daemons.flatMap(noteOnRefusal), ...noteOnMistakes(mistakes)].join('\n'),
+      );
       return flows.some(({ state, isEnabled }) => state === 'failed' && isEnabled) ? exitCode.failed : exitCode.done;
     }),
 };
@@ -62,6 +69,24 @@ function notesOn(flow: FlowStatus): string[] {
     notes.push('', `${flow.flow}: it has dead rows. \`kisflow dead-rows list --flow ${flow.flow}\` shows them.`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;
+}
+
+/** The change that a daemon refuses, with every mistake in it. */
+function noteOnRefusal({ holder, refused }: ReloadStatus): string[] {
+  if (refused === null) return [];
+  const daemon = shortHolder({ holder, isHeld: true });
+  const head = `${daemon}: it has refused a change since ${refused.at} and goes on with the version before.`;
+  return ['', head, ...`${refused.code}: ${refused.message}`.split('\n').map((line) => `  ${line}`)];
+}
+
+/** Flows that a mistake hides are shown as the store knows them. */
+function noteOnMistakes(mistakes: ConfigurationError | undefined): string[] {
+  if (mistakes === undefined) return [];
+  return [
+    '',
+    'The files are not what runs: no daemon starts with them, and one that runs goes on with the version before.',
+    mistakes.message,
+  ];
 }
 
 function isErrorCode(code: string): code is ErrorCode {

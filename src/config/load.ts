@@ -8,6 +8,8 @@ import { originKey, placeOf, problemAt, type Configuration, type DocumentName } 
 import { joinPath, lineOf, readDocuments, type ConfigDocument, type Origin } from './document.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { ConfigurationError, type Problem } from './problem.ts';
+import { applyChanges } from './apply-changes.ts';
+import type { FlowChange } from './flow-change.ts';
 import { programDocuments, type ProgramDocument } from './program-document.ts';
 import { checkReferences } from './references.ts';
 import {
@@ -32,6 +34,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Functions that have code; undefined: not known yet, and not checked. */
   readonly functionNames?: ReadonlySet<string> | undefined;
+  /** Operators' changes of flows, from the store: they lie over the files, which have to be right without them too. */
+  readonly changes?: readonly FlowChange[] | undefined;
   /** Checks more of a configuration; what it finds is reported with everything else. */
   readonly examine?: ((configuration: Configuration) => readonly Problem[]) | undefined;
 }
@@ -71,20 +75,26 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     for (const document of content.documents) addDocument(draft, document);
   }
   for (const document of programDocuments(options.documents ?? [])) addDocument(draft, document);
-  const configuration: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
-  const problems = withoutRepeats([
-    ...draft.problems,
-    ...checkReferences(configuration, {
-      functionNames: options.functionNames,
-      doubtful: draft.doubtful,
-      hasDoubtfulStore: draft.hasDoubtfulGlobal,
-    }),
-  ]);
-  const places = new Set(problems.map(placeKey));
-  problems.push(...(options.examine?.(configuration) ?? []).filter((problem) => !places.has(placeKey(problem))));
-  if (problems.length > 0) throw new ConfigurationError(inOrder(problems));
+  const written: Configuration = { ...draft, global: draft.global ?? globalSpec.parse({ kistype: 'global' }) };
+  requireNone(draft.problems, written, { options, draft });
+  const { configuration, problems } = applyChanges(written, options.changes ?? []);
+  requireNone(problems, configuration, { options, draft });
   const { global, sources, flows, funcs, conns, origins } = configuration;
   return { global, sources, flows, funcs, conns, origins };
+}
+
+/** Throws all that is wrong with it. What `examine` finds at a place where something else is wrong already is that again. */
+function requireNone(
+  known: readonly Problem[],
+  configuration: Configuration,
+  { options, draft }: { readonly options: LoadOptions; readonly draft: Draft },
+): void {
+  const { functionNames, examine } = options;
+  const { doubtful, hasDoubtfulGlobal: hasDoubtfulStore } = draft;
+  const problems = [...known, ...checkReferences(configuration, { functionNames, doubtful, hasDoubtfulStore })];
+  const places = new Set(problems.map(placeKey));
+  problems.push(...(examine?.(configuration) ?? []).filter((problem) => !places.has(placeKey(problem))));
+  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)), configuration);
 }
 
 /** All *.yml and *.yaml below the directory, sorted; links are followed, hidden names are not (a mounted ConfigMap has both). */

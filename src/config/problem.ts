@@ -1,5 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import type { ErrorCode } from '../lib/error-codes.ts';
+import type { FlowSpec, GlobalSpec } from './spec.ts';
 
 /** One mistake in the configuration. */
 export interface Problem {
@@ -25,13 +26,22 @@ export function formatProblem(problem: Problem): string {
   return `${place}: ${path}${code}${problem.message}${remedy}`;
 }
 
+/** What of a faulty configuration can be read all the same: enough to find the store, not to run anything. */
+export interface ReadableConfiguration {
+  readonly global: GlobalSpec;
+  readonly flows: ReadonlyMap<string, FlowSpec>;
+}
+
 /** The configuration cannot be used. Its message lists every problem, one a line; the process ends with exit code 78. */
 export class ConfigurationError extends CodedError {
   readonly problems: readonly Problem[];
+  /** Undefined where nothing was loaded. */
+  readonly readable: ReadableConfiguration | undefined;
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly Problem[], readable?: ReadableConfiguration) {
     const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
     super('CONFIG_INVALID', [`the configuration has ${count}:`, ...problems.map(formatProblem)].join('\n'));
     this.problems = problems;
+    this.readable = readable;
   }
 }

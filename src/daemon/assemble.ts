@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
 import type { FlowSpec } from '../config/spec.ts';
-import type { Connector } from '../connector/contract.ts';
+import type { Connector, ConnectorOptions } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
 import { buildFlow } from '../flow/build.ts';
 import type { FunctionDefinition } from '../flow/contract.ts';
@@ -11,45 +11,67 @@ import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
-import { connectorKinds, connectorsOf, flowOptionsOf } from './flow-options.ts';
+import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
 
 export interface AssembleOptions {
   readonly configuration: Configuration;
   readonly functions: readonly FunctionDefinition[];
-  /** Every kind of connector that there is; the built-in ones when absent. */
-  readonly kinds?: ConnectorKinds | undefined;
+  /** Every kind of connector that there is. */
+  readonly kinds: ConnectorKinds;
+  /** Of each function, by name: differs when its code does. */
+  readonly codeHashes: ReadonlyMap<string, string>;
   readonly storeDatabase: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
   /** Fields of real tables, for operators. */
   readonly known?: KnownFields;
+  /** What runs now: flows and connectors that have not changed are taken over from it, as the very same things. */
+  readonly previous?: Assembly | undefined;
+}
+
+/** A connector, and what it was made from. */
+export interface MadeConnector {
+  readonly connector: Connector;
+  readonly options: ConnectorOptions;
 }
 
 /** What the daemon runs, made from configuration and functions; connectors are made and not yet open. */
 export interface Assembly {
-  readonly flows: readonly (DaemonFlow & { readonly sourceName: string })[];
-  /** Connectors of these flows, each once. */
-  readonly connectors: readonly Connector[];
+  readonly flows: readonly DaemonFlow[];
+  /** Connectors of these flows, each once, by name. */
+  readonly connectors: ReadonlyMap<string, MadeConnector>;
+}
+
+interface Parts extends AssembleOptions {
+  readonly registry: Registry;
+  readonly connectors: Assembly['connectors'];
 }
 
 /** Turns the configuration into flows. This is where the configuration ends: the stages get plain options. */
 export function assemble(options: AssembleOptions): Assembly {
-  const { configuration, kinds = connectorKinds } = options;
+  const { configuration } = options;
   const specs = [...configuration.flows.values()].filter((flow) => flow.status === 1 && flow.source !== undefined);
   const registry = new Registry();
   for (const definition of options.functions) registry.registerFunction(definition);
-  for (const conn of connectorsOf(configuration, specs)) registry.registerConnector(makeConnector(conn, kinds));
-  return {
-    flows: specs.map((spec) => assembleFlow(spec, { ...options, registry })),
-    connectors: registry.connectors,
-  };
+  const connectors = new Map<string, MadeConnector>();
+  for (const conn of connectorsOf(configuration, specs)) connectors.set(conn.name, makeOrKeep(conn, options));
+  for (const { connector } of connectors.values()) registry.registerConnector(connector);
+  const flows = specs.map((spec) => {
+    const flow = assembleFlow(spec, { ...options, registry, connectors });
+    const known = options.previous?.flows.find((other) => other.flow.name === spec.flow_name);
+    return known?.fingerprint === flow.fingerprint ? known : flow;
+  });
+  return { flows, connectors };
 }
 
-function assembleFlow(
-  spec: FlowSpec,
-  options: AssembleOptions & { readonly registry: Registry },
-): DaemonFlow & { readonly sourceName: string } {
+function makeOrKeep(options: ConnectorOptions, { kinds, previous }: AssembleOptions): MadeConnector {
+  const known = previous?.connectors.get(options.name);
+  if (known !== undefined && JSON.stringify(known.options) === JSON.stringify(options)) return known;
+  return { connector: makeConnector(options, kinds), options };
+}
+
+function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
   const { source } = spec;
   const start = parseStart(source?.start ?? '');
   if (source === undefined || start === undefined) {
@@ -58,28 +80,51 @@ function assembleFlow(
       `Flow ${spec.flow_name}: source.start is missing; write earliest, latest or a position.`,
     );
   }
+  const { wants, tables } = wantedTables(source, parts);
   return {
-    flow: buildFlow(flowOptionsOf(options.configuration, spec, options.known), options.registry),
+    flow: buildFlow(flowOptionsOf(parts.configuration, spec, parts.known), parts.registry),
     sourceName: source.name,
     shape: source.rows,
     start,
-    wants: wantedTables(source, options),
-    tablesHash: createHash('sha256').update(JSON.stringify(source.tables)).digest('hex'),
+    wants,
+    tablesHash: hashOf(tables),
     batch: spec.batch,
     badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute },
+    fingerprint: fingerprintOf(spec, tables, parts),
   };
 }
 
-/** The tables that a flow reads. On the store's own server no wildcard matches what flows write (L9). */
+function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
+  const steps = spec.flows.map(({ fname }) => {
+    const func = parts.configuration.funcs.get(fname);
+    const code = parts.codeHashes.get(fname);
+    const cname = func?.option.cname ?? '';
+    const columns = parts.known?.ofConnector.get(cname)?.known ?? [];
+    return { func, code, connector: parts.connectors.get(cname)?.options, columns: [...columns] };
+  });
+  const fields = [...(parts.known?.ofFlow.get(spec.flow_name)?.known ?? [])];
+  return hashOf({ spec, tables, fields, steps });
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/**
+ * The tables that a flow reads, and what decides about them. On the store's own server no wildcard matches what flows write (L9):
+ * what a wildcard reads there changes with what other flows write.
+ */
 function wantedTables(
   source: { readonly name: string; readonly tables: readonly string[] },
   options: AssembleOptions,
-): TablePredicate {
+): { readonly wants: TablePredicate; readonly tables: unknown } {
   const { configuration, storeDatabase, storeSources } = options;
-  if (!storeSources.has(source.name)) return compilePatterns(source.tables);
+  if (!storeSources.has(source.name)) return { wants: compilePatterns(source.tables), tables: source.tables };
   const computed = computedTables(configuration, storeDatabase);
-  return compilePatterns(
+  const wants = compilePatterns(
     source.tables,
     (schema, table) => isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`),
   );
+  const hasWildcard = source.tables.some((table) => /[*?]/.test(table));
+  return { wants, tables: hasWildcard ? [source.tables, [...computed].toSorted()] : source.tables };
 }

@@ -34,11 +34,24 @@ export interface BatchRunnerOptions {
   readonly signal: AbortSignal;
   readonly onCommit: (batch: Batch, filtered: number) => void;
   readonly onRetry: (error: CodedError) => void;
+  /** No batch is under way: this is where the flow may be replaced. */
+  readonly atBoundary: () => void;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
 }
 
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
+
+/** The part of a flow that may be another from one batch to the next. */
+type RunnableFlow = Pick<BatchRunnerOptions, 'flow' | 'shape' | 'badRows'>;
+
+/** The flow as batches run it. */
+interface RunningFlow extends RunnableFlow {
+  /** What the watchdog is told, for each step. */
+  readonly activities: readonly string[];
+  /** Index of the first step of those at the end that have no code of the user. */
+  readonly trailing: number;
+}
 
 /** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
 export interface Attempt {
@@ -58,9 +71,8 @@ export interface Attempt {
  */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
-  readonly #trailing: number;
-  readonly #activities: readonly string[];
   readonly #state: StoredState;
+  #running: RunningFlow;
   #session: StoreSession;
   #sequence: number;
 
@@ -69,11 +81,12 @@ export class BatchRunner {
     this.#session = options.session;
     this.#sequence = options.sequence;
     this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
-    const { steps } = options.flow;
-    this.#activities = steps.map((step) => `flow ${options.flow.name}, function ${step.fname}`);
-    let trailing = steps.length;
-    while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
-    this.#trailing = trailing;
+    this.#running = prepare(options);
+  }
+
+  /** Another version of the flow, between two batches. */
+  replace(next: RunnableFlow): void {
+    this.#running = prepare(next);
   }
 
   /** Begins a batch; it sends its first statement when `gate` has resolved, the commit of the batch before. */
@@ -97,6 +110,7 @@ export class BatchRunner {
     try {
       while (todo.length > 0) {
         if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
+        todo = this.#passBoundary(todo);
         const batch = todo[0];
         if (batch === undefined) return;
         try {
@@ -115,6 +129,14 @@ export class BatchRunner {
     }
   }
 
+  /** Where the flow may be replaced. What another version found dead and did not commit, this one looks at itself. */
+  #passBoundary(todo: readonly Batch[]): readonly Batch[] {
+    const before = this.#running;
+    this.#options.atBoundary();
+    if (this.#running === before) return todo;
+    return todo.map((batch) => ({ ...batch, dead: [], deadRounds: 0, waitingSince: 0 }));
+  }
+
   /** Ends the session: at once when nothing is in flight, else by cutting the connection. */
   async close(): Promise<void> {
     await this.#session.close();
@@ -125,7 +147,8 @@ export class BatchRunner {
   }
 
   async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
-    const { flow, store, lease, logger, signal } = this.#options;
+    const { store, lease, logger, signal } = this.#options;
+    const { flow, shape, badRows, trailing } = this.#running;
     let hasOwnCodeLeft = true;
     const transaction = new BatchTransaction({
       session: this.#session,
@@ -145,10 +168,9 @@ export class BatchRunner {
       },
     });
     const state = this.#state.begin(transaction);
-    const { rows, filtered } = batchRows(batch, this.#options.shape);
+    const { rows, filtered } = batchRows(batch, shape);
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
-      const trailing = this.#trailing;
       const watched = this.#watchSteps();
       let fname = '';
       await this.#options
@@ -161,12 +183,12 @@ export class BatchRunner {
           },
         })
         .catch((error: unknown) => {
-          throw markError(error, { batch, shape: this.#options.shape, rows, fname });
+          throw markError(error, { batch, shape, rows, fname });
         })
         .finally(() => watched.leave());
     }
     hasOwnCodeLeft = false;
-    if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...this.#options.badRows });
+    if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...badRows });
     await state.flush();
     await transaction.commit();
     state.settle();
@@ -180,7 +202,8 @@ export class BatchRunner {
 
   /** Tells the watchdog which function with code of a run is under way. */
   #watchSteps(): { enter(index: number): void; leave(): void } {
-    const { watchdog, flow } = this.#options;
+    const { watchdog } = this.#options;
+    const { flow, activities } = this.#running;
     let activity: string | undefined;
     const leave = (): void => {
       if (activity !== undefined) watchdog.leave(activity);
@@ -191,7 +214,7 @@ export class BatchRunner {
       enter: (index) => {
         leave();
         if (flow.steps[index]?.definition === undefined) return;
-        activity = this.#activities[index];
+        activity = activities[index];
         if (activity !== undefined) watchdog.enter(activity);
       },
     };
@@ -199,7 +222,8 @@ export class BatchRunner {
 
   /** Decides about a failure of the first batch, waits, and gives what is still to be done, with the session ready for it. */
   async #prepareRetry(todo: readonly Batch[], failed: Failure): Promise<readonly [readonly Batch[], Failure]> {
-    const { flow, signal, retryLimitMs, hasGtid, badRows: policy } = this.#options;
+    const { signal, retryLimitMs, hasGtid } = this.#options;
+    const { flow, badRows: policy } = this.#running;
     const error = toCoded(failed.cause, flow.name);
     this.#state.clear();
     const [batch, ...rest] = todo;
@@ -217,7 +241,7 @@ export class BatchRunner {
     if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
-      this.#options.onCommit(batch, batchRows(batch, this.#options.shape).filtered);
+      this.#options.onCommit(batch, batchRows(batch, this.#running.shape).filtered);
       return [rest, failure];
     }
     if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];
@@ -268,4 +292,11 @@ export class BatchRunner {
       }
     }
   }
+}
+
+function prepare({ flow, shape, badRows }: RunnableFlow): RunningFlow {
+  const { steps } = flow;
+  let trailing = steps.length;
+  while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
+  return { flow, shape, badRows, trailing, activities: steps.map((step) => `flow ${flow.name}, function ${step.fname}`) };
 }

@@ -20,10 +20,14 @@ export interface DaemonFlow {
   readonly tablesHash: string;
   readonly batch: { readonly rows: number; readonly bytes: number };
   readonly badRows: BadRowsPolicy;
+  readonly sourceName: string;
+  /** Changes when anything does that makes the flow what it is: its configuration, its functions' code, its connectors. */
+  readonly fingerprint: string;
 }
 
 /** What one flow needs to be kept running. */
 export interface FlowServiceOptions {
+  /** The flow at first; see FlowService.replace. */
   readonly subject: DaemonFlow;
   readonly source: Source;
   readonly hasGtid: boolean;
@@ -37,6 +41,8 @@ export interface FlowServiceOptions {
   readonly queueBytesMax: number;
   readonly retryLimitMs: number;
   readonly pollMs: number;
+  /** A changed version of the flow has taken the place of the one before, which no batch uses any more. */
+  readonly onReplaced: () => void;
   /** Take no more, commit what is queued, end. */
   readonly stop: AbortSignal;
   /** End at once. */

@@ -1,28 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { sleep } from '../lib/abort.ts';
-import { CodedError, describeError } from '../lib/error.ts';
+import { aborted, sleep } from '../lib/abort.ts';
+import { describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
-import { comparePositions, formatPosition, type Position } from '../row/position.ts';
+import { comparePositions, type Position } from '../row/position.ts';
 import type { RunFlow } from '../flow/contract.ts';
-import type { Source } from '../source/contract.ts';
+import { OpenConnectors } from '../flow/open-connectors.ts';
 import { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
+import type { Assembly } from './assemble.ts';
+import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
-import { ReaderPool } from './reader-pool.ts';
+import type { OpenSource, SourceSet } from './source-set.ts';
+import { Supervisor, type AssemblyDifference } from './supervisor.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 export interface DaemonOptions {
-  /** Enabled flows with a source, each with the name of its source. */
-  readonly flows: readonly (DaemonFlow & { readonly sourceName: string })[];
-  readonly sources: ReadonlyMap<string, Source>;
+  /** What runs at first: enabled flows with a source, and their connectors. */
+  readonly assembly: Assembly;
+  readonly sources: SourceSet;
   readonly store: Store;
   readonly runFlow: RunFlow;
-  /** How long the main thread may not turn before the process ends itself. */
-  readonly stallMs: number;
+  /** How long the main thread may not turn before the process ends itself; absent: as long as the flows' functions may lawfully take. */
+  readonly stallMs?: number | undefined;
   readonly logger: Logger;
   /** End once every flow has passed its source's position at start. */
   readonly untilCurrent: boolean;
@@ -30,98 +33,94 @@ export interface DaemonOptions {
   readonly leaseTtlMs: number;
   /** Bytes of binlog that may wait for one flow. */
   readonly queueBytesMax: number;
+  /** Follows the project and lets its changes take effect, until the signal aborts; absent: it runs as it was at start. */
+  readonly follow?: ((control: DaemonControl) => Promise<void>) | undefined;
   /** First signal: end softly. */
   readonly stop: AbortSignal;
   /** Second signal, or the deadline: end at once. */
   readonly abort: AbortSignal;
 }
 
-interface OpenSource {
-  readonly source: Source;
-  readonly pool: ReaderPool;
-  readonly hasGtid: boolean;
-  readonly head: Position;
+/** What a running daemon lets be changed. */
+export interface DaemonControl {
+  /** The daemon's name in the store. */
+  readonly holder: string;
+  /** Lets another assembly take effect, each flow between two of its batches; rejects, with nothing changed, when a connector does not open. */
+  readonly apply: (next: Assembly) => Promise<AssemblyDifference>;
+  readonly signal: AbortSignal;
 }
 
 /** Runs the flows until they are told to stop, or until they are current; says how each ended. */
 export async function runDaemon(options: DaemonOptions): Promise<readonly FlowReport[]> {
-  const sources = await openSources(options);
+  const holder = holderName();
   const stop = new AbortController();
   const onStop = (): void => stop.abort();
   options.stop.addEventListener('abort', onStop);
   options.abort.addEventListener('abort', onStop);
   if (options.stop.aborted || options.abort.aborted) stop.abort();
-  const leases = new LeaseKeeper({ store: options.store, holder: holderName(), ttlMs: options.leaseTtlMs });
+  const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs });
   await leases.showPresence();
   const records = new FlowRecords(options.store);
-  const watchdog = startWatchdog({ stallMs: options.stallMs });
-  const parts = { sources, leases, records, watchdog };
-  const services = options.flows.map((subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject }));
+  const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
+  const connectors = new OpenConnectors();
+  const parts = { leases, records, watchdog };
+  const flows: Supervisor = new Supervisor({
+    makeService: (subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject, onReplaced: () => tidy.run() }),
+    once: options.untilCurrent,
+    retireMs: 20_000,
+    onEnded: () => tidy.run(),
+  });
+  const tidy = new ConnectorTidy({ connectors, flows, logger: options.logger });
+  const apply = async (next: Assembly): Promise<AssemblyDifference> => {
+    await tidy.open(next);
+    if (options.stallMs === undefined) watchdog.allow(lawfulStallMs(next));
+    const difference = flows.apply(next);
+    tidy.run();
+    return difference;
+  };
   const watching = new AbortController();
-  const watches = Promise.all([
-    renewLeases(options, { leases, records, services, signal: watching.signal }),
-    writeFigures(options, { records, services, signal: watching.signal }),
-    options.untilCurrent ? finishWhenCurrent(services, { sources, signal: watching.signal }) : undefined,
-  ]);
+  let watches: Promise<unknown> = Promise.resolve();
   try {
-    await Promise.all(services.map((service) => service.run({ once: options.untilCurrent })));
+    await apply(options.assembly);
+    watches = Promise.all([
+      renewLeases(options, { leases, records, flows, signal: watching.signal }),
+      writeFigures(options, { records, flows, signal: watching.signal }),
+      options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
+      options.follow?.({ holder, apply, signal: stop.signal }),
+    ]);
+    watches.catch(onStop); // what is broken ends the daemon, and is thrown below
+    await flows.ended(options.untilCurrent ? Promise.resolve() : aborted(stop.signal));
   } finally {
+    onStop();
     watching.abort();
-    await watches;
+    await Promise.allSettled([watches]);
+    await tidy.close();
     await leases.close();
     await watchdog.stop();
-    await Promise.all([...sources.values()].map(({ pool }) => pool.close()));
     options.stop.removeEventListener('abort', onStop);
     options.abort.removeEventListener('abort', onStop);
   }
-  return services.map((service) => service.report);
-}
-
-async function openSources(options: DaemonOptions): Promise<ReadonlyMap<string, OpenSource>> {
-  const opened = new Map<string, OpenSource>();
-  const used = new Set(options.flows.map((flow) => flow.sourceName));
-  for (const [name, source] of options.sources) {
-    if (!used.has(name)) continue;
-    const identity = await source.inspect(options.abort);
-    const head = await source.head(options.abort);
-    options.logger.info({ source: name, ...identity, head: formatPosition(head) }, 'source is ready');
-    const pool = new ReaderPool({
-      source,
-      hasGtid: identity.hasGtid,
-      logger: options.logger,
-      graceMs: 500,
-      windowMs: 3000,
-      nearBytes: 64 * 1024 * 1024,
-      joinBytes: 1024 * 1024,
-      gatherMs: 50,
-    });
-    opened.set(name, { source, pool, hasGtid: identity.hasGtid, head });
-  }
-  return opened;
+  await watches;
+  return flows.services.map((service) => service.report);
 }
 
 interface ServiceParts {
-  readonly subject: DaemonOptions['flows'][number];
-  readonly sources: ReadonlyMap<string, OpenSource>;
+  readonly subject: DaemonFlow;
   readonly leases: LeaseKeeper;
   readonly records: FlowRecords;
   readonly watchdog: Watchdog;
+  readonly onReplaced: () => void;
 }
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
-  const { subject, sources, leases, records } = parts;
-  const open = sources.get(subject.sourceName);
-  if (open === undefined) throw new CodedError('INTERNAL', `Flow ${subject.flow.name}: source ${subject.sourceName} is not open.`);
+  const { source, hasGtid, pool } = options.sources.get(parts.subject.sourceName);
   return new FlowService({
-    subject,
-    source: open.source,
-    hasGtid: open.hasGtid,
-    pool: open.pool,
+    ...parts,
+    source,
+    hasGtid,
+    pool,
     store: options.store,
-    leases,
-    records,
     runFlow: options.runFlow,
-    watchdog: parts.watchdog,
     logger: options.logger,
     queueBytesMax: options.queueBytesMax,
     retryLimitMs: options.untilCurrent ? 30_000 : Number.POSITIVE_INFINITY,
@@ -133,13 +132,13 @@ function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
 
 interface Watch {
   readonly records: FlowRecords;
-  readonly services: readonly FlowService[];
+  readonly flows: Supervisor;
   readonly signal: AbortSignal;
 }
 
 /** Keeps the leases alive, and carries operators' wishes and lost leases to the flows. */
 async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
-  const { records, services, leases, signal } = watch;
+  const { records, flows, leases, signal } = watch;
   let renewedAt = 0;
   while (!signal.aborted) {
     try {
@@ -149,7 +148,7 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       if (isDue) renewedAt = Date.now();
       const askedAt = performance.now();
       const wishes = await records.wishes();
-      for (const service of services) service.observe(wishes.get(service.name), held, askedAt);
+      for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
     } catch (error) {
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
     }
@@ -157,11 +156,11 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
   }
 }
 
-async function writeFigures(options: DaemonOptions, { records, services, signal }: Watch): Promise<void> {
+async function writeFigures(options: DaemonOptions, { records, flows, signal }: Watch): Promise<void> {
   const written = new Map<string, string>();
   while (!signal.aborted) {
     await sleep(1000, signal);
-    for (const service of services) {
+    for (const service of flows.running) {
       const { lagMs, rate } = service.figures;
       const figures = { lagMs, rate: Math.round(rate * 10) / 10 };
       const text = JSON.stringify(figures);
@@ -176,17 +175,22 @@ async function writeFigures(options: DaemonOptions, { records, services, signal 
 
 /** With --until-current: lets each flow end once it has received all that the source had at start. */
 async function finishWhenCurrent(
-  services: readonly FlowService[],
-  watch: { readonly sources: ReadonlyMap<string, OpenSource>; readonly signal: AbortSignal },
+  flows: Supervisor,
+  watch: { readonly sources: SourceSet; readonly signal: AbortSignal },
 ): Promise<void> {
   while (!watch.signal.aborted) {
-    for (const service of services) {
-      const open = [...watch.sources.values()].find(({ source }) => source === service.source);
+    for (const service of flows.running) {
       const received = service.received;
-      if (open !== undefined && received !== undefined && hasReached(received, open)) service.finish();
+      const name = service.subjects[0]?.sourceName;
+      if (name !== undefined && received !== undefined && hasReached(received, watch.sources.get(name))) service.finish();
     }
     await sleep(50, watch.signal);
   }
+}
+
+/** No function may lawfully hold the main thread for longer than this. */
+function lawfulStallMs({ flows }: Assembly): number {
+  return Math.max(30_000, ...flows.flatMap(({ flow }) => flow.steps.map((step) => 2 * step.timeoutMs)));
 }
 
 function hasReached(received: Position, { head, hasGtid }: OpenSource): boolean {

@@ -40,6 +40,10 @@ export class FlowFeed implements TransactionSink {
   #lastTable: Table | undefined;
   #lastWanted = false;
   #failure: Error | undefined;
+  #batch: FeedOptions['batch'];
+  /** Called at the next end of a transaction; nothing is taken in afterwards. */
+  #onClosed: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(options: FeedOptions) {
     this.flow = options.flow;
@@ -47,6 +51,7 @@ export class FlowFeed implements TransactionSink {
     this.#received = new Progress(options.start, { hasGtid: options.hasGtid });
     this.#taken = options.start;
     this.#skip = options.start.rows;
+    this.#batch = options.batch;
   }
 
   /** Where a reader for this feed has to begin, at the latest. */
@@ -80,6 +85,23 @@ export class FlowFeed implements TransactionSink {
     return this.#options.wants(schema, table);
   }
 
+  /** Other limits for the batches from here on. */
+  setLimits(batch: FeedOptions['batch']): void {
+    this.#batch = batch;
+  }
+
+  /** Takes nothing in behind the transaction that it is in: the flow's tables may change there, and not before (L2). */
+  closeBetweenTransactions(onClosed: () => void): void {
+    this.#onClosed = onClosed;
+    if (this.#received.rows === 0) this.#close();
+  }
+
+  #close(): void {
+    if (this.#isClosed || this.#onClosed === undefined) return;
+    this.#isClosed = true;
+    this.#onClosed();
+  }
+
   /** Another reader takes over, from at or before `received`. */
   attach(): void {
     this.#isSynced = false;
@@ -93,6 +115,7 @@ export class FlowFeed implements TransactionSink {
   }
 
   push(part: TransactionPart): Promise<void> | undefined {
+    if (this.#isClosed) return undefined;
     if (!this.#isSynced) {
       // A bare move of file and offset says nothing about GTIDs, and after a failover nothing about the place either.
       if (this.#options.hasGtid && part.gtid === '') return undefined;
@@ -100,6 +123,7 @@ export class FlowFeed implements TransactionSink {
       this.#isSynced = true;
     }
     this.#enqueue(part);
+    if (this.#received.rows === 0) this.#close();
     if (this.#queuedBytes <= this.#options.queueBytesMax) return undefined;
     this.#drained ??= deferred();
     return this.#drained.promise;
@@ -166,7 +190,7 @@ export class FlowFeed implements TransactionSink {
   }
 
   #cutBatch(): Batch {
-    const { rows, bytes } = this.#options.batch;
+    const { rows, bytes } = this.#batch;
     const parts: RoutedPart[] = [];
     let size = 0;
     let taken = 0;

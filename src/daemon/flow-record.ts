@@ -50,6 +50,11 @@ export class FlowRecords {
     );
   }
 
+  /** Which version of the flow runs. */
+  async setFingerprint(flow: string, fingerprint: string): Promise<void> {
+    await this.#store.query('UPDATE kis_flow SET fingerprint = ? WHERE flow = ?', [fingerprint, flow]);
+  }
+
   async setState(flow: string, state: FlowState, error?: CodedError): Promise<void> {
     const code = error?.code ?? null;
     const text = error?.message ?? null;

@@ -6,7 +6,8 @@ import type { Source } from '../source/contract.ts';
 import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import type { Batch } from './batch.ts';
-import type { FlowServiceOptions } from './daemon-flow.ts';
+import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -29,6 +30,16 @@ export interface FlowReport {
 export class FlowService {
   readonly #options: FlowServiceOptions;
   readonly #rate = new RateMeter();
+  /** Those of the daemon, and those of this flow when it is retired. */
+  readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  #isRetired = false;
+  /** The version that runs, or that ran last. */
+  #subject: DaemonFlow;
+  /** A changed version that has yet to take its place. */
+  #next: DaemonFlow | undefined;
+  /** The flow was replaced after it had failed: it is tried again. */
+  #isMended = false;
   #state: FlowState = 'starting';
   #error: CodedError | undefined;
   #wish: FlowWish | undefined;
@@ -41,11 +52,19 @@ export class FlowService {
   #dead = 0;
 
   constructor(options: FlowServiceOptions) {
-    this.#options = options;
+    this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
+    this.#subject = options.subject;
+    follow(options.stop, this.#stop);
+    follow(options.abort, this.#abort);
   }
 
   get name(): string {
-    return this.#options.subject.flow.name;
+    return this.#subject.flow.name;
+  }
+
+  /** Versions of the flow whose functions and connectors may be in use, or will be. */
+  get subjects(): readonly DaemonFlow[] {
+    return this.#next === undefined ? [this.#subject] : [this.#subject, this.#next];
   }
 
   get source(): Source {
@@ -72,6 +91,27 @@ export class FlowService {
     this.#run?.finish();
   }
 
+  /**
+   * Another version of the flow. Where it runs, it takes over between two batches; where its tables have changed, it begins anew from
+   * the checkpoint, once the transaction that is being read has passed (L2); else with the next run. A failed flow tries again with it.
+   */
+  replace(next: DaemonFlow): void {
+    this.#next = next;
+    this.#isMended = this.#state === 'failed';
+    if (this.#run !== undefined) this.#handOver(this.#run, next);
+  }
+
+  /**
+   * Commits what was received, gives the lease up and ends: the flow is no longer this daemon's. What cannot be committed now, or
+   * takes longer than this, is rolled back: its changes are behind the checkpoint.
+   */
+  retire(deadlineMs: number): void {
+    this.#isRetired = true;
+    this.#stop.abort();
+    if (this.#state === 'retrying') this.#abort.abort();
+    else void sleep(deadlineMs, this.#abort.signal).then(() => this.#abort.abort());
+  }
+
   /** Another look, begun at `askedAt`, at what operators want and at the leases this daemon still holds. */
   observe(wish: FlowWish | undefined, heldEpochs: ReadonlyMap<string, number> | undefined, askedAt: number): void {
     // what was read before the flow last wrote its state may still show the state before
@@ -90,8 +130,9 @@ export class FlowService {
     while (!stop.aborted) {
       if (this.#state === 'failed') {
         if (options.once) break;
-        await sleep(pollMs, stop);
-        if (this.#wish?.hasError === false) await this.#setState('starting');
+        if (!this.#isMended) await sleep(pollMs, stop);
+        if (this.#isMended || this.#wish?.hasError === false) await this.#setState('starting').catch(() => sleep(pollMs, stop));
+        this.#isMended = false;
         continue;
       }
       if (this.#wish?.isPaused === true) {
@@ -116,6 +157,7 @@ export class FlowService {
     // a standby says nothing about a flow that another daemon runs
     if (this.#lease !== undefined && this.#state !== 'failed' && this.#state !== 'paused') await this.#noteStopped();
     await this.#giveUpLease();
+    this.#abort.abort(); // nothing waits for it any more
   }
 
   /** One run under a lease; false when another daemon holds it. */
@@ -139,8 +181,10 @@ export class FlowService {
   }
 
   async #runLeased(lease: Lease, session: StoreSession): Promise<void> {
+    await this.#takeNext(session);
     const run = await openLeasedRun({
       ...this.#options,
+      subject: this.#subject,
       lease,
       session,
       onCommit: (batch, filtered) => this.#onCommit(batch, filtered),
@@ -149,11 +193,47 @@ export class FlowService {
     this.#run = run;
     try {
       await this.#setState('running');
+      if (this.#next !== undefined) this.#handOver(run, this.#next);
       await run.work();
     } finally {
       this.#run = undefined;
       await run.close();
     }
+  }
+
+  /** Before a run: the changed version takes its place, unless that would be in the middle of a transaction whose rows are counted. */
+  async #takeNext(session: StoreSession): Promise<void> {
+    const next = this.#next;
+    if (next === undefined) return;
+    if (next.tablesHash !== this.#subject.tablesHash) {
+      const checkpoint = await readCheckpoint(session, this.name);
+      await session.rollback();
+      if (checkpoint !== undefined && checkpoint.position.rows > 0) return;
+    }
+    this.#putInPlace(next);
+  }
+
+  #handOver(run: LeasedRun, next: DaemonFlow): void {
+    if (next.tablesHash === this.#subject.tablesHash) {
+      run.replace(next, () => {
+        this.#putInPlace(next);
+        this.#options.records.setFingerprint(this.name, next.fingerprint).catch((error: unknown) => {
+          this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'fingerprint not noted in the store');
+        });
+      });
+      return;
+    }
+    if (run.feed.received.rows > 0) {
+      this.#options.logger.info({ flow: this.name }, 'the change of its tables waits for the end of the transaction that it is in');
+    }
+    run.finishBetweenTransactions();
+  }
+
+  #putInPlace(next: DaemonFlow): void {
+    this.#subject = next;
+    if (this.#next === next) this.#next = undefined;
+    this.#options.logger.info({ flow: this.name, fingerprint: next.fingerprint }, 'flow runs its new version');
+    this.#options.onReplaced();
   }
 
   #onCommit(batch: Batch, filtered: number): void {
@@ -165,6 +245,7 @@ export class FlowService {
   }
 
   #onRetry(error: CodedError): void {
+    if (this.#isRetired) this.#abort.abort();
     if (this.#state === 'retrying' && this.#error?.code === error.code) return;
     void this.#setState('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
   }
@@ -201,17 +282,24 @@ export class FlowService {
   }
 
   async #noteStopped(): Promise<void> {
-    if (this.#options.abort.aborted) return;
+    if (this.#options.abort.aborted && !this.#isRetired) return;
     await this.#setState('stopped').catch((error: unknown) => {
       this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'the end of the flow was not noted in the store');
     });
   }
 
   async #giveUpLease(): Promise<void> {
-    if (this.#lease === undefined || this.#options.abort.aborted) return;
+    if (this.#lease === undefined || (this.#options.abort.aborted && !this.#isRetired)) return;
     await this.#options.leases.release(this.#lease).catch((error: unknown) => {
       this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'lease not released, it will expire');
     });
     this.#lease = undefined;
   }
+}
+
+/** The second one aborts with the first, for as long as it has not by itself. */
+function follow(signal: AbortSignal, controller: AbortController): void {
+  const onAbort = (): void => controller.abort();
+  signal.addEventListener('abort', onAbort, { once: true, signal: controller.signal });
+  if (signal.aborted) onAbort();
 }

@@ -1,10 +1,13 @@
 import type { Batch } from './batch.ts';
 import type { Attempt, BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
+import type { Handover } from './handover.ts';
 
 export interface FlowWorkerOptions {
   readonly feed: FlowFeed;
   readonly runner: BatchRunner;
+  /** Changed versions of the flow: taken when what is under way has been committed. */
+  readonly handover: Handover;
   /** Take what is queued, commit it, and end. */
   readonly drain: AbortSignal;
   /** A place that has moved without changes is saved at most this often. */
@@ -52,13 +55,15 @@ class FlowWorker {
 
   /** The next batch; meanwhile the one under way may fail, and is recovered then and not when the next one comes. */
   async #take(): Promise<Batch | undefined> {
-    const { feed, drain } = this.#options;
+    const { feed, drain, handover } = this.#options;
     this.#next ??= feed.take(drain);
     this.#next.catch(() => {});
     for (;;) {
+      if (handover.isWaiting) await this.#handOver();
       const previous = this.#previous;
       const winner = await Promise.race([
         this.#next.then(() => 'batch' as const),
+        handover.offered().then(() => 'change' as const),
         ...(previous === undefined
           ? []
           : [
@@ -69,11 +74,17 @@ class FlowWorker {
             ]),
       ]);
       if (winner === 'batch') break;
-      await this.#settle();
+      if (winner === 'settled') await this.#settle();
     }
+    if (handover.isWaiting) await this.#handOver();
     const batch = await this.#next;
     this.#next = undefined;
     return batch;
+  }
+
+  async #handOver(): Promise<void> {
+    await this.#settle();
+    this.#options.handover.take();
   }
 
   async #process(batch: Batch): Promise<void> {

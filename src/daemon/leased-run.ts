@@ -5,8 +5,9 @@ import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
-import type { FlowServiceOptions } from './daemon-flow.ts';
+import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { runFlowWorker } from './flow-worker.ts';
+import { Handover } from './handover.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
@@ -24,6 +25,10 @@ export interface LeasedRun {
   work(): Promise<void>;
   /** No more is read; what was received is committed. */
   finish(): void;
+  /** Another version of the flow, of the same tables: the batches from the next one on run it. `onTaken`: none runs the old one any more. */
+  replace(next: DaemonFlow, onTaken: () => void): void;
+  /** No transaction behind the one that is being read is taken in; what was received is committed. */
+  finishBetweenTransactions(): void;
   /** Ends at once with this error; what is in flight is rolled back. */
   fail(error: CodedError): void;
   close(): Promise<void>;
@@ -42,8 +47,10 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     queueBytesMax: options.queueBytesMax,
     batch: subject.batch,
   });
+  const handover = new Handover();
   const runner = new BatchRunner({
     ...options,
+    atBoundary: () => handover.take(),
     flow: subject.flow,
     shape: subject.shape,
     badRows: subject.badRows,
@@ -65,12 +72,20 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
   return {
     feed,
     finish,
+    replace(next, onTaken) {
+      handover.offer(() => {
+        runner.replace(next);
+        feed.setLimits(next.batch);
+        onTaken();
+      });
+    },
+    finishBetweenTransactions: () => feed.closeBetweenTransactions(finish),
     fail,
     async work() {
       logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
       if (stop.aborted) finish();
       else pool.add(feed);
-      await runFlowWorker({ feed, runner, drain: drain.signal, idleSaveMs });
+      await runFlowWorker({ feed, runner, handover, drain: drain.signal, idleSaveMs });
     },
     async close() {
       stop.removeEventListener('abort', finish);
@@ -101,6 +116,7 @@ async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpoint> {
     }
   }
   await records.setTables(flow, subject.tablesHash);
+  await records.setFingerprint(flow, subject.fingerprint);
   const checkpoint = known ?? (await readCheckpoint(session, flow));
   await session.rollback();
   if (checkpoint === undefined) throw new CodedError('INTERNAL', `Flow ${flow} has no checkpoint after making one.`);

@@ -9,6 +9,8 @@ export interface Watchdog {
   /** A function begins, or ends: those that have begun are named if the main thread never turns again. */
   enter(activity: string): void;
   leave(activity: string): void;
+  /** Lets the main thread be busy for this long; a shorter time than now changes nothing. */
+  allow(stallMs: number): void;
   stop(): Promise<void>;
 }
 
@@ -22,9 +24,10 @@ const noteBytes = 256;
  * The main thread counts up a shared number every quarter of the limit; a worker thread looks at it and has the process id.
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
-  const shared = new SharedArrayBuffer(8 + noteBytes);
-  const beats = new Int32Array(shared, 0, 2);
-  const text = new Uint8Array(shared, 8);
+  const shared = new SharedArrayBuffer(12 + noteBytes);
+  const beats = new Int32Array(shared, 0, 3);
+  const text = new Uint8Array(shared, 12);
+  beats[2] = options.stallMs;
   const worker = new Worker(workerCode, {
     eval: true,
     workerData: { shared, stallMs: options.stallMs, pid: process.pid },
@@ -46,6 +49,9 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     leave(activity) {
       if (active.delete(activity)) note();
     },
+    allow(stallMs) {
+      if (stallMs > Atomics.load(beats, 2)) Atomics.store(beats, 2, stallMs);
+    },
     async stop() {
       clearInterval(timer);
       await worker.terminate();
@@ -57,14 +63,15 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
 const workerCode = `
 const { workerData } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
-const { shared, stallMs, pid } = workerData;
-const beats = new Int32Array(shared, 0, 2);
-const text = new Uint8Array(shared, 8);
+const { shared, stallMs: firstStallMs, pid } = workerData;
+const beats = new Int32Array(shared, 0, 3);
+const text = new Uint8Array(shared, 12);
 let seen = -1;
 let since = Date.now();
 let looked = since;
 setInterval(() => {
   const now = Date.now();
+  const stallMs = Atomics.load(beats, 2);
   const beat = Atomics.load(beats, 0);
   // a process that was frozen as a whole (SIGSTOP, a suspended machine) is not stuck
   if (beat !== seen || now - looked > stallMs / 2) { seen = beat; since = now; }
@@ -74,5 +81,5 @@ setInterval(() => {
   writeSync(2, JSON.stringify({ level: 60, time: new Date(now).toISOString(), code: 'PROCESS_STUCK', activity, stallMs,
     msg: 'the main thread has not turned for ' + stallMs + ' ms: a function that never returns? The process ends itself; the next start goes on from the last checkpoint' }) + '\\n');
   process.kill(pid, 'SIGKILL');
-}, stallMs / 8);
+}, firstStallMs / 8);
 `;

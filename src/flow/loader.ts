@@ -1,11 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createJiti, type Jiti } from 'jiti';
+import type { Jiti } from 'jiti';
 import * as zod from 'zod';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { FunctionDefinition } from './contract.ts';
+import { createFreshJiti } from './fresh-import.ts';
 
 const functionFile = /(?<!\.d)\.(ts|mts|js|mjs)$/;
+
+const loadMsMax = 30_000;
 
 /** A function and the file it comes from. */
 export interface LoadedFunction {
@@ -13,12 +16,20 @@ export interface LoadedFunction {
   readonly file: string;
 }
 
+export interface LoadFunctionsOptions {
+  /** The function that is known of this file, where its code has not changed since: then the file is not evaluated again. */
+  readonly known?: (file: string) => FunctionDefinition | undefined;
+}
+
 /**
  * Loads every function file of a folder (`*.ts`, `*.mts`, `*.js`, `*.mjs`; not its subfolders, not `*.test.*`), without a build
  * step. `import … from 'kisflow'` and `'zod'` mean this very package and its zod, wherever the folder is. A file's default export is
  * its function. All mistakes of all files are reported at once, as one CONFIG_INVALID.
  */
-export async function loadFunctions(dir: string): Promise<readonly LoadedFunction[]> {
+export async function loadFunctions(
+  dir: string,
+  { known = () => undefined }: LoadFunctionsOptions = {},
+): Promise<readonly LoadedFunction[]> {
   const folder = resolve(dir);
   const files = await listFiles(folder);
   if (files.length === 0) return [];
@@ -28,7 +39,7 @@ export async function loadFunctions(dir: string): Promise<readonly LoadedFunctio
   for (const file of files) {
     const path = join(folder, file);
     try {
-      loaded.push({ definition: readDefinition(await jiti.import(path)), file: path });
+      loaded.push({ definition: known(path) ?? readDefinition(await inTime(jiti.import(path))), file: path });
     } catch (error) {
       problems.push(`${path}: ${describeError(error)}`);
     }
@@ -44,12 +55,23 @@ export async function loadFunctions(dir: string): Promise<readonly LoadedFunctio
 
 /** What loads files of a folder of the user's, written in TypeScript or not, with this very package as `kisflow`. */
 export async function createLoader(folder: string): Promise<Jiti> {
-  return createJiti(join(folder, 'kisflow.js'), {
-    // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
-    moduleCache: false,
-    fsCache: false,
+  // Read anew each time, so that an edited file is loaded as it is now; and nothing is written beside the user's files.
+  return createFreshJiti(join(folder, 'kisflow.js'), {
     virtualModules: { kisflow: await importOwnIndex(), zod, 'zod/v4': zod },
   });
+}
+
+/** A file may wait for something when it is loaded, but not for ever: others wait for it. */
+export async function inTime(loading: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not load within ${loadMsMax / 1000} s`)), loadMsMax);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The names of a folder's code files, sorted; not of its subfolders, not its tests. `what` is for the error. */

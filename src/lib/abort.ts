@@ -11,6 +11,12 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 /** A promise with its resolvers outside (Promise.withResolvers is not in ES2023). */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

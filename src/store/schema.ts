@@ -132,9 +132,38 @@ CREATE TABLE IF NOT EXISTS kis_aggregate_value (
   CONSTRAINT kis_aggregate_value_of FOREIGN KEY (aggregate) REFERENCES kis_aggregate (id) ON DELETE CASCADE
 ) ${options} COMMENT = 'kisflow: counts, sums and values of aggregates, by group'`;
 
+/** What operators changed of flows by command (`kisflow flow`): it lies over the configuration's files, in the order of the ids. */
+const flowChangeTable = `
+CREATE TABLE IF NOT EXISTS kis_flow_change (
+  id      BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'order in which the changes are applied',
+  flow    VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  kind    VARCHAR(32)     NOT NULL COMMENT 'add-function | remove-function | set-status',
+  fname   VARCHAR(190)    NULL     COMMENT 'the function that is added or removed',
+  place   VARCHAR(8)      NULL     COMMENT 'of an added one: end | before | after',
+  anchor  VARCHAR(190)    NULL     COMMENT 'the function that it is put before or after',
+  params  LONGTEXT        NULL     COMMENT 'parameters of an added one, as a JSON object of texts',
+  status  TINYINT         NULL     COMMENT 'the status that is set: 0 | 1',
+  made_at DATETIME(3)     NOT NULL COMMENT 'UTC',
+  PRIMARY KEY (id),
+  KEY by_flow (flow)
+) ${options} COMMENT = 'kisflow: changes of flows by command'`;
+
+/** One row a running daemon: what it made of the last change of its project. */
+const reloadTable = `
+CREATE TABLE IF NOT EXISTS kis_reload (
+  holder       VARCHAR(190) NOT NULL COMMENT 'host, process and start of the daemon',
+  changes_hash CHAR(64)     NOT NULL COMMENT 'hash of the rows of kis_flow_change that it has looked at',
+  reloaded_at  DATETIME(3)  NULL     COMMENT 'UTC; when a change last took effect',
+  refused_at   DATETIME(3)  NULL     COMMENT 'UTC; NULL when what runs is what is written',
+  refused_code VARCHAR(64)  NULL     COMMENT 'code of the error for which the change is refused',
+  refused_text LONGTEXT     NULL     COMMENT 'its message, with every mistake',
+  PRIMARY KEY (holder)
+) ${options} COMMENT = 'kisflow: changes that running daemons took or refused'`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
   { name: 'kisflow:0003-state', statements: [stateTable] },
   { name: 'kisflow:0004-aggregates', statements: [aggregateTable, aggregateValueTable] },
+  { name: 'kisflow:0005-flow-changes', statements: [flowChangeTable, reloadTable] },
 ];

@@ -13,12 +13,11 @@ eachServer((_flavour, server) => {
       'migrations/0002-more.sql': 'ALTER TABLE a ADD COLUMN x INT; INSERT INTO a VALUES (1, 2);',
       'migrations/0001-a.sql': 'CREATE TABLE a (id INT PRIMARY KEY);',
     };
+    const all = ownMigrations.length + 2;
     const first = await runCommand(migrate, { files });
     expect(first.code).toBe(0);
     expect(first.out).toMatch(/^0001-a\.sql +1 +\d.*\n0002-more\.sql +2 +\d/m);
-    const all = ownMigrations.length + 2;
-    expect(first.out).toContain(`${all} migrations applied to `);
-    expect(first.out).toContain('; 0 applied before.');
+    expect(first.out).toMatch(new RegExp(`${all} migrations applied to .*; 0 applied before\\.`));
     expect((await connection.query('SELECT x FROM a'))[0]).toEqual([{ x: 2 }]);
     expect((await runCommand(migrate, { files })).out).toContain(`Nothing to do: all ${all} migrations were applied`);
     expect(documentOf(await runCommand(migrate, { files, json: true }))).toMatchObject({ applied: [], appliedBefore: all });

@@ -43,6 +43,32 @@ function stored(position: Position): Position {
 describe.each(numberings)('a feed, with %s numbering', (numbering) => {
   const start = startPosition(numbering);
 
+  it('L2 a feed that is closed takes all of the transaction that it is in and nothing behind it, so its tables may change there', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(), async (shapes, when) => {
+        const parts = makeParts(shapes, numbering);
+        const feed = makeFeed({ start, numbering });
+        const closeAt = when % (parts.length + 1);
+        let closed = 0;
+        parts.forEach((part, index) => {
+          if (index === closeAt) feed.closeBetweenTransactions(() => (closed += 1));
+          void feed.push(part);
+        });
+        if (closeAt === parts.length) feed.closeBetweenTransactions(() => (closed += 1));
+        const end = feed.received;
+        expect(end.rows).toBe(0);
+        expect(closed).toBe(1);
+        const batches = await takeAll(feed);
+        expect(batches.at(-1)?.end ?? start).toEqual(end);
+        // a feed of all tables goes on there and lacks nothing
+        const next = makeFeed({ start: stored(end), numbering });
+        for (const part of parts) void next.push(part);
+        expect([...idsOf(batches), ...idsOf(await takeAll(next))]).toEqual(wantedIds(parts.flatMap((part) => part.groups)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('L2 from any stored position, and any reader that begins at or before it, exactly the rest follows', async () => {
     await fc.assert(
       fc.asyncProperty(history, fc.integer({ min: 1, max: 7 }), fc.nat(), fc.nat(), async (shapes, rows, cut, back) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -70,6 +70,38 @@ describe('function files', () => {
     await put('a.ts', definitionOf('after'));
     expect((await loadFunctions(dir))[0]?.definition.name).toBe('after');
   });
+
+  test.each(['package.json', 'readme.json'])(
+    'an edited file that a function imports is loaded as it is now, beside %s',
+    async (json) => {
+      await put(json, '{"type": "module"}');
+      const helpers = ['a.ts', 'b.mts', 'c.js', 'd.mjs', 'e.cjs', 'f.json'];
+      const write = async (value: number): Promise<void> => {
+        for (const file of helpers) {
+          const code = file.endsWith('json')
+            ? `{"n": ${value}}`
+            : file.endsWith('cjs')
+              ? `exports.n = ${value};`
+              : `export const n = ${value};`;
+          await put(file, code);
+        }
+      };
+      const imports = helpers.map((file, i) => `import * as h${i} from './${file}';`).join('\n');
+      const names = helpers.map((_, i) => `h${i}.n`).join(" + '-' + ");
+      await mkdir(join(dir, 'functions'));
+      for (const type of ['ts', 'mjs', 'js'])
+        await put(
+          `functions/f.${type}`,
+          `${imports.replaceAll('./', '../')} export default { name: '${type}-' + ${names}, run() {} };`,
+        );
+      for (const value of [1, 2, 3]) {
+        await write(value);
+        const loaded = await loadFunctions(join(dir, 'functions'));
+        const all = helpers.map(() => value).join('-');
+        expect(loaded.map(({ definition }) => definition.name)).toEqual([`js-${all}`, `mjs-${all}`, `ts-${all}`]);
+      }
+    },
+  );
 
   test('all mistakes are reported at once, each with its file', async () => {
     await put('a.ts', definitionOf('Same'));

@@ -85,6 +85,7 @@ async function examineConfiguration(
   }
 }
 
+/** A mistake of the configuration as a finding. */
 export function findingOfProblem(problem: Problem): Finding {
   const place = problem.line === undefined ? problem.file : `${problem.file}:${problem.line}`;
   const path = problem.path === '' ? '' : `${problem.path}: `;

@@ -37,7 +37,7 @@ function shorten(text: string): string {
   return line.length <= messageCharsMax ? line : `${line.slice(0, messageCharsMax - 1)}…`;
 }
 
-function readLimit(text: string | boolean | undefined): number {
+function readLimit(text: CommandContext['options'][string]): number {
   if (text === undefined) return shownByDefault;
   const limit = Number(text);
   if (Number.isInteger(limit) && limit > 0) return limit;
