@@ -91,10 +91,11 @@ function requireNone(
 ): void {
   const { functionNames, examine } = options;
   const { doubtful, hasDoubtfulGlobal: hasDoubtfulStore } = draft;
-  const problems = [...known, ...checkReferences(configuration, { functionNames, doubtful, hasDoubtfulStore })];
+  const found = [...known, ...checkReferences(configuration, { functionNames, doubtful, hasDoubtfulStore })];
+  const problems = withoutRepeats(found);
   const places = new Set(problems.map(placeKey));
   problems.push(...(examine?.(configuration) ?? []).filter((problem) => !places.has(placeKey(problem))));
-  if (problems.length > 0) throw new ConfigurationError(inOrder(withoutRepeats(problems)), configuration);
+  if (problems.length > 0) throw new ConfigurationError(inOrder(problems), configuration);
 }
 
 /** All *.yml and *.yaml below the directory, sorted; links are followed, hidden names are not (a mounted ConfigMap has both). */

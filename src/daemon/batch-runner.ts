@@ -3,22 +3,20 @@ import { deferred, sleep } from '../lib/abort.ts';
 import type { Logger } from '../lib/logger.ts';
 import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
-import type { Flow, RunFlow } from '../flow/contract.ts';
+import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
 import type { Store } from '../store/open.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import type { Watchdog } from './watchdog.ts';
-import { markError, withoutBadRows, type BadRowsPolicy } from './bad-rows.ts';
-import { batchId, batchRows, type Batch, type DeadMark, type RowShape } from './batch.ts';
+import { markError, withoutBadRows } from './bad-rows.ts';
+import { batchId, batchRows, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
+import { runningFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
 
-export interface BatchRunnerOptions {
-  readonly flow: Flow;
-  readonly shape: RowShape;
-  readonly badRows: BadRowsPolicy;
+export interface BatchRunnerOptions extends RunnableFlow {
   readonly hasGtid: boolean;
   readonly store: Store;
   readonly session: StoreSession;
@@ -41,17 +39,6 @@ export interface BatchRunnerOptions {
 
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
-
-/** The part of a flow that may be another from one batch to the next. */
-type RunnableFlow = Pick<BatchRunnerOptions, 'flow' | 'shape' | 'badRows'>;
-
-/** The flow as batches run it. */
-interface RunningFlow extends RunnableFlow {
-  /** What the watchdog is told, for each step. */
-  readonly activities: readonly string[];
-  /** Index of the first step of those at the end that have no code of the user. */
-  readonly trailing: number;
-}
 
 /** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
 export interface Attempt {
@@ -81,12 +68,12 @@ export class BatchRunner {
     this.#session = options.session;
     this.#sequence = options.sequence;
     this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
-    this.#running = prepare(options);
+    this.#running = runningFlow(options);
   }
 
   /** Another version of the flow, between two batches. */
   replace(next: RunnableFlow): void {
-    this.#running = prepare(next);
+    this.#running = runningFlow(next);
   }
 
   /** Begins a batch; it sends its first statement when `gate` has resolved, the commit of the batch before. */
@@ -292,11 +279,4 @@ export class BatchRunner {
       }
     }
   }
-}
-
-function prepare({ flow, shape, badRows }: RunnableFlow): RunningFlow {
-  const { steps } = flow;
-  let trailing = steps.length;
-  while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
-  return { flow, shape, badRows, trailing, activities: steps.map((step) => `flow ${flow.name}, function ${step.fname}`) };
 }

@@ -1,4 +1,4 @@
-import { sleep } from '../lib/abort.ts';
+import { followSignal, sleep } from '../lib/abort.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Position } from '../row/position.ts';
@@ -10,17 +10,12 @@ import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
-import { RateMeter } from './rate-meter.ts';
+import { CommitCounts, type CommitFigures } from './commit-counts.ts';
 
-export interface FlowReport {
+export interface FlowReport extends CommitFigures {
   readonly name: string;
   readonly state: FlowState;
   readonly error: CodedError | undefined;
-  /** Changes committed by this process, and those of them that the flow's shape leaves out. */
-  readonly committed: number;
-  readonly filtered: number;
-  /** Those of them that became dead rows. */
-  readonly dead: number;
 }
 
 /**
@@ -29,7 +24,7 @@ export interface FlowReport {
  */
 export class FlowService {
   readonly #options: FlowServiceOptions;
-  readonly #rate = new RateMeter();
+  readonly #counts = new CommitCounts();
   /** Those of the daemon, and those of this flow when it is retired. */
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
@@ -47,15 +42,12 @@ export class FlowService {
   #recordedAt = 0;
   #lease: Lease | undefined;
   #run: LeasedRun | undefined;
-  #committed = 0;
-  #filtered = 0;
-  #dead = 0;
 
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#subject = options.subject;
-    follow(options.stop, this.#stop);
-    follow(options.abort, this.#abort);
+    followSignal(options.stop, this.#stop);
+    followSignal(options.abort, this.#abort);
   }
 
   get name(): string {
@@ -72,8 +64,7 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    const counts = { committed: this.#committed, filtered: this.#filtered, dead: this.#dead };
-    return { name: this.name, state: this.#state, error: this.#error, ...counts };
+    return { name: this.name, state: this.#state, error: this.#error, ...this.#counts.figures };
   }
 
   /** What the flow has received, while it runs. */
@@ -83,7 +74,7 @@ export class FlowService {
 
   get figures(): { readonly lagMs: number; readonly rate: number } {
     const oldest = this.#run?.feed.oldestTime ?? 0;
-    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#rate.perSecond(Date.now()) };
+    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#counts.perSecond(Date.now()) };
   }
 
   /** Ends the run once everything received so far is committed. */
@@ -237,10 +228,7 @@ export class FlowService {
   }
 
   #onCommit(batch: Batch, filtered: number): void {
-    this.#committed += batch.size;
-    this.#filtered += filtered;
-    this.#dead += batch.dead.length;
-    this.#rate.add(batch.size, Date.now());
+    this.#counts.add(batch, filtered);
     if (this.#state === 'retrying') void this.#setState('running').catch(() => {});
   }
 
@@ -295,11 +283,4 @@ export class FlowService {
     });
     this.#lease = undefined;
   }
-}
-
-/** The second one aborts with the first, for as long as it has not by itself. */
-function follow(signal: AbortSignal, controller: AbortController): void {
-  const onAbort = (): void => controller.abort();
-  signal.addEventListener('abort', onAbort, { once: true, signal: controller.signal });
-  if (signal.aborted) onAbort();
 }

@@ -8,6 +8,7 @@ import { buildFlow, findUnusedRegistrations, type FlowOptions } from './build.ts
 import type { ConnectorCall, ConnectorInit, Flow, FunctionDefinition, RunObserver, RunResult } from './contract.ts';
 import { InitConnector } from './init-connector.ts';
 import { metadataOf } from './metadata.ts';
+import { shareState } from './memory-state.ts';
 import { OpenConnectors } from './open-connectors.ts';
 import { Registry } from './registry.ts';
 import { runFlow } from './runner.ts';
@@ -70,10 +71,11 @@ export class DrivenFlow {
 
   /**
    * A new flow of the same functions and parameters, with rows, cache and metadata of its own (KisFlow's Fork). Connectors, which
-   * are opened once, are shared.
+   * are opened once, are shared; keyed state is too.
    */
   fork(): DrivenFlow {
     const flow = { ...this.flow, steps: this.flow.steps.map((step) => ({ ...step })) };
+    shareState(this.flow, flow);
     return new DrivenFlow(flow, this.#options, this.#openConnectors);
   }
 

@@ -28,6 +28,17 @@ class MemoryState {
 
 const states = new WeakMap<Flow, MemoryState>();
 
+function stateOf(flow: Flow): MemoryState {
+  const state = states.get(flow) ?? new MemoryState();
+  states.set(flow, state);
+  return state;
+}
+
+/** A fork has the state of its flow, as it has in a store, where state belongs to the flow's name. */
+export function shareState(flow: Flow, fork: Flow): void {
+  states.set(fork, stateOf(flow));
+}
+
 /** One run's view of it; runs that are under way at once do not see one another's changes, and the last one that ends counts. */
 export class MemoryRunState implements BatchState {
   readonly valueCharsMax = Number.POSITIVE_INFINITY;
@@ -35,8 +46,7 @@ export class MemoryRunState implements BatchState {
   readonly #changes = new Map<string, StateEntry>();
 
   constructor(flow: Flow) {
-    this.#state = states.get(flow) ?? new MemoryState();
-    states.set(flow, this.#state);
+    this.#state = stateOf(flow);
   }
 
   peek(fname: string, key: string): StateEntry {

@@ -33,3 +33,10 @@ export function deferred<T>(): Deferred<T> {
   });
   return { promise, resolve: (value) => resolve(value), reject: (reason) => reject(reason) };
 }
+
+/** The second one aborts with the first, for as long as it has not by itself. */
+export function followSignal(signal: AbortSignal, controller: AbortController): void {
+  const onAbort = (): void => controller.abort();
+  signal.addEventListener('abort', onAbort, { once: true, signal: controller.signal });
+  if (signal.aborted) onAbort();
+}
