@@ -39,6 +39,8 @@ export interface FlowStatus {
   readonly rowsTotal: number | null;
   /** Rows that it could not process and that are kept as dead. */
   readonly deadRows: number;
+  /** Rows that wait for what a Load function did not find yet, or behind such a row of their key. */
+  readonly waitingRows: number;
   /** Commit time at the source of the last change taken, ISO 8601. */
   readonly lastChange: string | null;
   readonly lastChangeAgeMs: number | null;
@@ -67,7 +69,7 @@ export async function readFlowStatus(
   store: Readable | undefined,
 ): Promise<readonly FlowStatus[]> {
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
-  const dead = store === undefined ? new Map<string, number>() : await countDeadRows(store);
+  const kept = store === undefined ? undefined : await countDeadRows(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const changes = store === undefined ? [] : await readFlowChanges(store);
   const known = [...configuration.flows.values()].map((written) => {
@@ -79,10 +81,13 @@ export async function readFlowStatus(
   const others = [...records]
     .filter(([flow]) => !configuration.flows.has(flow))
     .map(([flow, row]) => statusOf(flow, undefined, row));
-  return [...known, ...others].map((status) => ({ ...status, deadRows: dead.get(status.flow) ?? 0 }));
+  return [...known, ...others].map((status) => {
+    const { dead, waiting } = kept?.get(status.flow) ?? { dead: 0, waiting: 0 };
+    return { ...status, deadRows: dead, waitingRows: waiting };
+  });
 }
 
-function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): Omit<FlowStatus, 'deadRows'> {
+function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): Omit<FlowStatus, 'deadRows' | 'waitingRows'> {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;
   const code = textOrNull(row?.['error_code']);
   return {

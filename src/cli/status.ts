@@ -65,6 +65,10 @@ function notesOn(flow: FlowStatus): string[] {
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
   }
+  if (flow.waitingRows > 0) {
+    const what = flow.waitingRows === 1 ? 'row waits' : 'rows wait';
+    notes.push('', `${flow.flow}: ${formatCount(flow.waitingRows)} ${what} for what a Load function did not find yet.`);
+  }
   if (flow.deadRows > 0)
     notes.push('', `${flow.flow}: it has dead rows. \`kisflow dead-rows list --flow ${flow.flow}\` shows them.`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);

@@ -10,6 +10,7 @@ import { CodedError } from '../lib/error.ts';
 import { groupSize } from '../row/change.ts';
 import type { DeadRow } from '../repair/dead-row.ts';
 import { imagesOf, placeOf, rowPlaces, splitBatch, type Batch, type DeadMark, type RowShape } from './batch.ts';
+import { keysOf } from './parked-key.ts';
 import { atBatch } from './batch-error.ts';
 
 /** What a flow does with a row that it cannot process. */
@@ -66,7 +67,8 @@ function findMarks(error: BadRowsError, { batch, shape, rows, fname }: FailedRun
   for (const { row, message } of error.rows) {
     const index = placeOfRow.get(row);
     if (index === undefined) return undefined;
-    marks.set(index, { index, fname, code: error.code, message, stack: undefined });
+    const kind = error.waitMs > 0 ? 'waiting' : 'dead';
+    marks.set(index, { kind, index, fname, code: error.code, message, stack: undefined, waitMs: error.waitMs });
   }
   return [...marks.values()];
 }
@@ -81,27 +83,22 @@ export function withoutBadRows(
   options: { readonly flow: string; readonly hasGtid: boolean; readonly policy: BadRowsPolicy },
 ): readonly Batch[] {
   const { policy, flow } = options;
-  if (policy.onBadRow === 'stop') {
-    if (batch.size <= 1) throw atBatch(toRefusal(error), flow, batch);
+  const isWait = error instanceof MarkedError && error.waitMs > 0;
+  if (policy.onBadRow === 'stop' && !isWait) {
+    if (batch.size <= 1) throw atBatch(error, flow, batch);
     return splitBatch(batch, options);
   }
   const marks = error instanceof MarkedError ? error.marks : [];
   if (marks.length > 0 && batch.deadRounds < roundsMax) return [addDead(batch, marks)];
   const left = batch.size - batch.dead.length;
-  if (left === 0) throw atBatch(toRefusal(error), flow, batch);
+  if (left === 0) throw atBatch(error, flow, batch);
   return left === 1 ? [addDead(batch, [markOf(batch, error)])] : splitBatch(batch, options);
-}
-
-/** The error as one that waiting does not mend any more. */
-function toRefusal(error: CodedError): CodedError {
-  if (error.class !== 'retry') return error;
-  return new CodedError(error.code, error.message, { class: 'row', cause: error.cause, details: error.details });
 }
 
 function addDead(batch: Batch, marks: readonly DeadMark[]): Batch {
   const all = new Map([...batch.dead, ...marks].map((mark) => [mark.index, mark]));
   const dead = [...all.values()].sort((a, b) => a.index - b.index);
-  return { ...batch, dead, deadRounds: batch.deadRounds + 1, waitingSince: 0 };
+  return { ...batch, dead, deadRounds: batch.deadRounds + 1 };
 }
 
 /** The one change that is left is the one at fault. */
@@ -109,8 +106,15 @@ function markOf(batch: Batch, error: CodedError): DeadMark {
   const dead = new Set(batch.dead.map(({ index }) => index));
   let index = 0;
   while (dead.has(index)) index += 1;
+  return { index, ...markFields(error) };
+}
+
+/** What is kept of the error that a single change causes. */
+export function markFields(error: CodedError): Omit<DeadMark, 'index'> {
   const stack = error.cause instanceof BadRowsError ? undefined : stackOf(error);
-  return { index, fname: String(error.details.function ?? ''), code: error.code, message: error.message, stack };
+  const waitMs = error instanceof MarkedError ? error.waitMs : 0;
+  const fname = String(error.details.function ?? '');
+  return { kind: waitMs > 0 ? 'waiting' : 'dead', fname, code: error.code, message: error.message, stack, waitMs };
 }
 
 /** Where the function threw, or the connector refused the row: the innermost error tells. */
@@ -133,9 +137,10 @@ export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
         const { before, after } = imagesOf(group, mark.index - at);
         const row = after ?? before ?? {};
         const key = Object.fromEntries(group.table.primaryKey.map((name) => [name, row[name]]));
-        const { fname, code, message, stack } = mark;
+        const { kind: state, fname, code, message, stack, waitMs } = mark;
         const place = { table: group.table.id, position: placeOf(part), time: part.time };
-        rows.push({ flow, fname, code, message, stack, ...place, key, op: group.op, before, after });
+        const keys = state === 'dead' ? [] : keysOf(group, mark.index - at);
+        rows.push({ flow, state, fname, code, message, stack, waitMs, keys, ...place, key, op: group.op, before, after });
         next += 1;
       }
       at += size;

@@ -10,8 +10,15 @@ export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
   readonly size: number;
 }
 
-/** Why one change of a batch cannot be processed. */
+/**
+ * What becomes of a change that its flow does not receive now. dead: it cannot be processed. waiting: a Load function did not find its
+ * row yet. parked: an earlier change of its key waits.
+ */
+export type MarkKind = 'dead' | 'waiting' | 'parked';
+
+/** Why one change of a batch is not processed now. */
 export interface DeadMark {
+  readonly kind: MarkKind;
   /** The change's place among all changes of the batch, from 0. */
   readonly index: number;
   /** The function that failed; '' where none did. */
@@ -19,6 +26,8 @@ export interface DeadMark {
   readonly code: ErrorCode;
   readonly message: string;
   readonly stack: string | undefined;
+  /** Of a waiting one: for how long, from now on. */
+  readonly waitMs: number;
 }
 
 /** The rows a flow processes together, and the checkpoints before and after them. Data only: a batch can be run again. */
@@ -30,12 +39,10 @@ export interface Batch {
   readonly size: number;
   /** Source commit time of the last transaction in milliseconds since 1970; 0 when the batch has none. */
   readonly time: number;
-  /** Changes that the flow does not receive, because it cannot process them; in order. They are kept as dead rows. */
+  /** Changes that the flow does not receive now, in order. They are kept in kis_dead_row. */
   readonly dead: readonly DeadMark[];
   /** How often changes were taken out of it. */
   readonly deadRounds: number;
-  /** Since when the batch waits for what a Load function misses, in milliseconds since 1970; 0 when it does not. */
-  readonly waitingSince: number;
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
@@ -121,7 +128,7 @@ export function makeBatch(start: Position, parts: readonly RoutedPart[], options
     size += part.size;
     time = part.time || time;
   }
-  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0, waitingSince: 0 };
+  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0 };
 }
 
 /** Halves a batch of two changes or more: what to do with a batch that fails because of one of its rows. */
@@ -141,12 +148,11 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
   }
   const left = makeBatch(batch.start, first, options);
   const right = makeBatch(left.end, second, options);
-  const { dead, waitingSince } = batch;
+  const { dead } = batch;
   return [
-    { ...left, waitingSince, dead: dead.filter(({ index }) => index < half) },
+    { ...left, dead: dead.filter(({ index }) => index < half) },
     {
       ...right,
-      waitingSince,
       dead: dead.filter(({ index }) => index >= half).map((mark) => ({ ...mark, index: mark.index - half })),
     },
   ];

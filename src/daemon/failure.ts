@@ -30,7 +30,7 @@ export type Verdict =
 
 /**
  * Decides about the failure of a batch. Errors that may pass are tried again for `retryLimitMs`; a function that ran out of its time
- * once more, or as often as its `retry_times` say; rows that wait for others as long as their function says.
+ * once more, or as often as its `retry_times` say. Rows that wait for others are taken out like bad ones.
  */
 export function judge(options: {
   readonly error: CodedError;
@@ -41,11 +41,7 @@ export function judge(options: {
   readonly now: number;
 }): Verdict {
   const { error, batch, failure, now } = options;
-  if (error instanceof MarkedError && error.waitMs > 0) {
-    const waitingSince = batch.waitingSince || now;
-    if (now - waitingSince >= error.waitMs) return { kind: 'bad-rows' };
-    return { kind: 'again', batch: { ...batch, waitingSince }, failure };
-  }
+  if (error instanceof MarkedError) return { kind: 'bad-rows' };
   if (error.code === 'FUNCTION_TIMEOUT') {
     const timeouts = failure.timeouts + 1;
     const isOver = timeouts > triesAfterTimeout(options.flow, error);

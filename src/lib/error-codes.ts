@@ -160,6 +160,10 @@ export const errorCodes = {
     meaning: 'The computed table of an aggregate does not fit it, or holds the figures of another definition.',
     remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',
   },
+  ROW_PARKED: {
+    meaning: 'A change waits behind an earlier change of its key, which a Load function did not find its row for yet.',
+    remedy: 'Nothing: it is done in its turn. `kisflow dead-rows list` shows the row that is waited for.',
+  },
   CONNECTOR_FAILED: {
     meaning: 'A connector other than the store could not save or load.',
     remedy: 'The message carries the connector’s own error.',

@@ -8,6 +8,8 @@ import { errnoOf } from '../store/errors.ts';
 export interface KeptDeadRow {
   readonly id: string;
   readonly flow: string;
+  /** dead | waiting | parked; see DeadRow. */
+  readonly state: string;
   readonly fname: string;
   readonly code: string;
   readonly message: string;
@@ -41,13 +43,21 @@ export interface DeadRowFilter {
   readonly code?: string | undefined;
 }
 
-const columns = 'id, flow, fname, code, message, stack, source_table, row_key, op, position, commit_time, created_at';
+const columns = 'id, flow, state, fname, code, message, stack, source_table, row_key, op, position, commit_time, created_at';
 
-/** Dead rows of each flow. None in a store that an older version has made. */
-export async function countDeadRows(store: Readable): Promise<ReadonlyMap<string, number>> {
+export interface DeadRowCount {
+  readonly dead: number;
+  /** Those that are waited for, and those behind them. */
+  readonly waiting: number;
+}
+
+/** Rows kept of each flow. None in a store that an older version has made. */
+export async function countDeadRows(store: Readable): Promise<ReadonlyMap<string, DeadRowCount>> {
   try {
-    const { rows } = await store.query('SELECT flow, COUNT(*) AS count FROM kis_dead_row GROUP BY flow');
-    return new Map(rows.map((row) => [String(row.flow), Number(row.count)]));
+    const { rows } = await store.query(
+      "SELECT flow, SUM(state = 'dead') AS dead, SUM(state <> 'dead') AS waiting FROM kis_dead_row GROUP BY flow",
+    );
+    return new Map(rows.map((row) => [String(row.flow), { dead: Number(row.dead), waiting: Number(row.waiting) }]));
   } catch (error) {
     if (errnoOf(error) === 1146) return new Map();
     throw error;
@@ -101,6 +111,7 @@ function toKept(row: Row): KeptDeadRow {
   return {
     id: String(row.id),
     flow: String(row.flow),
+    state: String(row.state),
     fname: String(row.fname),
     code: String(row.code),
     message: String(row.message),

@@ -3,9 +3,15 @@ import type { Op, Row } from '../row/change.ts';
 import { toExactJson } from '../row/exact-json.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 
-/** A row that a flow could not process, and why. */
+/** A row that a flow could not process, or cannot process yet, and why. */
 export interface DeadRow {
   readonly flow: string;
+  /** dead: for good; waiting: until what a Load misses appears; parked: until an earlier change of its key is done. */
+  readonly state: 'dead' | 'waiting' | 'parked';
+  /** Of a waiting one: how long, from now on. */
+  readonly waitMs: number;
+  /** Hashes of the keys that others wait for behind it; none of a dead one. */
+  readonly keys: readonly string[];
   /** The function that failed; '' where none did. */
   readonly fname: string;
   readonly code: string;
@@ -30,7 +36,9 @@ interface Entry {
   readonly change: string;
 }
 
-const columns = 'flow, fname, code, message, stack, source_table, row_key, op, position, commit_time';
+const columns = 'flow, state, park_keys, wait_until, fname, code, message, stack, source_table, row_key, op, position, commit_time';
+/** Values of the columns; the time that is left becomes a moment by the store's clock. */
+const marks = '?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? * 1000 MICROSECOND, ?, ?, ?, ?, ?, ?, ?, ?, ?';
 const statementBytes = 512 * 1024;
 /** Of a message, and of a stack. */
 const textCharsMax = 8000;
@@ -69,7 +77,7 @@ export async function keepDeadRows(store: StoreTransaction, rows: readonly DeadR
 /** How many rows of the flow became dead in the last minute, by the store's clock. */
 export async function countLatestDeadRows(store: Pick<StoreTransaction, 'query'>, flow: string): Promise<number> {
   const { rows } = await store.query(
-    'SELECT COUNT(*) AS count FROM kis_dead_row WHERE flow = ? AND created_at > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE',
+    "SELECT COUNT(*) AS count FROM kis_dead_row WHERE flow = ? AND state = 'dead' AND created_at > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE",
     [flow],
   );
   return Number(rows[0]?.count ?? 0);
@@ -77,7 +85,7 @@ export async function countLatestDeadRows(store: Pick<StoreTransaction, 'query'>
 
 async function insert(store: StoreTransaction, entries: readonly Entry[]): Promise<void> {
   if (entries.length === 0) return;
-  const list = entries.map(() => `(${'?, '.repeat(10)}0, ?, UTC_TIMESTAMP(3))`).join(', ');
+  const list = entries.map(() => `(${marks}, 0, ?, UTC_TIMESTAMP(3))`).join(', ');
   const params = entries.flatMap(({ values, change }) => [...values, change]);
   await store.query(`INSERT INTO kis_dead_row (${columns}, parts, row_change, created_at) VALUES ${list}`, params);
 }
@@ -85,7 +93,7 @@ async function insert(store: StoreTransaction, entries: readonly Entry[]): Promi
 async function insertInParts(store: StoreTransaction, { values, change }: Entry, charsMax: number): Promise<void> {
   const parts = cut(change, charsMax);
   await store.query(
-    `INSERT INTO kis_dead_row (${columns}, parts, row_change, created_at) VALUES (${'?, '.repeat(10)}?, '', UTC_TIMESTAMP(3))`,
+    `INSERT INTO kis_dead_row (${columns}, parts, row_change, created_at) VALUES (${marks}, ?, '', UTC_TIMESTAMP(3))`,
     [...values, parts.length],
   );
   const { rows } = await store.query('SELECT LAST_INSERT_ID() AS id');
@@ -109,7 +117,16 @@ function cut(text: string, charsMax: number): readonly string[] {
 function toEntry(row: DeadRow): Entry {
   const time = row.time === 0 ? null : new Date(row.time).toISOString().slice(0, -1).replace('T', ' ');
   const key = toExactJson(row.key, { foreign: 'describe' });
-  const texts = [row.flow, row.fname, row.code, shorten(row.message), row.stack === undefined ? null : shorten(row.stack)];
+  const park = row.state === 'dead' ? [null, null] : [row.keys.join(' '), row.state === 'waiting' ? String(row.waitMs) : null];
+  const texts = [
+    row.flow,
+    row.state,
+    ...park,
+    row.fname,
+    row.code,
+    shorten(row.message),
+    row.stack === undefined ? null : shorten(row.stack),
+  ];
   return {
     values: [...texts, row.table, key, row.op, row.position, time],
     change: toExactJson({ before: row.before, after: row.after }, { foreign: 'describe' }),

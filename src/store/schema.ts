@@ -81,10 +81,14 @@ CREATE TABLE IF NOT EXISTS kis_dead_row (
   commit_time  DATETIME(3)     NULL     COMMENT 'its commit time at the source, UTC; NULL where it is not known',
   parts        INT UNSIGNED    NOT NULL COMMENT 'how many rows of kis_dead_row_part hold row_change; 0: it stands here',
   row_change   LONGTEXT        NOT NULL COMMENT 'the row before and after the change, as exact JSON',
-  created_at   DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock',
+  created_at   DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock; of a row that waited in vain, when that was over',
+  state        VARCHAR(8)      NOT NULL COMMENT 'dead | waiting (for what a Load misses) | parked (behind an earlier change of its key)',
+  park_keys    VARCHAR(80)     NULL     COMMENT 'hashes of the keys that later changes wait for; NULL for a dead one',
+  wait_until   DATETIME(3)     NULL     COMMENT 'UTC by the store clock: a waiting one is dead then',
   PRIMARY KEY (id),
-  KEY flow_created (flow, created_at)
-) ${options} COMMENT = 'kisflow: rows that a flow could not process'`;
+  KEY flow_created (flow, created_at),
+  KEY flow_state (flow, state)
+) ${options} COMMENT = 'kisflow: rows that a flow could not process, or cannot yet'`;
 
 /** Parts of a change that is too large for one statement. */
 const deadRowPartTable = `

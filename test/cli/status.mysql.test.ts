@@ -36,7 +36,17 @@ eachServer((_flavour, server) => {
       stack: undefined,
       position: 'b.1:4',
     };
-    const dead = { ...place, table: 'shop.orders', key: { id: 1 }, op: 'insert', before: null, after: { id: 1 }, time: 0 } as const;
+    const state = { state: 'dead', waitMs: 0, keys: [] } as const;
+    const dead = {
+      ...place,
+      ...state,
+      table: 'shop.orders',
+      key: { id: 1 },
+      op: 'insert',
+      before: null,
+      after: { id: 1 },
+      time: 0,
+    } as const;
     await store.transaction((transaction) => keepDeadRows(transaction, [dead, dead, dead]));
     const files = project(url, ['mirror']);
     const { out } = await runCommand(status, { files });

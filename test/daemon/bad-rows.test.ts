@@ -154,6 +154,9 @@ describe('a batch with rows that cannot be processed', () => {
     expect(deadRowsOf('orders', batch ?? batchOf(1))).toEqual([
       {
         flow: 'orders',
+        state: 'dead',
+        waitMs: 0,
+        keys: [],
         fname: 'Customers',
         code: 'FUNCTION_FAILED',
         message: 'f failed',

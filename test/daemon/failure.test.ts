@@ -50,12 +50,8 @@ describe('what is done about a batch that failed', () => {
     expect(runsOf(errorOf('FUNCTION_TIMEOUT', 'stop', 'patient'))).toBe(4);
   });
 
-  test('rows that wait for others are tried again until their time has passed, however long the limit is, and are bad then', () => {
+  test('rows that wait for others are taken out of their batch, which goes on', () => {
     const error = new MarkedError(errorOf('LOAD_ROW_MISSING', 'retry'), { fname: 'slow', marks: [], waitMs: 60_000 });
-    const first = judged(error, { now: 5000 });
-    if (first.kind !== 'again') throw new Error(first.kind);
-    expect(first.batch.waitingSince).toBe(5000);
-    expect(judged(error, { batch: first.batch, now: 64_999 })).toMatchObject({ kind: 'again', batch: { waitingSince: 5000 } });
-    expect(judged(error, { batch: first.batch, now: 65_000 }).kind).toBe('bad-rows');
+    expect(judged(error).kind).toBe('bad-rows');
   });
 });

@@ -17,7 +17,7 @@ export async function printDeadRows(context: CommandContext, store: Store): Prom
   });
   if (context.json) return context.print(JSON.stringify({ total, deadRows: rows }));
   if (total === 0) return context.print('There are no such dead rows.');
-  const titles = ['id', 'flow', 'function', 'code', 'table', 'key', 'op', 'since', 'message'];
+  const titles = ['id', 'state', 'flow', 'function', 'code', 'table', 'key', 'op', 'since', 'message'];
   context.print(
     formatTable(
       titles.map((title) => ({ title, isNumber: title === 'id' })),
@@ -29,7 +29,7 @@ export async function printDeadRows(context: CommandContext, store: Store): Prom
 
 function lineOf(row: KeptDeadRow): string[] {
   const since = row.createdAt.replace('T', ' ').replace(/\.\d+Z$/, '');
-  return [row.id, row.flow, row.fname || '-', row.code, row.table, row.key, row.op, since, shorten(row.message)];
+  return [row.id, row.state, row.flow, row.fname || '-', row.code, row.table, row.key, row.op, since, shorten(row.message)];
 }
 
 function shorten(text: string): string {

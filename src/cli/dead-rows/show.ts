@@ -27,12 +27,13 @@ export async function printDeadRow(options: {
 function describe(row: KeptDeadRow): string {
   const facts: [string, string][] = [
     ['dead row', row.id],
+    ['state', row.state],
     ['flow', row.flow],
     ['function', row.fname || '-'],
     ['change', `${row.op} of ${row.table} ${row.key}`],
     ['position', row.position],
     ['committed', row.commitTime ?? '-'],
-    ['dead since', row.createdAt],
+    ['since', row.createdAt],
   ];
   return facts.map(([name, value]) => `${name.padEnd(10)}  ${value}`).join('\n');
 }
