@@ -37,10 +37,11 @@ export async function buildAssembly(options: BuildOptions): Promise<Assembly> {
   return assemble({ ...partsOf(project), storeDatabase: store.database, storeSources, known, previous });
 }
 
-/** Rejects with what can be found wrong without a source: what a command looks at before it changes a flow. */
-export function checkAssembly(project: LoadedProject, storeDatabase: string): void {
+/** Throws what can be found wrong before anything is opened: what a command looks at before it changes a flow. */
+export function checkAssembly(project: LoadedProject, options: { readonly storeDatabase: string; readonly known: KnownFields }): void {
   requireConnectors(project);
-  assemble({ ...partsOf(project), storeDatabase, storeSources: new Set() });
+  requireOperators(project, options.known);
+  assemble({ ...partsOf(project), ...options, storeSources: new Set() });
 }
 
 function partsOf({ configuration, functions, codeHashes, kinds }: LoadedProject) {

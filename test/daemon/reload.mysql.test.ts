@@ -287,6 +287,24 @@ flows: [{fname: SaveSecond}]
       await end(daemon);
     });
 
+    it('takes an operator whose types only the tables tell, from a file and by command', async () => {
+      const project = await create();
+      const daemon = await startDaemon(project);
+      const doubled = 'kistype: func\nfname: Doubled\nfmode: Calculate\noperator: map\nwith: {set: {cents: cents + cents}}\n';
+      await editConf(
+        project,
+        (text) => `${text.replace('[{fname: SaveOrders}]', '[{fname: Doubled}, {fname: SaveOrders}]')}---\n${doubled}`,
+      );
+      await waitFor(() => reloadsOf(daemon) === 1);
+      await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
+      await waitFor(async () => (await queryStore(project, 'SELECT 1 FROM orders_copy WHERE cents = 200')).length === 1);
+      expect(await command(project, 'flow set-status mirror 0')).toContain('exit 0');
+      expect(await command(project, 'flow reset mirror')).toContain('exit 0');
+      await project.source.connection.query('INSERT INTO orders VALUES (2, 1, 200, NULL)');
+      await waitFor(async () => (await queryStore(project, 'SELECT 1 FROM orders_copy WHERE cents = 400')).length === 1);
+      await end(daemon);
+    });
+
     it('refuses another store and another address of a source, which take a restart', async () => {
       const project = await create();
       const daemon = await startDaemon(project);

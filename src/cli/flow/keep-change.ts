@@ -8,6 +8,7 @@ import { migrate } from '../../store/migrate.ts';
 import { openStore, type Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { storeDeadlines, unknownName } from '../existing-store.ts';
+import { readKnownFields } from '../known-fields.ts';
 import { requireStoreUrl } from '../project.ts';
 import type { ChangePlan } from './plan-change.ts';
 
@@ -42,7 +43,7 @@ export async function keepChange(context: CommandContext, options: KeepOptions):
       if (options.isReset) for (const { change } of stored) known.add(change.flow);
       if (!known.has(options.flow)) throw unknownName('flow', options.flow, known);
       const plan = options.plan(stored);
-      await examine(files, { store, plan, stored, isReset: options.isReset });
+      await examine(context, files, { store, plan, stored, isReset: options.isReset });
       await store.transaction((transaction) => writeFlowChange(transaction, plan.added, plan.instead));
     });
     return await waitForDaemons(context, store);
@@ -53,6 +54,7 @@ export async function keepChange(context: CommandContext, options: KeepOptions):
 
 /** Rejects with all that would be wrong. Changes that do not fit as they are now can be taken back whatever else is wrong. */
 async function examine(
+  context: CommandContext,
   files: ProjectFiles,
   options: {
     readonly store: Store;
@@ -62,7 +64,11 @@ async function examine(
   },
 ): Promise<void> {
   const { store, plan, stored, isReset } = options;
-  const check = async (changes: ChangePlan['next']): Promise<void> => checkAssembly(await files.load(changes), store.database);
+  const check = async (changes: ChangePlan['next']): Promise<void> => {
+    const project = await files.load(changes);
+    const known = await readKnownFields(project.configuration, context.stop);
+    checkAssembly(project, { storeDatabase: store.database, known });
+  };
   try {
     await check(plan.next);
   } catch (error) {
