@@ -5,7 +5,7 @@ import { batchId, batchRows, makeBatch, type Batch, type RoutedPart, type RowSha
 import { BadRowsError } from '../../src/flow/bad-rows.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { isChange } from '../../src/row/change.ts';
-import { codedErrorOf, makeStep } from '../flow/scope.ts';
+import { codedErrorOf } from '../flow/scope.ts';
 import { history, makeTable, startPosition } from './transactions.ts';
 
 const hasGtid = false;
