@@ -14,7 +14,8 @@ import { batchId, batchRows, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
-import { runningFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
+import type { IntentLog } from './intent-log.ts';
+import { prepareFlow, watchSteps, type RunnableFlow, type RunningFlow } from './running-flow.ts';
 
 export interface BatchRunnerOptions extends RunnableFlow {
   readonly hasGtid: boolean;
@@ -24,6 +25,8 @@ export interface BatchRunnerOptions extends RunnableFlow {
   readonly lease: Lease;
   /** The sequence number of the flow's checkpoint. */
   readonly sequence: number;
+  /** Where batches are kept before they run, of a flow that writes outside the store. */
+  readonly intents: Pick<IntentLog, 'keep'>;
   readonly runFlow: RunFlow;
   readonly logger: Logger;
   /** Give up when the same batch could not be committed for this long; Infinity for a daemon. */
@@ -40,11 +43,11 @@ export interface BatchRunnerOptions extends RunnableFlow {
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
 
-/** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it. */
+/** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it: false when it has failed. */
 export interface Attempt {
   readonly batch: Batch;
   readonly sequence: number;
-  readonly computed: Promise<void>;
+  readonly computed: Promise<boolean>;
   readonly committed: Promise<void>;
 }
 
@@ -62,26 +65,32 @@ export class BatchRunner {
   #running: RunningFlow;
   #session: StoreSession;
   #sequence: number;
+  /** Batches that are not known to be committed, in order: each continues the sequence number behind that of the one before. */
+  #pending: readonly Batch[] = [];
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
     this.#session = options.session;
     this.#sequence = options.sequence;
     this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
-    this.#running = runningFlow(options);
+    this.#running = prepareFlow(options);
   }
 
   /** Another version of the flow, between two batches. */
   replace(next: RunnableFlow): void {
-    this.#running = runningFlow(next);
+    this.#running = prepareFlow(next);
   }
 
   /** Begins a batch; it sends its first statement when `gate` has resolved, the commit of the batch before. */
   begin(batch: Batch, gate: Promise<void>): Attempt {
     const sequence = this.#sequence;
     this.#sequence += 1;
-    const computed = deferred<void>();
-    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve() }).finally(() => computed.resolve());
+    if (!this.#pending.includes(batch)) this.#pending = [...this.#pending, batch];
+    const computed = deferred<boolean>();
+    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve(true) }).catch((error: unknown) => {
+      computed.resolve(false);
+      throw error;
+    });
     committed.catch(() => {}); // whoever awaits `committed` gets the error; nobody may be awaiting it yet
     return { batch, sequence, computed: computed.promise, committed };
   }
@@ -98,6 +107,7 @@ export class BatchRunner {
       while (todo.length > 0) {
         if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
         todo = this.#passBoundary(todo);
+        this.#pending = todo;
         const batch = todo[0];
         if (batch === undefined) return;
         try {
@@ -121,7 +131,7 @@ export class BatchRunner {
     const before = this.#running;
     this.#options.atBoundary();
     if (this.#running === before) return todo;
-    return todo.map((batch) => ({ ...batch, dead: [], deadRounds: 0, waitingSince: 0 }));
+    return todo.map((batch) => ({ ...batch, dead: [], deadRounds: 0 }));
   }
 
   /** Ends the session: at once when nothing is in flight, else by cutting the connection. */
@@ -135,15 +145,17 @@ export class BatchRunner {
 
   async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
     const { store, lease, logger, signal } = this.#options;
-    const { flow, shape, badRows, trailing } = this.#running;
-    let hasOwnCodeLeft = true;
+    const running = this.#running;
+    const { flow, shape, badRows, trailing } = running;
+    // what a batch does outside the store is known by its id, so the next one must not begin while this one may yet be split
+    let mayFail = true;
     const transaction = new BatchTransaction({
       session: this.#session,
       store,
       gate: run.gate,
       // not before: what the next batch computes would keep this one's statement from being sent
       onSent: () => {
-        if (!hasOwnCodeLeft) run.onComputed();
+        if (!mayFail) run.onComputed();
       },
       step: {
         flow: flow.name,
@@ -158,7 +170,8 @@ export class BatchRunner {
     const { rows, filtered } = batchRows(batch, shape);
     if (rows.length > 0 && flow.isEnabled) {
       const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
-      const watched = this.#watchSteps();
+      if (running.isExternal) await this.#keepIntent(batch, run.sequence);
+      const watched = watchSteps(running, this.#options.watchdog);
       let fname = '';
       await this.#options
         .runFlow(flow, rows, scope, {
@@ -166,7 +179,7 @@ export class BatchRunner {
           onStep: (index) => {
             watched.enter(index);
             fname = flow.steps[index]?.fname ?? '';
-            hasOwnCodeLeft = index < trailing;
+            mayFail = running.isExternal || index < trailing;
           },
         })
         .catch((error: unknown) => {
@@ -174,11 +187,13 @@ export class BatchRunner {
         })
         .finally(() => watched.leave());
     }
-    hasOwnCodeLeft = false;
+    mayFail = running.isExternal;
     if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...badRows });
     await state.flush();
+    mayFail = false;
     await transaction.commit();
     state.settle();
+    this.#pending = this.#pending.filter((other) => other !== batch);
     this.#options.onCommit(batch, filtered);
   }
 
@@ -187,24 +202,10 @@ export class BatchRunner {
     this.#options.logger.warn(fields, 'rows became dead rows; the first of them is named');
   }
 
-  /** Tells the watchdog which function with code of a run is under way. */
-  #watchSteps(): { enter(index: number): void; leave(): void } {
-    const { watchdog } = this.#options;
-    const { flow, activities } = this.#running;
-    let activity: string | undefined;
-    const leave = (): void => {
-      if (activity !== undefined) watchdog.leave(activity);
-      activity = undefined;
-    };
-    return {
-      leave,
-      enter: (index) => {
-        leave();
-        if (flow.steps[index]?.definition === undefined) return;
-        activity = activities[index];
-        if (activity !== undefined) watchdog.enter(activity);
-      },
-    };
+  /** Before a batch runs that may write outside the store: after a crash it has to be the same one, and so have those beside it. */
+  async #keepIntent(batch: Batch, sequence: number): Promise<void> {
+    const { fingerprint } = this.#running;
+    await this.#options.intents.keep(this.#pending, { sequence: sequence - this.#pending.indexOf(batch), fingerprint });
   }
 
   /** Decides about a failure of the first batch, waits, and gives what is still to be done, with the session ready for it. */

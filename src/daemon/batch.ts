@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
-import type { ErrorCode } from '../lib/error-codes.ts';
+import type { IntendedMark } from '../checkpoint/intent.ts';
 import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
 
 /** A transaction part with only one flow's changes in it. */
@@ -10,25 +10,8 @@ export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
   readonly size: number;
 }
 
-/**
- * What becomes of a change that its flow does not receive now. dead: it cannot be processed. waiting: a Load function did not find its
- * row yet. parked: an earlier change of its key waits.
- */
-export type MarkKind = 'dead' | 'waiting' | 'parked';
-
-/** Why one change of a batch is not processed now. */
-export interface DeadMark {
-  readonly kind: MarkKind;
-  /** The change's place among all changes of the batch, from 0. */
-  readonly index: number;
-  /** The function that failed; '' where none did. */
-  readonly fname: string;
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly stack: string | undefined;
-  /** Of a waiting one: for how long, from now on. */
-  readonly waitMs: number;
-}
+/** Why one change of a batch is not processed now; `index`: its place among all changes of the batch, from 0. */
+export type DeadMark = IntendedMark;
 
 /** The rows a flow processes together, and the checkpoints before and after them. Data only: a batch can be run again. */
 export interface Batch {
@@ -43,6 +26,8 @@ export interface Batch {
   readonly dead: readonly DeadMark[];
   /** How often changes were taken out of it. */
   readonly deadRounds: number;
+  /** Its identity as it was kept before it ran for the first time (see batchOrigin); '' for a batch that was cut anew. */
+  readonly origin: string;
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
@@ -57,6 +42,11 @@ export function countChanges(groups: readonly ChangeGroup[]): number {
 /** The part without its first `count` changes. */
 export function dropChanges(part: RoutedPart, count: number): RoutedPart {
   return cutPart(part, count, part.size, part.isFinal);
+}
+
+/** The part's first `count` changes, and the others. */
+export function splitPart(part: RoutedPart, count: number): readonly [RoutedPart, RoutedPart] {
+  return [cutPart(part, 0, count, false), cutPart(part, count, part.size, part.isFinal)];
 }
 
 function cutPart(part: RoutedPart, from: number, to: number, isFinal: boolean): RoutedPart {
@@ -128,7 +118,7 @@ export function makeBatch(start: Position, parts: readonly RoutedPart[], options
     size += part.size;
     time = part.time || time;
   }
-  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0 };
+  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0, origin: '' };
 }
 
 /** Halves a batch of two changes or more: what to do with a batch that fails because of one of its rows. */
@@ -141,8 +131,9 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
     if (at + part.size <= half && second.length === 0) first.push(part);
     else if (at >= half) second.push(part);
     else {
-      first.push(cutPart(part, 0, half - at, false));
-      second.push(cutPart(part, half - at, part.size, part.isFinal));
+      const [head, tail] = splitPart(part, half - at);
+      first.push(head);
+      second.push(tail);
     }
     at += part.size;
   }
@@ -227,7 +218,15 @@ export function imagesOf(group: ChangeGroup, i: number): { readonly before: Row 
 
 /** The same flow, from the same position over the same changes, has the same batch id. Without its dead rows it is another batch. */
 export function batchId(flow: string, batch: Batch): string {
-  const dead = batch.dead.length === 0 ? '' : `|without ${batch.dead.map(({ index }) => index).join(',')}`;
-  const text = `${flow}|${formatPosition(batch.start)}|${batch.size}${dead}`;
+  const origin = batchOrigin(flow, batch);
+  return batch.dead.length === 0 ? origin : hashOf(`${origin}|without ${batch.dead.map(({ index }) => index).join(',')}`);
+}
+
+/** A batch's identity without regard to its dead rows: as it was kept, else by where it begins and how many changes it has. */
+export function batchOrigin(flow: string, batch: Batch): string {
+  return batch.origin === '' ? hashOf(`${flow}|${formatPosition(batch.start)}|${batch.size}`) : batch.origin;
+}
+
+function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -1,8 +1,10 @@
 import { deferred, type Deferred } from '../lib/abort.ts';
+import type { IntendedBatch } from '../checkpoint/intent.ts';
 import type { ChangeGroup, Table, TransactionPart } from '../row/change.ts';
 import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
 import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
+import { IntendedCuts } from './intended-cuts.ts';
 
 export interface FeedOptions {
   readonly flow: string;
@@ -13,6 +15,8 @@ export interface FeedOptions {
   /** Above this many bytes waiting, `push` asks its reader to stop; it asks on below half of it. */
   readonly queueBytesMax: number;
   readonly batch: { readonly rows: number; readonly bytes: number };
+  /** Batches that are to be cut again as they were before; absent: none. */
+  readonly cuts?: IntendedCuts | undefined;
 }
 
 /**
@@ -25,12 +29,14 @@ export interface FeedOptions {
 export class FlowFeed implements TransactionSink {
   readonly flow: string;
   readonly #options: FeedOptions;
+  readonly #cuts: IntendedCuts;
   /** What has been received; the worker's place is behind it by what is queued. */
   readonly #received: Progress;
   #taken: Position;
   #queue: RoutedPart[] = [];
-  #head = 0;
   #queuedBytes = 0;
+  /** Changes in the queue. */
+  #queuedSize = 0;
   #drained: Deferred<void> | undefined;
   #arrived: Deferred<void> | undefined;
   /** False until this reader has delivered something new: from then on nothing can come twice. */
@@ -48,6 +54,7 @@ export class FlowFeed implements TransactionSink {
   constructor(options: FeedOptions) {
     this.flow = options.flow;
     this.#options = options;
+    this.#cuts = options.cuts ?? new IntendedCuts({ batches: [], hasGtid: options.hasGtid });
     this.#received = new Progress(options.start, { hasGtid: options.hasGtid });
     this.#taken = options.start;
     this.#skip = options.start.rows;
@@ -73,7 +80,7 @@ export class FlowFeed implements TransactionSink {
 
   /** Commit time of the oldest change that waits; 0 when none does. */
   get oldestTime(): number {
-    return this.#queue[this.#head]?.time ?? 0;
+    return this.#queue[0]?.time ?? 0;
   }
 
   /** Resolves when the queue has room again. */
@@ -124,17 +131,18 @@ export class FlowFeed implements TransactionSink {
     }
     this.#enqueue(part);
     if (this.#received.rows === 0) this.#close();
-    if (this.#queuedBytes <= this.#options.queueBytesMax) return undefined;
+    const isShort = this.#queuedSize < this.#cuts.sizeWanted;
+    if (isShort || this.#queuedBytes <= this.#options.queueBytesMax) return undefined;
     this.#drained ??= deferred();
     return this.#drained.promise;
   }
 
   /**
-   * The next batch: everything that waits, up to the flow's limits. Waits for a first change, or for the place to have moved;
+   * The next batch: everything that waits, up to the flow's limits; or what was intended before, once all of it waits. Waits for a first change, or for the place to have moved;
    * resolves with undefined when the signal aborts and nothing is left.
    */
   async take(signal: AbortSignal): Promise<Batch | undefined> {
-    while (this.#head === this.#queue.length) {
+    while (this.#queue.length === 0 || !this.#cuts.isReady(this.#queue, this.#queuedSize)) {
       if (this.#failure !== undefined) throw this.#failure;
       if (signal.aborted) return undefined;
       this.#arrived = deferred();
@@ -168,12 +176,13 @@ export class FlowFeed implements TransactionSink {
   /** Parts without changes that follow one another need not all be kept: only GTIDs must. */
   #append(part: RoutedPart): void {
     const last = this.#queue.at(-1);
-    if (part.size === 0 && part.gtid === '' && last?.size === 0 && last.gtid === '' && this.#head < this.#queue.length) {
+    if (part.size === 0 && part.gtid === '' && last?.size === 0 && last.gtid === '') {
       this.#queue[this.#queue.length - 1] = part;
       return;
     }
     this.#queue.push(part);
     this.#queuedBytes += part.bytes;
+    this.#queuedSize += part.size;
   }
 
   #route(groups: readonly ChangeGroup[]): readonly ChangeGroup[] {
@@ -190,29 +199,37 @@ export class FlowFeed implements TransactionSink {
   }
 
   #cutBatch(): Batch {
-    const { rows, bytes } = this.#batch;
-    const parts: RoutedPart[] = [];
-    let size = 0;
-    let taken = 0;
-    while (this.#head < this.#queue.length) {
-      const part = this.#queue[this.#head];
-      if (part === undefined) break;
-      if (parts.length > 0 && part.size > 0 && size > 0 && (size + part.size > rows || taken + part.bytes > bytes)) break;
-      parts.push(part);
-      size += part.size;
-      taken += part.bytes;
-      this.#head += 1;
-    }
-    this.#queuedBytes -= taken;
+    const intended = this.#cuts.take(this.#queue);
+    const { parts, rest } = intended ?? this.#cutByLimits();
+    const batch = makeBatch(this.#taken, parts, { hasGtid: this.#options.hasGtid });
     // not kept until later: a part that was taken must be free to be forgotten
-    this.#queue = this.#queue.slice(this.#head);
-    this.#head = 0;
+    this.#queue = rest;
+    for (const part of parts) this.#queuedBytes -= part.bytes;
+    this.#queuedSize -= batch.size;
+    if (rest.length === 0) this.#queuedBytes = 0; // the bytes of a part that was cut are rounded
     if (this.#drained !== undefined && this.#queuedBytes <= this.#options.queueBytesMax / 2) {
       this.#drained.resolve();
       this.#drained = undefined;
     }
-    const batch = makeBatch(this.#taken, parts, { hasGtid: this.#options.hasGtid });
     this.#taken = batch.end;
-    return batch;
+    return intended === undefined ? batch : asIntended(batch, intended.batch);
   }
+
+  #cutByLimits(): { readonly parts: RoutedPart[]; readonly rest: RoutedPart[] } {
+    const { rows, bytes } = this.#batch;
+    let count = 0;
+    let size = 0;
+    let taken = 0;
+    for (const part of this.#queue) {
+      if (count > 0 && part.size > 0 && size > 0 && (size + part.size > rows || taken + part.bytes > bytes)) break;
+      count += 1;
+      size += part.size;
+      taken += part.bytes;
+    }
+    return { parts: this.#queue.slice(0, count), rest: this.#queue.slice(count) };
+  }
+}
+
+function asIntended(batch: Batch, { origin, dead, deadRounds }: IntendedBatch): Batch {
+  return { ...batch, origin, dead, deadRounds };
 }

@@ -102,7 +102,7 @@ class FlowWorker {
       }
     }
     this.#previous = attempt;
-    await attempt.computed;
+    if (!(await attempt.computed)) await this.#settle();
   }
 
   async #settle(): Promise<void> {

@@ -6,8 +6,10 @@ import type { StoreSession } from '../store/session.ts';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
+import { IntentLog } from './intent-log.ts';
 import { runFlowWorker } from './flow-worker.ts';
 import { Handover } from './handover.ts';
+import { isExternal } from './running-flow.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
@@ -36,24 +38,23 @@ export interface LeasedRun {
 
 /** Reads the flow's checkpoint, or makes its first one, and gets everything ready to go on from there. */
 export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRun> {
-  const { subject, pool, stop, abort, hasGtid, lease, logger } = options;
+  const { subject, pool, stop, abort, lease, logger } = options;
   const flow = subject.flow.name;
   const checkpoint = await loadCheckpoint(options);
+  const intents = await openIntents(options, checkpoint);
   const feed = new FlowFeed({
+    ...options,
+    ...subject,
     flow,
     start: checkpoint.position,
-    hasGtid,
-    wants: subject.wants,
-    queueBytesMax: options.queueBytesMax,
-    batch: subject.batch,
+    cuts: intents.cuts,
   });
   const handover = new Handover();
   const runner = new BatchRunner({
     ...options,
+    ...subject,
     atBoundary: () => handover.take(),
-    flow: subject.flow,
-    shape: subject.shape,
-    badRows: subject.badRows,
+    intents,
     sequence: checkpoint.sequence,
     signal: abort,
   });
@@ -76,6 +77,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
       handover.offer(() => {
         runner.replace(next);
         feed.setLimits(next.batch);
+        intents.cuts.forgetDead();
         onTaken();
       });
     },
@@ -94,6 +96,15 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
       await runner.close().catch(() => runner.destroy());
     },
   };
+}
+
+/** What a flow that writes outside the store was about to run when it last ended. */
+async function openIntents(options: LeasedRunOptions, { sequence }: Checkpoint): Promise<IntentLog> {
+  const { subject, lease } = options;
+  const { tablesHash, fingerprint } = subject;
+  const intents = new IntentLog({ ...options, ...lease, tablesHash });
+  if (isExternal(subject)) await intents.restore({ sequence, fingerprint });
+  return intents;
 }
 
 /** The flow's checkpoint; a flow without one gets it at its start. */

@@ -90,7 +90,7 @@ export class ParkedTries {
       if (change === undefined) park.remove([row.id]);
       else kept.push({ row, change });
     }
-    if (this.#flow.steps.every(({ connector }) => connector === undefined || connector.guarantee === 'exactly-once')) {
+    if (!this.#options.runner.running.isExternal) {
       await this.#try(kept);
       return;
     }

@@ -164,10 +164,24 @@ CREATE TABLE IF NOT EXISTS kis_reload (
   PRIMARY KEY (holder)
 ) ${options} COMMENT = 'kisflow: changes that running daemons took or refused'`;
 
+/** One row a flow that writes outside the store: its batches that may be under way. Written before they run, not with them. */
+const intentTable = `
+CREATE TABLE IF NOT EXISTS kis_intent (
+  flow        VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  epoch       BIGINT UNSIGNED NOT NULL COMMENT 'epoch of the lease that may write it; a lower one is refused (L6)',
+  sequence    BIGINT UNSIGNED NOT NULL COMMENT 'of the checkpoint that the first batch continues',
+  tables_hash VARCHAR(64)     NOT NULL COMMENT 'hash of the source.tables whose changes are counted',
+  fingerprint VARCHAR(64)     NOT NULL COMMENT 'version of the flow that found the dead changes',
+  batches     LONGTEXT        NOT NULL COMMENT 'JSON list: identity, changes, end, and dead changes of each batch, in order',
+  updated_at  DATETIME(3)     NOT NULL COMMENT 'UTC',
+  PRIMARY KEY (flow)
+) ${options} COMMENT = 'kisflow: batches to be cut again after a crash'`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
   { name: 'kisflow:0003-state', statements: [stateTable] },
   { name: 'kisflow:0004-aggregates', statements: [aggregateTable, aggregateValueTable] },
   { name: 'kisflow:0005-flow-changes', statements: [flowChangeTable, reloadTable] },
+  { name: 'kisflow:0006-intents', statements: [intentTable] },
 ];

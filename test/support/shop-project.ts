@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, ResultSetHeader } from 'mysql2/promise';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { createFolder } from './daemon-process.ts';
@@ -121,9 +122,9 @@ export async function createShopProject(options: ShopOptions): Promise<ShopProje
 /** Changes the orders until told to stop: transactions of all sizes, with updates, deletes, key changes and rollbacks. */
 export async function writeOrders(
   connection: Connection,
-  options: { readonly signal: AbortSignal; readonly random: () => number },
+  options: { readonly signal: AbortSignal; readonly random: () => number; readonly pauseMs?: number },
 ): Promise<number> {
-  const { signal, random } = options;
+  const { signal, random, pauseMs = 0 } = options;
   const int = (below: number): number => Math.floor(random() * below);
   let next = 1;
   let transactions = 0;
@@ -151,6 +152,7 @@ export async function writeOrders(
     if (int(12) === 0) await connection.rollback();
     else await connection.commit();
     transactions += 1;
+    if (pauseMs > 0) await delay(pauseMs);
   }
   return transactions;
 }
