@@ -9,7 +9,7 @@ import { BadRowsError } from '../flow/bad-rows.ts';
 import { CodedError } from '../lib/error.ts';
 import { groupSize } from '../row/change.ts';
 import type { DeadRow } from '../repair/dead-row.ts';
-import { imagesOf, placeOf, rowPlaces, splitBatch, type Batch, type DeadMark, type RowShape } from './batch.ts';
+import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark } from './batch.ts';
 import { keysOf } from './parked-key.ts';
 import { atBatch } from './batch-error.ts';
 
@@ -41,11 +41,11 @@ export class MarkedError extends CodedError {
   }
 }
 
-/** The run of a batch: the rows that its flow was given, and the function that was under way when it failed. */
+/** A run that failed: the rows that its flow was given, and the function that was under way. */
 export interface FailedRun {
-  readonly batch: Batch;
-  readonly shape: RowShape;
   readonly rows: readonly unknown[];
+  /** Of each row, its place: what a mark names it by. */
+  readonly places: readonly number[];
   readonly fname: string;
 }
 
@@ -60,8 +60,7 @@ export function markError(error: unknown, run: FailedRun): unknown {
 }
 
 /** The changes that a function's bad rows are; undefined where a function before it has made other rows of them. */
-function findMarks(error: BadRowsError, { batch, shape, rows, fname }: FailedRun): readonly DeadMark[] | undefined {
-  const places = rowPlaces(batch, shape);
+function findMarks(error: BadRowsError, { places, rows, fname }: FailedRun): readonly DeadMark[] | undefined {
   const placeOfRow = new Map(rows.map((row, at) => [row, places[at]]));
   const marks = new Map<number, DeadMark>();
   for (const { row, message } of error.rows) {

@@ -1,40 +1,35 @@
-import { describeError, CodedError } from '../lib/error.ts';
 import { deferred, sleep } from '../lib/abort.ts';
-import type { Logger } from '../lib/logger.ts';
 import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
-import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { CheckpointStep } from '../checkpoint/checkpoint.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
-import type { Store } from '../store/open.ts';
-import type { Lease, LeaseKeeper } from '../store/lease.ts';
-import type { StoreSession } from '../store/session.ts';
+import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
+import type { Position } from '../row/position.ts';
+import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
-import { markError, withoutBadRows } from './bad-rows.ts';
-import { batchId, batchRows, type Batch, type DeadMark } from './batch.ts';
+import { withoutBadRows } from './bad-rows.ts';
+import { batchId, batchRows, rowPlaces, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
+import { FlowSession, type FlowSessionOptions } from './flow-session.ts';
 import type { IntentLog } from './intent-log.ts';
-import { prepareFlow, watchSteps, type RunnableFlow, type RunningFlow } from './running-flow.ts';
+import { Park } from './park.ts';
+import { ParkedTries } from './parked-tries.ts';
+import { runRows } from './run-rows.ts';
+import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
 
-export interface BatchRunnerOptions extends RunnableFlow {
+export interface BatchRunnerOptions extends RunnableFlow, FlowSessionOptions {
   readonly hasGtid: boolean;
-  readonly store: Store;
-  readonly session: StoreSession;
-  readonly leases: LeaseKeeper;
-  readonly lease: Lease;
-  /** The sequence number of the flow's checkpoint. */
+  /** The sequence number and the position of the flow's checkpoint. */
   readonly sequence: number;
+  readonly position: Position;
   /** Where batches are kept before they run, of a flow that writes outside the store. */
   readonly intents: Pick<IntentLog, 'keep'>;
   readonly runFlow: RunFlow;
-  readonly logger: Logger;
-  /** Give up when the same batch could not be committed for this long; Infinity for a daemon. */
-  readonly retryLimitMs: number;
   /** Aborts at once: what is in flight is rolled back. */
   readonly signal: AbortSignal;
   readonly onCommit: (batch: Batch, filtered: number) => void;
-  readonly onRetry: (error: CodedError) => void;
   /** No batch is under way: this is where the flow may be replaced. */
   readonly atBoundary: () => void;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
@@ -63,17 +58,28 @@ export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #state: StoredState;
   #running: RunningFlow;
-  #session: StoreSession;
+  readonly #session: FlowSession;
+  readonly #park = new Park();
+  /** Rows that wait, and are tried again between batches. */
+  readonly parked: ParkedTries;
   #sequence: number;
+  /** Where the last batch ends. */
+  #position: Position;
   /** Batches that are not known to be committed, in order: each continues the sequence number behind that of the one before. */
   #pending: readonly Batch[] = [];
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
-    this.#session = options.session;
+    this.#session = new FlowSession(options);
     this.#sequence = options.sequence;
+    this.#position = options.position;
     this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
     this.#running = prepareFlow(options);
+    this.parked = new ParkedTries({ store: options.store, logger: options.logger, park: this.#park, runner: this });
+  }
+
+  get running(): RunningFlow {
+    return this.#running;
   }
 
   /** Another version of the flow, between two batches. */
@@ -82,7 +88,9 @@ export class BatchRunner {
   }
 
   /** Begins a batch; it sends its first statement when `gate` has resolved, the commit of the batch before. */
-  begin(batch: Batch, gate: Promise<void>): Attempt {
+  begin(whole: Batch, gate: Promise<void>): Attempt {
+    const batch = this.#park.mark(whole, this.#running.shape);
+    this.#position = batch.end;
     const sequence = this.#sequence;
     this.#sequence += 1;
     if (!this.#pending.includes(batch)) this.#pending = [...this.#pending, batch];
@@ -106,14 +114,15 @@ export class BatchRunner {
     try {
       while (todo.length > 0) {
         if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
-        todo = this.#passBoundary(todo);
+        todo = this.#markFirst(this.#passBoundary(todo));
         this.#pending = todo;
         const batch = todo[0];
         if (batch === undefined) return;
         try {
           await this.begin(batch, Promise.resolve()).committed;
-          dead += batch.dead.length;
-          firstDead ??= batch.dead[0];
+          const found = batch.dead.filter(({ kind }) => kind === 'dead');
+          dead += found.length;
+          firstDead ??= found[0];
           todo = todo.slice(1);
           failure = undefined;
         } catch (cause) {
@@ -124,6 +133,10 @@ export class BatchRunner {
     } finally {
       if (firstDead !== undefined) this.#noteDead(dead, firstDead);
     }
+  }
+
+  #markFirst([first, ...rest]: readonly Batch[]): readonly Batch[] {
+    return first === undefined ? rest : [this.#park.mark(first, this.#running.shape), ...rest];
   }
 
   /** Where the flow may be replaced. What another version found dead and did not commit, this one looks at itself. */
@@ -144,57 +157,99 @@ export class BatchRunner {
   }
 
   async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
-    const { store, lease, logger, signal } = this.#options;
     const running = this.#running;
     const { flow, shape, badRows, trailing } = running;
     // what a batch does outside the store is known by its id, so the next one must not begin while this one may yet be split
     let mayFail = true;
-    const transaction = new BatchTransaction({
-      session: this.#session,
-      store,
-      gate: run.gate,
+    const transaction = this.#openTransaction({
+      ...run,
       // not before: what the next batch computes would keep this one's statement from being sent
       onSent: () => {
         if (!mayFail) run.onComputed();
       },
-      step: {
-        flow: flow.name,
-        epoch: lease.epoch,
-        sequence: run.sequence,
-        position: batch.end,
-        time: batch.time,
-        rows: batch.size,
-      },
+      step: { position: batch.end, time: batch.time, rows: batch.size },
     });
     const state = this.#state.begin(transaction);
     const { rows, filtered } = batchRows(batch, shape);
     if (rows.length > 0 && flow.isEnabled) {
-      const scope = { id: batchId(flow.name, batch), flow: flow.name, store: transaction, signal, logger };
       if (running.isExternal) await this.#keepIntent(batch, run.sequence);
-      const watched = watchSteps(running, this.#options.watchdog);
-      let fname = '';
-      await this.#options
-        .runFlow(flow, rows, scope, {
-          state,
-          onStep: (index) => {
-            watched.enter(index);
-            fname = flow.steps[index]?.fname ?? '';
-            mayFail = running.isExternal || index < trailing;
-          },
-        })
-        .catch((error: unknown) => {
-          throw markError(error, { batch, shape, rows, fname });
-        })
-        .finally(() => watched.leave());
+      await runRows(rows, {
+        ...this.#options,
+        running,
+        id: batchId(flow.name, batch),
+        transaction,
+        state,
+        onStep: (index) => {
+          mayFail = running.isExternal || index < trailing;
+        },
+        places: () => rowPlaces(batch, shape),
+      });
     }
     mayFail = running.isExternal;
     if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...badRows });
+    const parked = hasParked(batch) ? await readParkedRows(transaction, flow.name, { after: this.#park.lastId }) : [];
     await state.flush();
     mayFail = false;
     await transaction.commit();
     state.settle();
+    if (parked.length > 0) this.#noteParked(batch, parked);
     this.#pending = this.#pending.filter((other) => other !== batch);
     this.#options.onCommit(batch, filtered);
+  }
+
+  /** Rows that were kept are run as a transaction of their own, which continues the sequence and leaves the position. */
+  async runKept(
+    rows: readonly unknown[],
+    { id, settle }: { readonly id: string; readonly settle: (transaction: StoreTransaction) => Promise<void> },
+  ): Promise<void> {
+    const sequence = this.#sequence;
+    const step = { position: this.#position, time: 0, rows: 0 };
+    const transaction = this.#openTransaction({ sequence, gate: Promise.resolve(), onSent: () => {}, step });
+    const state = this.#state.begin(transaction);
+    try {
+      const places = (): readonly number[] => [...rows.keys()];
+      const options = { ...this.#options, running: this.#running, id, transaction, state, onStep: () => {}, places };
+      if (rows.length > 0) await runRows(rows, options);
+      await settle(transaction);
+      await state.flush();
+      await transaction.commit();
+      state.settle();
+    } catch (failure) {
+      const error = toCoded(failure, this.#running.flow.name);
+      this.#state.clear();
+      if (this.#options.signal.aborted) throw error;
+      await this.#session.letGo(error);
+      const inStore = await this.#session.restore(newFailure(error));
+      if (inStore !== sequence + 1) throw error;
+    }
+    this.#sequence = sequence + 1;
+  }
+
+  #openTransaction(options: {
+    readonly sequence: number;
+    readonly gate: Promise<void>;
+    readonly onSent: () => void;
+    readonly step: Pick<CheckpointStep, 'position' | 'time' | 'rows'>;
+  }): BatchTransaction {
+    const { store, lease } = this.#options;
+    const { sequence, gate, onSent, step } = options;
+    return new BatchTransaction({
+      session: this.#session.current,
+      store,
+      gate,
+      onSent,
+      step: { flow: lease.flow, epoch: lease.epoch, sequence, ...step },
+    });
+  }
+
+  #noteParked({ dead }: Batch, parked: readonly ParkedRow[]): void {
+    this.#park.add(parked, Date.now());
+    const waiting = dead.filter(({ kind }) => kind === 'waiting');
+    const [first] = waiting;
+    if (first === undefined) return; // only behind others
+    const { code, fname, message } = first;
+    const fields = { flow: this.#running.flow.name, rows: waiting.length, code, function: fname, error: message };
+    this.#options.logger.info(fields, 'rows wait apart for what they miss; the first of them is named');
   }
 
   #noteDead(rows: number, { code, fname, message }: DeadMark): void {
@@ -220,15 +275,16 @@ export class BatchRunner {
     if (verdict.kind === 'stop') throw atBatch(error, flow.name, batch);
     const failure = verdict.kind === 'again' ? verdict.failure : failed;
     if (verdict.kind === 'again') {
-      this.#noteRetry(error, failure.retry.tries);
-      await this.#letGo(error);
+      this.#session.noteRetry(error, failure.retry.tries);
+      await this.#session.letGo(error);
       await sleep(failure.retry.nextMs(), signal);
     }
-    const sequence = await this.#restoreSession(failure);
+    const sequence = await this.#session.restore(failure);
     const isCommitted = sequence === this.#sequence + 1;
     if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
+      if (hasParked(batch)) await this.parked.load();
       this.#options.onCommit(batch, batchRows(batch, this.#running.shape).filtered);
       return [rest, failure];
     }
@@ -237,47 +293,8 @@ export class BatchRunner {
     // what comes is other work: its tries are counted anew
     return [[...withoutBadRows(batch, error, { flow: flow.name, hasGtid, policy }), ...rest], newFailure(error)];
   }
+}
 
-  /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */
-  async #letGo(error: CodedError): Promise<void> {
-    if (this.#session.isBroken) return;
-    if (error.code !== 'FUNCTION_TIMEOUT') return this.#session.rollback().catch(() => {}); // the session is restored later, and says it again
-    const { threadId } = this.#session;
-    this.#session.destroy();
-    await this.#options.store.query(`KILL ${threadId}`).catch(() => {}); // it has ended by itself, or ends with the server
-  }
-
-  #noteRetry(error: CodedError, tries: number): void {
-    const fields = { flow: this.#options.flow.name, code: error.code, tries, error: describeError(error) };
-    if (tries < 3) this.#options.logger.info(fields, 'batch will be tried again');
-    else if (tries < 8) this.#options.logger.warn(fields, 'batch will be tried again');
-    else this.#options.logger.error(fields, 'batch still fails');
-    this.#options.onRetry(error);
-  }
-
-  /** Rolls back, on a new connection where the old one is broken; gives the checkpoint's sequence number in the store. */
-  async #restoreSession({ retry, since }: Failure): Promise<number> {
-    const { flow, lease, store, leases, signal, retryLimitMs } = this.#options;
-    for (;;) {
-      try {
-        if (this.#session.isBroken) {
-          this.#session.destroy();
-          this.#session = await store.openSession();
-          await leases.reconnect(lease, this.#session.threadId);
-        } else await this.#session.rollback();
-        const checkpoint = await readCheckpoint(this.#session, flow.name);
-        await this.#session.rollback();
-        if (checkpoint === undefined || checkpoint.epoch !== lease.epoch) {
-          throw new CodedError('LEASE_LOST', `Flow ${flow.name} was taken over by another daemon.`);
-        }
-        return checkpoint.sequence;
-      } catch (failure) {
-        const error = toCoded(failure, flow.name);
-        if (signal.aborted || error.class !== 'retry' || Date.now() - since > retryLimitMs) throw error;
-        this.#noteRetry(error, retry.tries);
-        this.#session.destroy();
-        await sleep(retry.nextMs(), signal);
-      }
-    }
-  }
+function hasParked(batch: Batch): boolean {
+  return batch.dead.some(({ kind }) => kind !== 'dead');
 }

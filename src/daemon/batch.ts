@@ -203,6 +203,16 @@ function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): voi
   for (let i = 0; i < groupSize(group); i += 1) rows.push(makeChange({ op: group.op, ...imagesOf(group, i), ...shared }));
 }
 
+/** All changes of a batch: change `i` of its group, and its place in the batch. */
+export function* changesOf(batch: Batch): Generator<{ readonly group: ChangeGroup; readonly i: number; readonly index: number }> {
+  let index = 0;
+  for (const { groups } of batch.parts) {
+    for (const group of groups) {
+      for (let i = 0; i < groupSize(group); i += 1, index += 1) yield { group, i, index };
+    }
+  }
+}
+
 /** Where a change stands, as people read it and as `Change.position` has it. */
 export function placeOf(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid'>): string {
   return part.gtid === '' ? `${part.file}:${part.offset}` : `${part.file}:${part.offset} gtid=${part.gtid}`;

@@ -38,7 +38,10 @@ export async function buildAssembly(options: BuildOptions): Promise<Assembly> {
 }
 
 /** Throws what can be found wrong before anything is opened: what a command looks at before it changes a flow. */
-export function checkAssembly(project: LoadedProject, options: { readonly storeDatabase: string; readonly known: KnownFields }): void {
+export function checkAssembly(
+  project: LoadedProject,
+  options: { readonly storeDatabase: string; readonly known: KnownFields },
+): void {
   requireConnectors(project);
   requireOperators(project, options.known);
   assemble({ ...partsOf(project), ...options, storeSources: new Set() });

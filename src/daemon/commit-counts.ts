@@ -21,7 +21,8 @@ export class CommitCounts {
 
   add(batch: Batch, filteredNow: number): void {
     const { committed, filtered, dead } = this.#figures;
-    this.#figures = { committed: committed + batch.size, filtered: filtered + filteredNow, dead: dead + batch.dead.length };
+    const deadNow = batch.dead.filter(({ kind }) => kind === 'dead').length;
+    this.#figures = { committed: committed + batch.size, filtered: filtered + filteredNow, dead: dead + deadNow };
     this.#rate.add(batch.size, Date.now());
   }
 

@@ -47,4 +47,6 @@ export interface FlowServiceOptions {
   readonly stop: AbortSignal;
   /** End at once. */
   readonly abort: AbortSignal;
+  /** At its end a run waits, until this aborts, for the rows that wait; undefined: it leaves them to the next run. */
+  readonly leave: AbortSignal | undefined;
 }

@@ -124,6 +124,7 @@ function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
     logger: options.logger,
     queueBytesMax: options.queueBytesMax,
     retryLimitMs: options.untilCurrent ? 30_000 : Number.POSITIVE_INFINITY,
+    leave: options.untilCurrent ? options.stop : undefined,
     pollMs: 1000,
     stop: options.stop,
     abort: options.abort,

@@ -83,6 +83,11 @@ export class FlowFeed implements TransactionSink {
     return this.#queue[0]?.time ?? 0;
   }
 
+  /** Whether batches of an earlier run are still to be cut again. */
+  get isCuttingAgain(): boolean {
+    return this.#cuts.batches.length > 0;
+  }
+
   /** Resolves when the queue has room again. */
   get drained(): Promise<void> {
     return this.#drained?.promise ?? Promise.resolve();

@@ -1,3 +1,4 @@
+import { sleep } from '../lib/abort.ts';
 import type { Batch } from './batch.ts';
 import type { Attempt, BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
@@ -10,6 +11,8 @@ export interface FlowWorkerOptions {
   readonly handover: Handover;
   /** Take what is queued, commit it, and end. */
   readonly drain: AbortSignal;
+  /** At the end rows that wait are waited for, until this aborts; undefined: they are left. */
+  readonly leave: AbortSignal | undefined;
   /** A place that has moved without changes is saved at most this often. */
   readonly idleSaveMs: number;
 }
@@ -46,11 +49,34 @@ class FlowWorker {
       const batch = await this.#take();
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
+      while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
       if (batch.size === 0 && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }
     if (this.#idle !== undefined) await this.#process(this.#idle);
     await this.#settle();
+    await this.#waitForParked();
+  }
+
+  async #waitForParked(): Promise<void> {
+    const { leave, runner } = this.#options;
+    if (leave === undefined) return;
+    while (runner.parked.size > 0 && !leave.aborted) await this.#waitForRound(leave);
+  }
+
+  /** Waits until rows that wait are to be tried again, and does it. */
+  async #waitForRound(signal: AbortSignal): Promise<void> {
+    await this.#settle();
+    await sleep(Math.max(0, this.#options.runner.parked.dueAt - Date.now()), signal);
+    await this.#roundIfDue();
+  }
+
+  /** Tries rows that wait again, when it is time to; not before batches of an earlier run are done, which came before them. */
+  async #roundIfDue(): Promise<void> {
+    const { runner, feed } = this.#options;
+    if (runner.parked.dueAt > Date.now() || feed.isCuttingAgain) return;
+    await this.#settle();
+    await runner.parked.round();
   }
 
   /** The next batch; meanwhile the one under way may fail, and is recovered then and not when the next one comes. */
@@ -60,10 +86,13 @@ class FlowWorker {
     this.#next.catch(() => {});
     for (;;) {
       if (handover.isWaiting) await this.#handOver();
+      await this.#roundIfDue();
       const previous = this.#previous;
+      const over = new AbortController();
       const winner = await Promise.race([
         this.#next.then(() => 'batch' as const),
         handover.offered().then(() => 'change' as const),
+        ...this.#roundDue(over.signal),
         ...(previous === undefined
           ? []
           : [
@@ -72,7 +101,7 @@ class FlowWorker {
                 () => 'settled' as const,
               ),
             ]),
-      ]);
+      ]).finally(() => over.abort());
       if (winner === 'batch') break;
       if (winner === 'settled') await this.#settle();
     }
@@ -80,6 +109,12 @@ class FlowWorker {
     const batch = await this.#next;
     this.#next = undefined;
     return batch;
+  }
+
+  #roundDue(over: AbortSignal): readonly Promise<'round'>[] {
+    const { runner, feed } = this.#options;
+    if (runner.parked.size === 0 || feed.isCuttingAgain) return [];
+    return [sleep(Math.max(0, runner.parked.dueAt - Date.now()), over).then(() => 'round' as const)];
   }
 
   async #handOver(): Promise<void> {

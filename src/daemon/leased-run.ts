@@ -42,13 +42,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
   const flow = subject.flow.name;
   const checkpoint = await loadCheckpoint(options);
   const intents = await openIntents(options, checkpoint);
-  const feed = new FlowFeed({
-    ...options,
-    ...subject,
-    flow,
-    start: checkpoint.position,
-    cuts: intents.cuts,
-  });
+  const feed = new FlowFeed({ ...options, ...subject, flow, start: checkpoint.position, cuts: intents.cuts });
   const handover = new Handover();
   const runner = new BatchRunner({
     ...options,
@@ -56,8 +50,10 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     atBoundary: () => handover.take(),
     intents,
     sequence: checkpoint.sequence,
+    position: checkpoint.position,
     signal: abort,
   });
+  await runner.parked.load();
   const drain = new AbortController();
   const finish = (): void => {
     pool.remove(feed);
@@ -87,7 +83,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
       logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
       if (stop.aborted) finish();
       else pool.add(feed);
-      await runFlowWorker({ feed, runner, handover, drain: drain.signal, idleSaveMs });
+      await runFlowWorker({ feed, runner, handover, drain: drain.signal, leave: options.leave, idleSaveMs });
     },
     async close() {
       stop.removeEventListener('abort', finish);

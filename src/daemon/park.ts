@@ -1,6 +1,5 @@
 import type { ParkedRow } from '../repair/parked-row.ts';
-import { groupSize } from '../row/change.ts';
-import type { Batch, DeadMark, RowShape } from './batch.ts';
+import { changesOf, type Batch, type DeadMark, type RowShape } from './batch.ts';
 import { keysOf } from './parked-key.ts';
 
 /** More rows than this do not wait apart: the flow waits as a whole until there are fewer. */
@@ -29,6 +28,11 @@ export class Park {
 
   get size(): number {
     return this.#rows.size;
+  }
+
+  /** The id of the last of them; '0' where there is none. */
+  get lastId(): string {
+    return [...this.#rows.keys()].at(-1) ?? '0';
   }
 
   get isFull(): boolean {
@@ -101,23 +105,17 @@ export class Park {
   mark(batch: Batch, shape: RowShape): Batch {
     const hasWaiting = batch.dead.some(({ kind }) => kind === 'waiting');
     if (this.#keys.size === 0 && this.#coming.size === 0 && !hasWaiting) return batch;
-    const known = new Map(batch.dead.map((mark) => [mark.index, mark]));
-    const blocked = this.#coming;
+    const known = new Map(batch.dead.map((mark) => [mark.index, mark.kind]));
     const marks: DeadMark[] = [];
-    let index = 0;
-    for (const { groups } of batch.parts) {
-      for (const group of groups) {
-        const isWanted = shape === 'change' || group.op !== 'delete';
-        for (let i = 0; i < groupSize(group); i += 1, index += 1) {
-          const mark = known.get(index);
-          if (mark?.kind === 'dead' || (!isWanted && mark === undefined)) continue;
-          const keys = keysOf(group, i);
-          const isBlocked = keys.some((key) => blocked.has(key) || this.#keys.has(key));
-          if (mark?.kind !== 'waiting' && !isBlocked) continue;
-          for (const key of keys) blocked.add(key);
-          if (mark === undefined) marks.push(parkedMark(index));
-        }
-      }
+    for (const { group, i, index } of changesOf(batch)) {
+      const kind = known.get(index);
+      const isReceived = shape === 'change' || group.op !== 'delete';
+      if (kind === 'dead' || !isReceived) continue;
+      const keys = keysOf(group, i);
+      const isBehind = keys.some((key) => this.#coming.has(key) || this.#keys.has(key));
+      if (!isBehind && kind === undefined) continue;
+      for (const key of keys) this.#coming.add(key);
+      if (kind === undefined) marks.push(parkedMark(index));
     }
     if (marks.length === 0) return batch;
     return { ...batch, dead: [...batch.dead, ...marks].sort((a, b) => a.index - b.index) };

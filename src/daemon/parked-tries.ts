@@ -57,6 +57,21 @@ export class ParkedTries {
     return this.#options.runner.running.flow;
   }
 
+  /** How many rows wait. */
+  get size(): number {
+    return this.#options.park.size;
+  }
+
+  /** So many rows wait that no more changes should be taken. */
+  get isFull(): boolean {
+    return this.#options.park.isFull;
+  }
+
+  /** When the next round should be, in milliseconds since 1970; Infinity when no row waits. */
+  get dueAt(): number {
+    return this.#options.park.retryAt;
+  }
+
   /** Reads what the store has: at the start of a run, and after a failure. */
   async load(): Promise<void> {
     const { store, park } = this.#options;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deadRowsOf, markError, MarkedError, withoutBadRows, type BadRowsPolicy } from '../../src/daemon/bad-rows.ts';
-import { batchId, batchRows, makeBatch, type Batch, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
+import { batchId, batchRows, makeBatch, rowPlaces, type Batch, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
 import { BadRowsError } from '../../src/flow/bad-rows.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { isChange } from '../../src/row/change.ts';
@@ -61,7 +61,7 @@ function process(batch: Batch, options: { shape: RowShape; bad: ReadonlySet<numb
       dead.push(...deadRowsOf('f', first).map(({ key }) => Number(key.id)));
       todo = rest;
     } catch (error) {
-      const marked = markError(error, { batch: first, shape, rows, fname: 'f' });
+      const marked = markError(error, { places: rowPlaces(first, shape), rows, fname: 'f' });
       if (!(marked instanceof CodedError)) throw marked;
       todo = [...withoutBadRows(first, marked, { flow: 'f', hasGtid, policy }), ...rest];
     }
@@ -148,7 +148,7 @@ describe('a batch with rows that cannot be processed', () => {
   test('a dead row knows its function, its reason, and where in the function it was thrown', () => {
     const thrown = new TypeError('no such customer');
     const error = new CodedError('FUNCTION_FAILED', 'f failed', { class: 'row', cause: thrown });
-    const marked = markError(error, { batch: batchOf(1), shape: 'after', rows: [], fname: 'Customers' });
+    const marked = markError(error, { places: [], rows: [], fname: 'Customers' });
     if (!(marked instanceof MarkedError)) throw new Error('not marked');
     const [batch] = withoutBadRows(batchOf(1), marked, { flow: 'f', hasGtid, policy: deadRow });
     expect(deadRowsOf('orders', batch ?? batchOf(1))).toEqual([

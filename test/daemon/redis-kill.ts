@@ -116,7 +116,10 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   const daemons: DaemonProcess[] = [await spawnOne()];
   for (let kill = 0; kill < options.kills; kill += 1) {
     const victim = daemons[kill];
-    await victim?.waitForLine(running).catch((e) => { console.log(kill, victim.stderr.join('\n')); throw e; });
+    await victim?.waitForLine(running).catch((e) => {
+      console.log(kill, victim.stderr.join('\n'));
+      throw e;
+    });
     // every third one is followed by a standby
     if (kill % 3 === 2) daemons.push(await spawnOne());
     await delay(200 + random() * 800); // the moment of the kill is what is random here

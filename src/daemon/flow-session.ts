@@ -1,0 +1,90 @@
+import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import { sleep } from '../lib/abort.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Lease, LeaseKeeper } from '../store/lease.ts';
+import type { Store } from '../store/open.ts';
+import type { StoreSession } from '../store/session.ts';
+import { toCoded } from './batch-error.ts';
+import type { Failure } from './failure.ts';
+
+export interface FlowSessionOptions {
+  readonly store: Store;
+  /** The session whose connection the lease names. */
+  readonly session: StoreSession;
+  readonly leases: LeaseKeeper;
+  readonly lease: Lease;
+  readonly logger: Logger;
+  /** Give up when the store has not answered for this long; Infinity for a daemon. */
+  readonly retryLimitMs: number;
+  readonly signal: AbortSignal;
+  readonly onRetry: (error: CodedError) => void;
+}
+
+/** The store session of one flow under one lease: another connection takes its place when it breaks. */
+export class FlowSession {
+  readonly #options: FlowSessionOptions;
+  #session: StoreSession;
+
+  constructor(options: FlowSessionOptions) {
+    this.#options = options;
+    this.#session = options.session;
+  }
+
+  get current(): StoreSession {
+    return this.#session;
+  }
+
+  /** Ends it: at once when nothing is in flight, else by cutting the connection. */
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */
+  async letGo(error: CodedError): Promise<void> {
+    if (this.#session.isBroken) return;
+    if (error.code !== 'FUNCTION_TIMEOUT') return this.#session.rollback().catch(() => {}); // the session is restored later, and says it again
+    const { threadId } = this.#session;
+    this.#session.destroy();
+    await this.#options.store.query(`KILL ${threadId}`).catch(() => {}); // it has ended by itself, or ends with the server
+  }
+
+  /** Rolls back, on a new connection where the old one is broken; gives the checkpoint's sequence number in the store. */
+  async restore({ retry, since }: Failure): Promise<number> {
+    const { lease, store, leases, signal, retryLimitMs } = this.#options;
+    for (;;) {
+      try {
+        if (this.#session.isBroken) {
+          this.#session.destroy();
+          this.#session = await store.openSession();
+          await leases.reconnect(lease, this.#session.threadId);
+        } else await this.#session.rollback();
+        const checkpoint = await readCheckpoint(this.#session, lease.flow);
+        await this.#session.rollback();
+        if (checkpoint === undefined || checkpoint.epoch !== lease.epoch) {
+          throw new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`);
+        }
+        return checkpoint.sequence;
+      } catch (failure) {
+        const error = toCoded(failure, lease.flow);
+        if (signal.aborted || error.class !== 'retry' || Date.now() - since > retryLimitMs) throw error;
+        this.noteRetry(error, retry.tries);
+        this.#session.destroy();
+        await sleep(retry.nextMs(), signal);
+      }
+    }
+  }
+
+  noteRetry(error: CodedError, tries: number): void {
+    const { lease, logger, onRetry } = this.#options;
+    const fields = { flow: lease.flow, code: error.code, tries, error: describeError(error) };
+    if (tries < 3) logger.info(fields, 'batch will be tried again');
+    else if (tries < 8) logger.warn(fields, 'batch will be tried again');
+    else logger.error(fields, 'batch still fails');
+    onRetry(error);
+  }
+}
