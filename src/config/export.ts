@@ -25,7 +25,7 @@ export function exportFlow(configuration: Configuration, flowName: string): Flow
   if (flow === undefined) return undefined;
   const variables = new Set<string>();
   const files = documentsOf(configuration, flow).map(({ document, spec }) => {
-    const written = configuration.origins.get(originKey(document))?.written ?? withTexts(spec);
+    const written = configuration.origins.get(originKey(document))?.written ?? withTexts(asWritten(spec));
     const value = withoutSecrets({ value: written, key: '', path: `${document.kistype} ${document.name}`, variables });
     return { name: fileName(document), text: dump(value, { schema: documentSchema, noRefs: true, lineWidth: -1 }) };
   });
@@ -42,6 +42,13 @@ export async function writeExport(exported: FlowExport, dir: string): Promise<vo
   }
 }
 
+/** A document with its keys as they are written: what an operator is told stands under `with`. */
+function asWritten(spec: Spec): unknown {
+  if (!('operator' in spec) || spec.operator === undefined) return spec;
+  const { kind, ...told } = spec.operator;
+  return { ...spec, operator: kind, with: told };
+}
+
 interface NamedSpec {
   readonly document: DocumentName;
   readonly spec: Spec;
@@ -52,13 +59,14 @@ function documentsOf(configuration: Configuration, flow: FlowSpec): readonly Nam
   const conns = [...new Set(funcs.map(({ option }) => configuration.conns.get(option.cname ?? '')))].filter(isPresent);
   const source = configuration.sources.get(flow.source?.name ?? '');
   const global: NamedSpec = { document: { kistype: 'global', name: '' }, spec: configuration.global };
-  const needsStore = source !== undefined || conns.some(({ addrs }) => addrs === 'store');
+  const needsGlobal =
+    source !== undefined || conns.some(({ type, addrs }) => addrs === 'store' || (type === 'redis' && addrs === ''));
   return [
     { document: { kistype: 'flow', name: flow.flow_name }, spec: flow },
     ...funcs.map((spec): NamedSpec => ({ document: { kistype: 'func', name: spec.fname }, spec })),
     ...conns.map((spec): NamedSpec => ({ document: { kistype: 'conn', name: spec.cname }, spec })),
     ...(source === undefined ? [] : [{ document: { kistype: 'source' as const, name: source.name }, spec: source }]),
-    ...(needsStore ? [global] : []),
+    ...(needsGlobal ? [global] : []),
   ];
 }
 

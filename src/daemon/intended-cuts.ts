@@ -62,7 +62,9 @@ export class IntendedCuts {
     const next = this.#batches[0];
     if (next === undefined) return undefined;
     const { parts, rest } = cutAt(queue, next.size);
-    if (this.#countBehind(parts, next) !== Math.min(next.end.rows, next.size)) {
+    const following = rest.find(({ size }) => size > 0);
+    const hasMore = following !== undefined && this.#isPassed(following, next);
+    if (hasMore || this.#countBehind(parts, next) !== Math.min(next.end.rows, next.size)) {
       this.#misfit(next);
       return undefined;
     }

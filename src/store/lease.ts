@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/error.ts';
+import type { StoreTransaction } from './contract.ts';
 import type { Store } from './open.ts';
 import type { StoreSession } from './session.ts';
 
@@ -97,7 +98,7 @@ export class LeaseKeeper {
       this.#silent.delete(flow);
       const epoch = Number(row.epoch) + 1;
       const previous = Number(row.connection_id);
-      if (previous > 0 && previous !== connectionId && row.holder !== '') await this.#endConnection(previous);
+      if (previous > 0 && previous !== connectionId && row.holder !== '') await endConnection(transaction, previous);
       await transaction.query(
         `UPDATE kis_lease SET holder = ?, epoch = ?, connection_id = ?, acquired_at = UTC_TIMESTAMP(3),
            expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE flow = ?`,
@@ -141,12 +142,15 @@ export class LeaseKeeper {
     await this.#presence?.close();
     this.#presence = undefined;
   }
+}
 
-  /** Ends a connection of the holder before; that it is gone already is the usual case. */
-  async #endConnection(connectionId: number): Promise<void> {
-    await this.#store.query(`KILL ${connectionId}`).catch((error: unknown) => {
-      if (error instanceof CodedError && error.class !== 'retry') return;
-      throw error;
-    });
-  }
+/**
+ * Ends a connection of the holder before; that it is gone already is the usual case. On the transaction's own connection: many flows may
+ * be taken over at once, and must not wait for one another's.
+ */
+async function endConnection(transaction: StoreTransaction, connectionId: number): Promise<void> {
+  await transaction.query(`KILL ${connectionId}`).catch((error: unknown) => {
+    if (error instanceof CodedError && error.class !== 'retry') return;
+    throw error;
+  });
 }

@@ -14,8 +14,60 @@ import { runCommand } from '../cli/run-command.ts';
 import { globalYaml, load, mirrorYaml, sourceYaml, writeConf } from './conf-directory.ts';
 
 const kisflowConf = fileURLToPath(new URL('fixtures/kisflow-conf', import.meta.url));
+const operatorsConf = fileURLToPath(new URL('../../docs/examples/operators/conf', import.meta.url));
 const demoConf = fileURLToPath(new URL('../../demo/conf', import.meta.url));
 const env = { KISFLOW_SOURCE_URL: 'mysql://u:p@primary:3306', KISFLOW_STORE_URL: 'mysql://u:p@store:3306/kisflow' };
+
+const secrets = { SOURCE_MAIN_URL_SECRET: 'secret', GLOBAL_STORE_URL_SECRET: 'secret' };
+
+const operatorsYaml = `kistype: flow
+flow_name: totals
+source: {name: main, tables: [shop.orders], rows: change, start: earliest}
+flows: [{fname: WithName}, {fname: Big}, {fname: Total}, {fname: Keep}]
+---
+kistype: func
+fname: WithName
+fmode: Load
+operator: lookup
+with: {match: [customer_id], take: {name: full_name}, missing: drop, types: {customer_id: int}}
+option: {cname: customers}
+---
+kistype: func
+fname: Big
+fmode: Verify
+operator: filter
+with: {where: 'cents > 10 && name != "a: b # $$\{x}"'}
+---
+kistype: func
+fname: Total
+fmode: Save
+operator: aggregate
+with: {key: {customer: customer_id}, fields: {n: count(), total: sum(cents), least: min(cents)}}
+option: {cname: totals}
+---
+kistype: func
+fname: Keep
+fmode: Save
+option: {cname: cache}
+---
+kistype: conn
+cname: customers
+type: mysql
+addrs: mysql://reader@h:3306/crm
+key: customers
+---
+kistype: conn
+cname: totals
+type: mysql
+addrs: store
+key: totals
+---
+kistype: conn
+cname: cache
+type: redis
+addrs: redis://h:6379
+key: totals
+`;
 
 /** Writes a flow's files into a folder of their own and loads them. */
 async function exportAndLoad(configuration: Configuration, flow: string, variables: Readonly<Record<string, string>> = env) {
@@ -55,6 +107,7 @@ describe('an exported flow', () => {
     [kisflowConf, 'Off', undefined],
     [demoConf, 'CalStuAvgScore', undefined],
     [demoConf, 'CustomerValue', undefined],
+    [operatorsConf, 'CustomerFigures', undefined],
   ])('loads again to the same flow, under KisFlow’s file names: %s %s', async (conf, flow, names) => {
     const configuration = await loadConfiguration({ dir: conf, env });
     const { dir, again, exported } = await exportAndLoad(configuration, flow);
@@ -143,6 +196,32 @@ describe('an exported flow', () => {
       expect(again.flows.get('f')?.flows[0]?.params).toEqual(given);
     });
     await fc.assert(property, { seed, numRuns: 300 });
+  });
+
+  test('has what its operators name: the tables that they look up and keep', async () => {
+    const configuration = await load({ 'all.yml': `${globalYaml}---\n${sourceYaml}---\n${operatorsYaml}` });
+    const { again, exported } = await exportAndLoad(configuration, 'totals', { ...env, ...secrets });
+    expect(exported.files.map(({ name }) => name)).toEqual([
+      'flow-totals.yaml',
+      ...['WithName', 'Big', 'Total', 'Keep'].map((name) => `func-${name}.yaml`),
+      ...['customers', 'totals', 'cache'].map((name) => `conn-${name}.yaml`),
+      'source-main.yaml',
+      'global.yaml',
+    ]);
+    expect(flowOf(again, 'totals')).toEqual(flowOf(configuration, 'totals'));
+    expect(again.funcs.get('Total')?.operator).toMatchObject({ kind: 'aggregate', fields: { n: 'count()', least: 'min(cents)' } });
+    const withoutOrigins = { ...configuration, origins: new Map() };
+    const { again: made } = await exportAndLoad(withoutOrigins, 'totals', { ...env, ...secrets });
+    expect(flowOf(made, 'totals')).toEqual(flowOf(configuration, 'totals'));
+  });
+
+  test('has the address of its Redis where only the global document says it', async () => {
+    const configuration = await load({
+      'a.yml': 'kistype: global\nredis: {url: "redis://h:6379"}\n---\nkistype: flow\nflow_name: f\nflows: [{fname: a}]\n',
+      'b.yml': 'kistype: func\nfname: a\nfmode: Save\noption: {cname: c}\n---\nkistype: conn\ncname: c\ntype: redis\nkey: t\n',
+    });
+    const { again } = await exportAndLoad(configuration, 'f', {});
+    expect(again.global.redis?.url).toBe('redis://h:6379');
   });
 
   test('comes from documents of a program too', async () => {

@@ -1,26 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
+import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
-import { createShopProject, disagreements, randomFrom, writeOrders } from '../support/shop-project.ts';
-import type { SqlAddress } from '../../src/embedded/server.ts';
-import { setTimeout as delay } from 'node:timers/promises';
+import { createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
+
+export interface KillOptions {
+  readonly kills: number;
+  readonly seed: number;
+}
 
 /**
  * Kills the daemon with -9 at random moments while the source changes, then lets it catch up, and compares source and store
  * to the row: plain upserts in one flow, increments in another.
  */
-export async function killAndCompare(
+export async function killAndCompare(server: SqlAddress, options: KillOptions): Promise<void> {
+  const project = await createShopProject({ source: server, store: server });
+  await killUnderLoad(server, project, options);
+  expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);
+}
+
+/** Kills the project's daemon with -9 at random moments while its orders change, then lets it catch up. */
+export async function killUnderLoad(
   server: SqlAddress,
-  options: { readonly kills: number; readonly seed: number },
+  project: ShopProject,
+  options: KillOptions & { readonly pauseMs?: number },
 ): Promise<void> {
   const random = randomFrom(options.seed);
-  const project = await createShopProject({ source: server, store: server });
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];
   const first = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await first.waitForExit(60_000), first.stderr.join('\n')).toEqual({ code: 0, signal: null });
   const stop = new AbortController();
   const writer = await connectTo(server, project.source.name);
-  const writing = writeOrders(writer, { signal: stop.signal, random });
+  const writing = writeOrders(writer, { ...options, signal: stop.signal, random });
   for (let i = 0; i < options.kills; i += 1) {
     const daemon = await spawnDaemon(args, { cwd: project.folder, env: project.env });
     await delay(300 + random() * 900); // the moment of the kill is what is random here
@@ -32,5 +44,4 @@ export async function killAndCompare(
   const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(transactions).toBeGreaterThan(options.kills);
-  expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);
 }

@@ -130,7 +130,10 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   stop.abort();
   await writing;
   const survivor = daemons.at(-1);
-  await survivor?.waitForLine(running);
+  await survivor?.waitForLine(running).catch((e) => {
+    console.log('survivor', survivor.stderr.join('\n'));
+    throw e;
+  });
   survivor?.kill('SIGTERM');
   expect((await survivor?.waitForExit(30_000))?.code, survivor?.stderr.join('\n')).toBe(0);
   const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
