@@ -6,7 +6,15 @@ import { onEnd } from '../support/cleanup.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 
 const end = { server: 's', file: 'b.000001', offset: 4, gtid: '', rows: 12 };
-const mark = { index: 3, fname: 'F', code: 'ROW_INVALID', message: "it's bad \\ 😀", stack: undefined } as const;
+const mark = {
+  kind: 'dead',
+  index: 3,
+  fname: 'F',
+  code: 'ROW_INVALID',
+  message: "it's bad \\ 😀",
+  stack: undefined,
+  waitMs: 0,
+} as const;
 const batch: IntendedBatch = { origin: 'o', size: 20, end, dead: [mark, { ...mark, index: 4, stack: 'at x' }], deadRounds: 2 };
 const intents: Intents = { sequence: 5, tablesHash: 't', fingerprint: 'v', batches: [batch] };
 

@@ -118,7 +118,7 @@ describe('a batch that was under way', () => {
     offset: parts[index]?.offset ?? 0,
     gtid: `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-${index + 1}`,
   });
-  const mark = { index: 1, fname: 'F', code: 'ROW_INVALID', message: 'bad', stack: undefined } as const;
+  const mark = { kind: 'dead', waitMs: 0, index: 1, fname: 'F', code: 'ROW_INVALID', message: 'bad', stack: undefined } as const;
   const intended: IntendedBatch = { origin: 'o', size: 5, end: endOf(1), dead: [mark], deadRounds: 1 };
 
   function feedOf(batch: IntendedBatch): { feed: FlowFeed; cuts: IntendedCuts; misfits: IntendedBatch[] } {
