@@ -56,7 +56,6 @@ export class Counts {
     const shrunk: string[] = [];
     const push = (id: string, slot: number, value: string, count: number, total: string): void => {
       rows.push(`(${this.#id},${slot},${id},${value},${count},${total})`);
-      if (count < 0 && value !== "''") shrunk.push(`(${slot},${id},${value})`);
     };
     for (const [id, group] of marks) {
       push(id, groupSlot, "''", group.count, 'NULL');
@@ -65,7 +64,11 @@ export class Counts {
       }
       for (const [arg, values] of group.values.entries()) {
         const changed = [...(values ?? [])].filter(([, count]) => count !== 0);
-        for (const [bytes, count] of changed) push(id, valueSlot(arg), hex(Buffer.from(bytes, 'latin1')), count, 'NULL');
+        for (const [bytes, count] of changed) {
+          const value = hex(Buffer.from(bytes, 'latin1'));
+          push(id, valueSlot(arg), value, count, 'NULL');
+          if (count < 0) shrunk.push(`(${valueSlot(arg)},${id},${value})`);
+        }
       }
     }
     return { marks, rows, shrunk };
