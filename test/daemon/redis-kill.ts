@@ -116,10 +116,7 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   const daemons: DaemonProcess[] = [await spawnOne()];
   for (let kill = 0; kill < options.kills; kill += 1) {
     const victim = daemons[kill];
-    await victim?.waitForLine(running).catch((e) => {
-      console.log(kill, victim.stderr.join('\n'));
-      throw e;
-    });
+    await victim?.waitForLine(running);
     // every third one is followed by a standby
     if (kill % 3 === 2) daemons.push(await spawnOne());
     await delay(200 + random() * 800); // the moment of the kill is what is random here
@@ -130,10 +127,7 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   stop.abort();
   await writing;
   const survivor = daemons.at(-1);
-  await survivor?.waitForLine(running).catch((e) => {
-    console.log('survivor', survivor.stderr.join('\n'));
-    throw e;
-  });
+  await survivor?.waitForLine(running);
   survivor?.kill('SIGTERM');
   expect((await survivor?.waitForExit(30_000))?.code, survivor?.stderr.join('\n')).toBe(0);
   const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
