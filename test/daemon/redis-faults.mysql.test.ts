@@ -107,7 +107,7 @@ eachServer((_flavour, server) => {
       }
     };
     const rowsOf = async (sql: string): Promise<number> => {
-      const [rows] = await project.store.connection.query<(RowDataPacket & { n: number })[]>(sql);
+      const [rows] = await project.store.connection.query<(RowDataPacket & { n: number | string | null })[]>(sql);
       return Number(rows[0]?.n ?? 0);
     };
     const othersHaveAll = async (): Promise<void> => {
