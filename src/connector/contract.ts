@@ -4,7 +4,7 @@
  *
  * Promises: `save` returns after the storage has taken the rows. On the local store that is inside the batch's transaction,
  * so it is undone with the batch and done exactly once. Elsewhere it is at least once, and `batch.id` is the same when the
- * same batch is tried again, so that a storage can make it idempotent. Every implementation passes
+ * same batch is tried again, after a crash too, so that a storage can make it idempotent. Every implementation passes
  * test/connector/laws.
  */
 import type { Logger } from '../lib/logger.ts';
@@ -15,7 +15,7 @@ export type Guarantee = 'exactly-once' | 'at-least-once';
 
 /** The batch that a session works for. */
 export interface BatchScope {
-  /** Deterministic: the same rows from the same position have the same id. */
+  /** The same when the batch is tried again, after a crash too: then it has the same rows. */
   readonly id: string;
   readonly flow: string;
   /** The batch's transaction in the local store; null in a program that has no store. */

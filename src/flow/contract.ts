@@ -31,7 +31,7 @@ export interface FlowContext {
   readonly input: readonly unknown[];
   /** The function's parameters: its defaults overlaid by the flow's. */
   readonly params: FunctionParams;
-  /** Deterministic: the same rows from the same position have the same id. */
+  /** The same when the batch is tried again; in a daemon after a crash too, where the flow has a connector that is not on the store. */
   readonly batchId: string;
   readonly signal: AbortSignal;
   readonly logger: Logger;

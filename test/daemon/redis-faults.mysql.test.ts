@@ -8,7 +8,7 @@ import { onEnd } from '../support/cleanup.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateRedis } from '../support/servers.ts';
-import { createShopProject, randomFrom, writeOrders } from '../support/shop-project.ts';
+import { createShopProject, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
@@ -78,18 +78,7 @@ eachServer((_flavour, server) => {
       }
       stop.abort();
       await writing;
-      const client = new Redis(redis.url);
-      onEnd(async () => client.disconnect());
-      const isEqual = async (): Promise<boolean> => {
-        const [rows] = await project.source.connection.query<(RowDataPacket & { customer: number; n: number })[]>(
-          'SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer ORDER BY customer',
-        );
-        const counted = Object.entries(await client.hgetall('orders')).flatMap(([customer, n]) =>
-          n === '0' ? [] : [`${customer}: ${n}`],
-        );
-        const wanted = rows.map(({ customer, n }) => `${customer}: ${n}`);
-        return counted.toSorted().join() === wanted.toSorted().join();
-      };
+      const isEqual = await countsAreEqual(project, redis.url);
       await waitFor(isEqual, { deadlineMs: 40_000, pollMs: 300, what: `equal counts, seed ${seed}` });
       // Both were met, or nothing was shown.
       const said = daemon.stderr.join('\n');
@@ -99,4 +88,69 @@ eachServer((_flavour, server) => {
       expect(await daemon.waitForExit(), said).toEqual({ code: 0, signal: null });
     },
   );
+
+  test('L4 a flow whose Redis is slow, and one whose Redis is gone, waits alone, and has counted everything once it is back', async () => {
+    const redis = await startPrivateRedis();
+    const project = await createShopProject({
+      source: server,
+      store: server,
+      files: { 'functions/CountOrders.ts': countOrders },
+    });
+    await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
+    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
+    await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
+    let next = 0;
+    const insertOrders = async (): Promise<void> => {
+      for (let i = 0; i < 20; i += 1) {
+        const rows = Array.from({ length: 100 }, () => [(next += 1), next % 50, 1, 'x']);
+        await project.source.connection.query('INSERT INTO orders VALUES ?', [rows]);
+      }
+    };
+    const rowsOf = async (sql: string): Promise<number> => {
+      const [rows] = await project.store.connection.query<(RowDataPacket & { n: number | string | null })[]>(sql);
+      return Number(rows[0]?.n ?? 0);
+    };
+    const othersHaveAll = async (): Promise<void> => {
+      for (const sql of ['SELECT COUNT(*) AS n FROM orders_copy', 'SELECT SUM(n) AS n FROM totals']) {
+        await waitFor(async () => (await rowsOf(sql)) === next, { deadlineMs: 8000, what: sql });
+      }
+    };
+    const counted = "SELECT rows_total AS n FROM kis_checkpoint WHERE flow = 'count'";
+    const isEqual = await countsAreEqual(project, redis.url);
+    await redis.pauseProcess();
+    await insertOrders();
+    await othersHaveAll();
+    expect(await rowsOf(counted)).toBeLessThan(next);
+    await redis.resumeProcess();
+    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a slow Redis' });
+    await redis.kill();
+    const before = await rowsOf(counted);
+    await insertOrders();
+    await othersHaveAll();
+    expect(await rowsOf(counted)).toBe(before);
+    await waitFor(
+      async () => (await rowsOf("SELECT COUNT(*) AS n FROM kis_flow WHERE flow = 'count' AND state = 'retrying'")) === 1,
+    );
+    await redis.restart();
+    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a Redis that was gone' });
+    daemon.kill('SIGTERM');
+    expect((await daemon.waitForExit()).code).toBe(0);
+  }, 60_000);
 });
+
+/** Asks whether Redis has counted the orders that there are. */
+async function countsAreEqual({ source }: ShopProject, url: string): Promise<() => Promise<boolean>> {
+  const client = new Redis(url, { retryStrategy: () => 100 });
+  client.on('error', () => {}); // it is killed
+  onEnd(async () => client.disconnect());
+  return async () => {
+    const [rows] = await source.connection.query<(RowDataPacket & { customer: number; n: number })[]>(
+      'SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer ORDER BY customer',
+    );
+    const counted = Object.entries(await client.hgetall('orders')).flatMap(([customer, n]) =>
+      n === '0' ? [] : [`${customer}: ${n}`],
+    );
+    const wanted = rows.map(({ customer, n }) => `${customer}: ${n}`);
+    return counted.toSorted().join() === wanted.toSorted().join();
+  };
+}
