@@ -1,23 +1,38 @@
 /** What an operator is told, under `with`. Keys stand here as they do in the YAML. */
 import { z } from 'zod';
-import { list, mapping, names, oneOf, text, textMap } from './values.ts';
+import { list, mapping, names, oneOf, optionalText, text, textMap } from './values.ts';
 
 /** A function that is an operator instead of code. */
 export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeName>> } & (
-  | { readonly kind: 'filter'; readonly where: string }
-  | { readonly kind: 'map'; readonly set: Readonly<Record<string, string>> }
+  | { readonly kind: 'filter'; readonly table: string | undefined; readonly where: string }
+  | { readonly kind: 'map'; readonly table: string | undefined; readonly set: Readonly<Record<string, string>> }
   | {
       readonly kind: 'project';
+      readonly table: string | undefined;
       readonly keep: readonly string[] | undefined;
       readonly drop: readonly string[];
       readonly rename: Readonly<Record<string, string>>;
     }
-  | { readonly kind: 'dedupe'; readonly key: readonly string[]; readonly keep: 'first' | 'last' }
+  | {
+      readonly kind: 'dedupe';
+      readonly table: string | undefined;
+      readonly key: readonly string[];
+      readonly keep: 'first' | 'last';
+    }
   | {
       readonly kind: 'lookup';
       readonly match: Readonly<Record<string, string>>;
       readonly take: Readonly<Record<string, string>>;
       readonly missing: 'null' | 'drop' | 'fail';
+    }
+  | {
+      readonly kind: 'join';
+      readonly left: string;
+      readonly right: string;
+      readonly on: Readonly<Record<string, string>>;
+      readonly type: 'inner' | 'left';
+      readonly take: Readonly<Record<string, string>>;
+      readonly as: string | undefined;
     }
   | {
       readonly kind: 'aggregate';
@@ -26,7 +41,7 @@ export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeNa
     }
 );
 
-export const operatorNames = ['filter', 'map', 'project', 'aggregate', 'lookup', 'dedupe'] as const;
+export const operatorNames = ['filter', 'map', 'project', 'aggregate', 'lookup', 'join', 'dedupe'] as const;
 export type OperatorName = (typeof operatorNames)[number];
 
 const fieldTypeNames = ['int', 'decimal', 'double', 'text', 'bool'] as const;
@@ -49,33 +64,51 @@ const namesOrMap = (remedy: string) =>
 
 /** The spec of each operator's `with`. */
 export const withSpecs = {
-  filter: mapping({ types, where: text('write a condition such as status == "paid" && amount > 100') }).transform(
-    (spec): OperatorSpec => ({
-      kind: 'filter',
-      ...spec,
-    }),
-  ),
-  map: mapping({ types, set: textMap('write new fields and their expressions: {total: amount * quantity}') }).transform(
-    (spec): OperatorSpec => ({ kind: 'map', ...spec }),
-  ),
-  project: mapping({ types, keep: names.optional(), drop: names, rename: textMap('write {old: new}').optional() }).transform(
-    ({ rename, keep, ...spec }): OperatorSpec => ({
-      kind: 'project',
-      ...spec,
-      keep: keep?.length === 0 ? undefined : keep,
-      rename: rename ?? {},
-    }),
-  ),
-  dedupe: mapping({ types, key: someNames, keep: oneOf(['last', 'first'], 'last') }).transform((spec): OperatorSpec => ({
-    kind: 'dedupe',
+  filter: mapping({
+    types,
+    table: optionalText,
+    where: text('write a condition such as status == "paid" && amount > 100'),
+  }).transform((spec): OperatorSpec => ({
+    kind: 'filter',
     ...spec,
   })),
+  map: mapping({
+    types,
+    table: optionalText,
+    set: textMap('write new fields and their expressions: {total: amount * quantity}'),
+  }).transform((spec): OperatorSpec => ({ kind: 'map', ...spec })),
+  project: mapping({
+    types,
+    table: optionalText,
+    keep: names.optional(),
+    drop: names,
+    rename: textMap('write {old: new}').optional(),
+  }).transform(({ rename, keep, ...spec }): OperatorSpec => ({
+    kind: 'project',
+    ...spec,
+    keep: keep?.length === 0 ? undefined : keep,
+    rename: rename ?? {},
+  })),
+  dedupe: mapping({ types, table: optionalText, key: someNames, keep: oneOf(['last', 'first'], 'last') }).transform(
+    (spec): OperatorSpec => ({
+      kind: 'dedupe',
+      ...spec,
+    }),
+  ),
   lookup: mapping({
     types,
     match: namesOrMap('write {column of the other table: field of the row}'),
     take: namesOrMap('write {new field: column of the other table}'),
     missing: oneOf(['null', 'drop', 'fail'], 'null'),
   }).transform((spec): OperatorSpec => ({ kind: 'lookup', ...spec })),
+  join: mapping({
+    left: text('name a table: db.table'),
+    right: text('name a table: db.table'),
+    on: namesOrMap('write {field of left: field of right}'),
+    type: oneOf(['inner', 'left'], 'inner'),
+    take: namesOrMap('write {new field: field of right}').optional(),
+    as: optionalText,
+  }).transform(({ take, ...spec }): OperatorSpec => ({ kind: 'join', types: {}, ...spec, take: take ?? {} })),
   aggregate: mapping({
     types,
     key: namesOrMap('write {column of the computed table: field of the row}'),

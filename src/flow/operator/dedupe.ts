@@ -2,7 +2,7 @@ import { isChange, makeChange, type Change, type Row } from '../../row/change.ts
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText } from '../row-text.ts';
 import type { Fields } from './field.ts';
-import { asRow, eachRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRowOf, type MadeOperator } from './operator.ts';
 import { unknownName } from './problem.ts';
 
 export interface DedupeOptions {
@@ -10,6 +10,8 @@ export interface DedupeOptions {
   readonly key: readonly string[];
   /** Of plain rows with one key: which one stays. */
   readonly keep: 'first' | 'last';
+  /** Only rows of this table; others pass. */
+  readonly table?: string | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface DedupeOptions {
  * amount to: an insert and its update an insert, an insert and its delete nothing, and so on.
  */
 export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator {
-  const { key, keep } = options;
+  const { key, keep, table } = options;
   const problems = key.flatMap((name, index) =>
     !fields.isComplete || fields.known.has(name)
       ? []
@@ -26,7 +28,7 @@ export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator
   const run = (flow: FlowContext, rows: readonly unknown[]): void => {
     const changes = new Map<string, Life>();
     const plain = new Map<string, unknown>();
-    eachRow(flow, rows, (row) => {
+    eachRowOf(table, { flow, rows }, (row) => {
       if (isChange(row)) {
         live(changes, row, key);
         return;

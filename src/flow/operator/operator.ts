@@ -1,4 +1,5 @@
-import { isChange, type Row } from '../../row/change.ts';
+import { CodedError } from '../../lib/error.ts';
+import { isChange, type Change, type Row } from '../../row/change.ts';
 import { BadRowsError, badRowsMax, type BadRow } from '../bad-rows.ts';
 import type { FlowContext, FunctionDefinition } from '../contract.ts';
 import { showRow } from '../row-text.ts';
@@ -50,6 +51,33 @@ export function eachRow(flow: FlowContext, rows: readonly unknown[], work: (row:
     }
   }
   if (bad.length > 0) throw new BadRowsError({ flowName: flow.flowName, functionName: flow.functionName, rows: bad, code });
+}
+
+/** As eachRow, for the changes of one table: all others go on as they came, in their places. `table` absent: for all rows. */
+export function eachRowOf(
+  table: string | undefined,
+  { flow, rows }: { readonly flow: FlowContext; readonly rows: readonly unknown[] },
+  work: (row: unknown) => void,
+): void {
+  if (table === undefined) return eachRow(flow, rows, work);
+  eachRow(flow, rows, (row) => {
+    if (requireChange(flow, row).table === table) work(row);
+    else flow.commitRow(row);
+  });
+}
+
+/** A row that must be a whole change; throws OPERATOR_MISMATCH (stop) where the flow has plain rows. */
+export function requireChange(flow: FlowContext, row: unknown): Change {
+  if (isChange(row)) return row;
+  throw mismatch(flow, 'needs whole changes, and has received a plain row; write source.rows: change in the flow');
+}
+
+/** The operator cannot go on with what it keeps, or with these rows. `problem` goes on where the sentence names the function. */
+export function mismatch(flow: FlowContext, problem: string): CodedError {
+  const { flowName, functionName } = flow;
+  return new CodedError('OPERATOR_MISMATCH', `Flow ${flowName}: function ${functionName} ${problem}.`, {
+    details: { flow: flowName, function: functionName },
+  });
 }
 
 /** The row's key where it is known, else its text. */

@@ -192,6 +192,39 @@ describe('lookup', () => {
   });
 });
 
+describe('an operator for the rows of one table', () => {
+  const other = makeChange({ ...insert({ id: 9, n: 1, status: 'new' }), table: 'shop.customers' });
+  const table = 'shop.orders';
+  const [first, second] = [insert({ id: 1, n: 1, status: 'paid' }), insert({ id: 2, n: 2, status: 'new' })];
+
+  it('passes all others on as they came, in their places', async () => {
+    const rows = [first, other, second];
+    const passed = ['insert', null, other.after];
+    expect(await run({ ...paid, table }, rows)).toEqual([['insert', null, first.after], passed]);
+    expect(await run({ kind: 'map', set: { m: 'n + 1' }, table }, rows)).toMatchObject([
+      ['insert', null, { m: 2 }],
+      passed,
+      ['insert', null, { m: 3 }],
+    ]);
+    expect(await run({ kind: 'project', keep: ['n'], drop: [], rename: {}, table }, rows)).toEqual([
+      ['insert', null, { n: 1 }],
+      passed,
+      ['insert', null, { n: 2 }],
+    ]);
+    const lives = [first, other, update(first.after ?? {}, { id: 1, n: 5 }), other];
+    expect(await run({ kind: 'dedupe', key: ['id'], keep: 'last', table }, lives)).toEqual([
+      passed,
+      passed,
+      ['insert', null, { id: 1, n: 5 }],
+    ]);
+  });
+
+  it('refuses plain rows, which do not name their table', async () => {
+    const error = await codedErrorOf(run({ ...paid, table }, [{ id: 1, status: 'paid' }]));
+    expect(error).toMatchObject({ code: 'OPERATOR_MISMATCH', class: 'stop' });
+  });
+});
+
 describe('operators in a row', () => {
   const fields: Fields = { isComplete: true, known: new Map([['amount', { type: 'number', isNullable: false, scale: 2 }]]) };
   const build =

@@ -1,0 +1,28 @@
+import type { OperatorSpec } from './operator-spec.ts';
+
+/** The mode that an operator's function must have; undefined where it may have each of them. */
+export function modeOf(operator: OperatorSpec): 'Save' | 'Load' | undefined {
+  return operator.kind === 'aggregate' ? 'Save' : operator.kind === 'lookup' ? 'Load' : undefined;
+}
+
+/** Which rows an operator must get, and why: the sentence begins with the function's name. Undefined: it takes either. */
+export function rowsNeeded(operator: OperatorSpec): { readonly rows: 'after' | 'change'; readonly why: string } | undefined {
+  const needsBefore = 'which needs deletes and the rows before an update';
+  switch (operator.kind) {
+    case 'aggregate':
+      return { rows: 'change', why: `is an aggregate, ${needsBefore}` };
+    case 'join':
+      return { rows: 'change', why: `is a join, ${needsBefore}` };
+    case 'filter':
+    case 'map':
+    case 'project':
+    case 'dedupe':
+      return operator.table === undefined
+        ? undefined
+        : { rows: 'change', why: 'is for rows of one table, and plain rows do not say theirs' };
+    case 'lookup':
+      return undefined;
+    default:
+      return operator satisfies never;
+  }
+}
