@@ -145,8 +145,8 @@ test('an operator in a flow that begins with code takes any field', async () => 
 
 /** Columns and key of a table as `db.table (key): name type, …` would have them; a type with ? may be NULL. */
 function table(key: readonly string[], columns: Readonly<Record<string, string>>): Fields {
-  const known = Object.entries(columns).map(([name, type]) => [name, fieldOf(type.replace('?', ''), type.endsWith('?'))] as const);
-  return { known: new Map(known), isComplete: true, key };
+  const fields = Object.entries(columns).map(([name, type]) => [name, fieldOf(type.replace('?', ''), type.endsWith('?'))] as const);
+  return { known: new Map(fields), isComplete: true, key };
 }
 
 const shop: KnownFields = {
@@ -188,7 +188,7 @@ test('a join is checked against both tables, and what follows it knows its field
     expect.stringContaining('"amount > "x"" compares a number with a text'),
   ]);
   expect(await mistakes(right, '{where: amount > 1, table: shop.orders}')).toEqual([
-    'after.yml:5: with.table: there is no table "shop.orders"; did you mean "shop.joined"?',
+    'after.yml:5: with.table: there is no table "shop.orders"; write one of shop.log, shop.joined',
   ]);
   expect(
     await mistakes('{left: shop.order, right: shop.customers, on: {customer_id: idd}, take: {segment: segmet}}', '{where: "true"}'),
@@ -229,7 +229,7 @@ test('a join and an operator for one table need whole changes and tables that th
     }),
   ).toEqual([
     'flow.yml:3: source.rows: Join is a join, which needs deletes and the rows before an update; write rows: change',
-    'other.yml:3: source.rows: Only is for rows of one table, and plain rows do not say theirs; write rows: change',
     'join.yml:5: with.right: there is no table "shop.customers"; write one of shop.orders',
+    'other.yml:3: source.rows: Only is for rows of one table, and plain rows do not say theirs; write rows: change',
   ]);
 });
