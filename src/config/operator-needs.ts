@@ -8,18 +8,20 @@ export function modeOf(operator: OperatorSpec): 'Save' | 'Load' | undefined {
 /** Which rows an operator must get, and why: the sentence begins with the function's name. Undefined: it takes either. */
 export function rowsNeeded(operator: OperatorSpec): { readonly rows: 'after' | 'change'; readonly why: string } | undefined {
   const needsBefore = 'which needs deletes and the rows before an update';
+  const ofOneTable = 'is for rows of one table, and plain rows do not say theirs';
   switch (operator.kind) {
     case 'aggregate':
       return { rows: 'change', why: `is an aggregate, ${needsBefore}` };
     case 'join':
       return { rows: 'change', why: `is a join, ${needsBefore}` };
+    case 'window':
+      if (operator.shape === 'session') return { rows: 'change', why: `makes sessions, ${needsBefore}` };
+      return operator.table === undefined ? undefined : { rows: 'change', why: ofOneTable };
     case 'filter':
     case 'map':
     case 'project':
     case 'dedupe':
-      return operator.table === undefined
-        ? undefined
-        : { rows: 'change', why: 'is for rows of one table, and plain rows do not say theirs' };
+      return operator.table === undefined ? undefined : { rows: 'change', why: ofOneTable };
     case 'lookup':
       return undefined;
     default:

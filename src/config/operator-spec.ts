@@ -1,6 +1,7 @@
 /** What an operator is told, under `with`. Keys stand here as they do in the YAML. */
 import { z } from 'zod';
 import { list, mapping, names, oneOf, optionalText, text, textMap } from './values.ts';
+import { toWindowSpec, windowKeys, type WindowSpec } from './window-spec.ts';
 
 /** A function that is an operator instead of code. */
 export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeName>> } & (
@@ -34,6 +35,7 @@ export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeNa
       readonly take: Readonly<Record<string, string>>;
       readonly as: string | undefined;
     }
+  | ({ readonly kind: 'window' } & WindowSpec)
   | {
       readonly kind: 'aggregate';
       readonly key: Readonly<Record<string, string>>;
@@ -41,7 +43,7 @@ export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeNa
     }
 );
 
-export const operatorNames = ['filter', 'map', 'project', 'aggregate', 'lookup', 'join', 'dedupe'] as const;
+export const operatorNames = ['filter', 'map', 'project', 'aggregate', 'lookup', 'join', 'window', 'dedupe'] as const;
 export type OperatorName = (typeof operatorNames)[number];
 
 const fieldTypeNames = ['int', 'decimal', 'double', 'text', 'bool'] as const;
@@ -109,6 +111,11 @@ export const withSpecs = {
     take: namesOrMap('write {new field: field of right}').optional(),
     as: optionalText,
   }).transform(({ take, ...spec }): OperatorSpec => ({ kind: 'join', types: {}, ...spec, take: take ?? {} })),
+  window: mapping({ types, ...windowKeys }).transform((spec, context): OperatorSpec => ({
+    kind: 'window',
+    types: spec.types,
+    ...toWindowSpec(spec, context),
+  })),
   aggregate: mapping({
     types,
     key: namesOrMap('write {column of the computed table: field of the row}'),

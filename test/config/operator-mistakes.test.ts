@@ -87,12 +87,12 @@ with:
     'flow.yml:3: source.rows: Figures is an aggregate, which needs deletes and the rows before an update; write rows: change',
     'lookup.yml:5: with.take: is neither a list nor a mapping; write {new field: column of the other table}',
     'lookup.yml:5: with.missing: is "nul", not one of null, drop, fail; did you mean "null"?',
-    'paid.yml:4: operator: is "filtre", not one of filter, map, project, aggregate, lookup, join, dedupe; did you mean "filter"?',
+    'paid.yml:4: operator: is "filtre", not one of filter, map, project, aggregate, lookup, join, window, dedupe; did you mean "filter"?',
     'value.yml:7: with.set.value: "amount *" cannot be read at its end: unexpected token: EOF; write an expression such as status == "paid" && amount > 100',
     'value.yml:8: with.set.label: there is no function "uper"; did you mean "upper"?',
     'value.yml:9: with.set.wrong: "status = "paid"" cannot be read at character 8: unexpected character: =; compare with ==',
     'value.yml:10: with.sett: unknown key; did you mean "set"?',
-    'with.yml:4: with: belongs to an operator; write operator: filter, map, project, aggregate, lookup, join, dedupe',
+    'with.yml:4: with: belongs to an operator; write operator: filter, map, project, aggregate, lookup, join, window, dedupe',
   ]);
 });
 

@@ -9,8 +9,17 @@ import { makeMap, type MapOptions } from './map.ts';
 import type { MadeOperator } from './operator.ts';
 import { makeProject, type ProjectFieldsOptions } from './project.ts';
 import { makeForTable } from './table-fields.ts';
+import type { WindowOptions } from './window-options.ts';
+import { makeWindow } from './window.ts';
 
-type RowOperator = FilterOptions | MapOptions | ProjectFieldsOptions | DedupeOptions | LookupOptions | AggregateOptions;
+type RowOperator =
+  | WindowOptions
+  | FilterOptions
+  | MapOptions
+  | ProjectFieldsOptions
+  | DedupeOptions
+  | LookupOptions
+  | AggregateOptions;
 
 /** A function that is an operator, as plain data. */
 export type OperatorOptions = (RowOperator | JoinOptions) & {
@@ -38,6 +47,8 @@ function makeRowOperator(options: RowOperator, fields: Fields, columns: Fields):
       return makeDedupe(options, fields);
     case 'lookup':
       return makeLookup(options, fields, columns);
+    case 'window':
+      return makeWindow(options, fields);
     case 'aggregate':
       return makeAggregate(options, fields, columns);
     default:

@@ -3,8 +3,8 @@ import { keyText } from '../row-text.ts';
 import type { Row } from '../../row/change.ts';
 import { ExpressionFailure } from './term.ts';
 
-/** A key of the state has at most 1,024 bytes, and holds two marks at most. */
-const markBytesMax = 400;
+/** A key of the state has at most 1,024 bytes, and holds two marks and a table's name at most. */
+const markBytesMax = 350;
 
 /**
  * The row's values in these fields as a part of a key of the state: no mark of the same fields begins with another one. Equal values are
