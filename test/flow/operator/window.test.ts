@@ -120,6 +120,28 @@ describe('a window', () => {
     expect(await codedErrorOf(run(sessions, [keyless]))).toMatchObject({ code: 'OPERATOR_MISMATCH', class: 'stop' });
   });
 
+  test('that refuses a change of a session judges the rows behind it as if it had not come', async () => {
+    const click = (after: Row, before: Row | null = null): Change =>
+      makeChange({
+        op: before === null ? 'insert' : 'update',
+        table: 'shop.clicks',
+        key: ['id'],
+        before,
+        after,
+        position: 'b.1:4',
+        time: 0,
+      });
+    const first = { id: 1, who: 'a', at: 95 };
+    const rows = [
+      click(first),
+      click({ id: 2, who: 'b', at: 100 }),
+      click({ ...first, at: 50 }, first),
+      click({ id: 3, who: 'a', at: 94 }),
+    ];
+    const error = await codedErrorOf(run({ ...sessions, latenessMs: 0 }, rows));
+    expect(error).toMatchObject({ code: 'ROW_LATE', details: { row: 2 }, rows: [{ index: 2 }] });
+  });
+
   test('removes closed sessions of keys that nothing touches any more', async () => {
     const flow = makeWindowFlow({ ...sessions, latenessMs: 0 });
     const click = (id: number, who: string, at: number): Change =>

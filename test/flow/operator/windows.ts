@@ -262,16 +262,16 @@ class SessionModel {
 
   /** Of rows that are not frozen. */
   #sessions(): Entry[][] {
-    const sessions: Entry[][] = [];
+    const all: Entry[][] = [];
     const live = [...this.#entries].filter(({ frozen }) => frozen === undefined);
     for (const who of new Set(live.map((entry) => entry.who))) {
       let session: Entry[] = [];
       for (const entry of live.filter((one) => one.who === who).toSorted((a, b) => a.ms - b.ms)) {
         const last = session.at(-1);
         if (last !== undefined && entry.ms - last.ms < this.#options.gapMs) session.push(entry);
-        else sessions.push((session = [entry]));
+        else all.push((session = [entry]));
       }
     }
-    return sessions;
+    return all;
   }
 }
