@@ -17,10 +17,12 @@ export function rowsNeeded(operator: OperatorSpec): { readonly rows: 'after' | '
     case 'window':
       if (operator.shape === 'session') return { rows: 'change', why: `makes sessions, ${needsBefore}` };
       return operator.table === undefined ? undefined : { rows: 'change', why: ofOneTable };
+    case 'dedupe':
+      if (operator.rememberMs !== undefined) return { rows: 'after', why: 'remembers keys, which it does for plain rows only' };
+      return operator.table === undefined ? undefined : { rows: 'change', why: ofOneTable };
     case 'filter':
     case 'map':
     case 'project':
-    case 'dedupe':
       return operator.table === undefined ? undefined : { rows: 'change', why: ofOneTable };
     case 'lookup':
       return undefined;

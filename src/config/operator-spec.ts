@@ -1,6 +1,6 @@
 /** What an operator is told, under `with`. Keys stand here as they do in the YAML. */
 import { z } from 'zod';
-import { list, mapping, names, oneOf, optionalText, text, textMap } from './values.ts';
+import { duration, list, mapping, names, oneOf, optionalText, text, textMap } from './values.ts';
 import { toWindowSpec, windowKeys, type WindowSpec } from './window-spec.ts';
 
 /** A function that is an operator instead of code. */
@@ -19,6 +19,7 @@ export type OperatorSpec = { readonly types: Readonly<Record<string, FieldTypeNa
       readonly table: string | undefined;
       readonly key: readonly string[];
       readonly keep: 'first' | 'last';
+      readonly rememberMs: number | undefined;
     }
   | {
       readonly kind: 'lookup';
@@ -91,12 +92,25 @@ export const withSpecs = {
     keep: keep?.length === 0 ? undefined : keep,
     rename: rename ?? {},
   })),
-  dedupe: mapping({ types, table: optionalText, key: someNames, keep: oneOf(['last', 'first'], 'last') }).transform(
-    (spec): OperatorSpec => ({
-      kind: 'dedupe',
-      ...spec,
-    }),
-  ),
+  dedupe: mapping({
+    types,
+    table: optionalText,
+    key: someNames,
+    keep: oneOf(['last', 'first']).optional(),
+    remember: optionalText,
+  }).transform(({ keep, remember, ...spec }, context): OperatorSpec => {
+    const rememberMs = remember === 'forever' ? Number.POSITIVE_INFINITY : duration.safeParse(remember).data;
+    const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (remember !== undefined && !(rememberMs !== undefined && rememberMs > 0)) {
+      refuse('remember', `is "${remember}"; write a time such as 24h, or forever`);
+    }
+    if (remember !== undefined && keep === 'last')
+      refuse('keep', 'is "last", and what is remembered is the first row; write first');
+    if (remember !== undefined && spec.table !== undefined) {
+      refuse('table', 'does not go with remember, which is for plain rows; put a filter before it in a flow of its own');
+    }
+    return { kind: 'dedupe', ...spec, keep: keep ?? (remember === undefined ? 'last' : 'first'), rememberMs };
+  }),
   lookup: mapping({
     types,
     match: namesOrMap('write {column of the other table: field of the row}'),

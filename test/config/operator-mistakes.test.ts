@@ -233,3 +233,52 @@ test('a join and an operator for one table need whole changes and tables that th
     'other.yml:3: source.rows: Only is for rows of one table, and plain rows do not say theirs; write rows: change',
   ]);
 });
+
+test('a window and a dedupe that remembers say which of their keys are missing, wrong or do not go together', async () => {
+  const window = (spec: string) => `kistype: func\nfname: W\nfmode: Calculate\noperator: window\nwith: ${spec}\n`;
+  const dedupe = (spec: string) => `kistype: func\nfname: D\nfmode: Calculate\noperator: dedupe\nwith: ${spec}\n`;
+  const mistakes = async (yaml: string, rows = 'change') => {
+    const name = yaml.includes('operator: window') ? 'W' : 'D';
+    return mistakesIn({ 'flow.yml': flowYaml([name], rows), 'one.yml': yaml, 'wrong.yml': 'kistype: nothing\n' }, shop).then(
+      (all) => all.filter((line) => !line.startsWith('wrong.yml')).map((line) => line.replace('one.yml:5: ', '')),
+    );
+  };
+  expect(await mistakes(window('{kind: session, time: code, gap: 30, key: [id]}'))).toEqual([
+    'with.gap: is "30"; write a number with ms, s, m, h or d: 15m',
+  ]);
+  expect(await mistakes(window('{kind: session, time: code, every: 1m, lateness: 1h}'))).toEqual([
+    'with.every: does not belong to a session window; it has gap and key',
+    'with.gap: missing; a session window needs gap and key',
+    'with.key: missing; a session window needs gap and key',
+  ]);
+  expect(await mistakes(window('{kind: tumblig, size: 1h}'))).toEqual([
+    'with.kind: is "tumblig", not one of tumbling, sliding, session; did you mean "tumbling"?',
+    'with.time: missing; name the field with the time of a row',
+  ]);
+  expect(await mistakes(window('{kind: sliding, time: code, size: 1h, every: 2h}'))).toEqual([
+    'with.every: is longer than size, so rows would be in no window; write size, or less',
+  ]);
+  expect(await mistakes(window('{kind: sliding, time: code, size: 1d, every: 1s}'))).toEqual([
+    'with.every: puts a row into more than 1000 windows; write a longer time, or a smaller size',
+  ]);
+  expect(await mistakes(window('{kind: tumbling, time: cod, size: 1h, table: shop.orders, as: {start: amount}}'))).toEqual([
+    'with.time: there is no field "cod"; did you mean "code"?',
+    'with.as.start: there is a field "amount" already; take another name',
+  ]);
+  expect(await mistakes(window('{kind: session, time: code, gap: 1h, key: [id], table: shop.log}'))).toEqual([
+    expect.stringContaining('with.kind: rows have no primary key here'),
+  ]);
+  expect(await mistakes(window('{kind: session, time: code, gap: 1h, key: [id]}'), 'after')).toEqual([
+    'flow.yml:3: source.rows: W makes sessions, which needs deletes and the rows before an update; write rows: change',
+  ]);
+  expect(await mistakes(dedupe('{key: [id], remember: soon}'), 'after')).toEqual([
+    'with.remember: is "soon"; write a time such as 24h, or forever',
+  ]);
+  expect(await mistakes(dedupe('{key: [id], remember: 24h, keep: last, table: shop.orders}'), 'after')).toEqual([
+    'with.keep: is "last", and what is remembered is the first row; write first',
+    'with.table: does not go with remember, which is for plain rows; put a filter before it in a flow of its own',
+  ]);
+  expect(await mistakes(dedupe('{key: [id], remember: forever}'))).toEqual([
+    'flow.yml:3: source.rows: D remembers keys, which it does for plain rows only; write rows: after',
+  ]);
+});

@@ -155,6 +155,48 @@ describe('dedupe', () => {
   });
 });
 
+describe('dedupe that remembers', () => {
+  const events = (rememberMs: number) => {
+    const seen: unknown[] = [];
+    const collect = defineFunction<unknown>({ name: 'Collect', run: (_flow, given) => void seen.push(...given) });
+    const operator: OperatorOptions = { kind: 'dedupe', key: ['id', 'kind'], keep: 'first', rememberMs };
+    const flow = createFlow({ name: 'f', steps: [{ fname: 'Once', operator }, { fname: 'Collect' }], functions: [collect] });
+    return async (...rows: readonly unknown[]): Promise<readonly unknown[]> => {
+      seen.length = 0;
+      flow.commitRowBatch(rows);
+      await flow.run();
+      return [...seen];
+    };
+  };
+
+  it('passes the first row of a key, over batches', async () => {
+    const pass = events(Number.POSITIVE_INFINITY);
+    const [a, b, none, long] = [
+      { id: 1, kind: 'a' },
+      { id: 1, kind: 'b' },
+      { id: 1, kind: null },
+      { id: 1, kind: 'x'.repeat(2000) },
+    ];
+    expect(await pass(a, { ...a, n: 2 }, b, none, long)).toEqual([a, b, none, long]);
+    expect(await pass({ ...b, n: 3 }, a, none, { ...long, n: 4 })).toEqual([]);
+    expect(await pass({ id: '1', kind: 'a' }, { id: 2, kind: 'a' })).toEqual([{ id: 2, kind: 'a' }]);
+  });
+
+  it('forgets it after its time', async () => {
+    const pass = events(30);
+    const row = { id: 1, kind: 'a' };
+    expect(await pass(row)).toEqual([row]);
+    const until = Date.now() + 40;
+    while (Date.now() < until);
+    expect(await pass(row, row)).toEqual([row]);
+  });
+
+  it('refuses changes, of which every one counts', async () => {
+    const error = await codedErrorOf(events(1000)(insert({ id: 1, kind: 'a' })));
+    expect(error).toMatchObject({ code: 'OPERATOR_MISMATCH', class: 'stop' });
+  });
+});
+
 describe('lookup', () => {
   const customers = [
     { id: 1, name: 'Ann', city: 'Rome' },
