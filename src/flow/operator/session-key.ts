@@ -21,6 +21,12 @@ export function readIndex(id: string): { readonly time: number; readonly mark: s
   return { time: Number(id.slice(1, 1 + timeDigits)) - timeOffset, mark: id.slice(1 + timeDigits) };
 }
 
+/** A row with the start of its session, as its own time field has it. */
+interface Started {
+  readonly row: Row;
+  readonly start: Row[string];
+}
+
 /** The open sessions of one key, as one batch sees and changes them. */
 export class SessionKey {
   readonly group: SessionGroup;
@@ -28,8 +34,8 @@ export class SessionKey {
   readonly #options: WindowOptions;
   /** Rows as the state has them, by id. */
   #stored: ReadonlyMap<string, Row>;
-  /** Rows as they went on in batches before, with their session's start. */
-  readonly #emitted = new Map<string, Row>();
+  /** Rows as they went on in batches before, by id. */
+  readonly #emitted = new Map<string, Started>();
   #indexedAt: number | undefined;
   #last: Change | undefined;
 
@@ -39,7 +45,7 @@ export class SessionKey {
     this.#stored = stored;
     const rows = [...stored].map(([id, row]): SessionRow => ({ id, row, time: readTime(row, options) ?? 0 }));
     this.group = new SessionGroup(options.gapMs, rows);
-    for (const one of this.group.sessions) this.#emitted.set(one.of.id, this.#place(one));
+    for (const one of this.group.sessions) this.#emitted.set(one.of.id, this.#startOf(one));
     this.#indexedAt = this.#closeTime();
   }
 
@@ -48,18 +54,18 @@ export class SessionKey {
     this.#last = change;
     for (const closed of this.group.takeClosed(watermark)) {
       const { id } = closed.of;
-      this.#emit(flow, this.#emitted.get(id), this.#place(closed));
+      this.#emit(flow, this.#emitted.get(id), this.#startOf(closed));
       this.#emitted.delete(id);
     }
   }
 
   /** Hands on what the batch has changed: what goes, and then what changes and comes. */
   commit(flow: FlowContext): void {
-    const now = new Map(this.group.sessions.map((one) => [one.of.id, this.#place(one)]));
-    for (const [id, row] of this.#emitted) if (!this.#isIn(row, now.get(id))) this.#emit(flow, row, undefined);
-    for (const [id, row] of now) {
+    const now = new Map(this.group.sessions.map((one) => [one.of.id, this.#startOf(one)]));
+    for (const [id, before] of this.#emitted) if (before.start !== now.get(id)?.start) this.#emit(flow, before, undefined);
+    for (const [id, after] of now) {
       const before = this.#emitted.get(id);
-      this.#emit(flow, before !== undefined && this.#isIn(before, row) ? before : undefined, row);
+      this.#emit(flow, before?.start === after.start ? before : undefined, after);
     }
   }
 
@@ -91,27 +97,25 @@ export class SessionKey {
     return `${indexPrefix}${String(time + timeOffset).padStart(timeDigits, '0')}${this.#mark}`;
   }
 
-  #place({ of, first }: InSession): Row {
-    const { time, as } = this.#options;
-    return { ...of.row, [as.start]: first.row[time] };
+  #startOf({ of, first }: InSession): Started {
+    return { row: of.row, start: first.row[this.#options.time] };
   }
 
-  /** Whether the row is still there, in a session of the same start: else it has another key. */
-  #isIn(row: Row, now: Row | undefined): boolean {
-    const { start } = this.#options.as;
-    return now !== undefined && now[start] === row[start];
-  }
-
-  #emit(flow: FlowContext, before: Row | undefined, after: Row | undefined): void {
+  /** A session's start is in the key: a row that gets into another one goes and comes. */
+  #emit(flow: FlowContext, before: Started | undefined, after: Started | undefined): void {
     const change = this.#last;
-    if (change === undefined || (before !== undefined && after !== undefined && sameRow(before, after))) return;
-    if (before !== undefined && after !== undefined && !this.#isIn(before, after)) {
-      this.#emit(flow, before, undefined);
-      this.#emit(flow, undefined, after);
-      return;
+    if (change === undefined) return;
+    if (before !== undefined && after !== undefined) {
+      if (before.start !== after.start) {
+        this.#emit(flow, before, undefined);
+        this.#emit(flow, undefined, after);
+        return;
+      }
+      if (before.row === after.row || sameRow(before.row, after.row)) return;
     }
+    const { start } = this.#options.as;
+    const place = (one: Started | undefined): Row | null => (one === undefined ? null : { ...one.row, [start]: one.start });
     const op = before === undefined ? 'insert' : after === undefined ? 'delete' : 'update';
-    const key = [...change.key, this.#options.as.start];
-    flow.commitRow(makeChange({ ...change, op, key, before: before ?? null, after: after ?? null }));
+    flow.commitRow(makeChange({ ...change, op, key: [...change.key, start], before: place(before), after: place(after) }));
   }
 }

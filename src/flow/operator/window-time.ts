@@ -3,7 +3,7 @@ import { showRow } from '../row-text.ts';
 import { RowRefusal } from './operator.ts';
 import type { WindowOptions } from './window-options.ts';
 
-const timePattern = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(\.\d+)?)?$/;
+const timePattern = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d):(\d\d)(\.\d+)?)?$/;
 /** Seconds since 1970 are fewer until the year 5138, milliseconds more since 1973. */
 const secondsMax = 1e11;
 
@@ -28,12 +28,14 @@ export function readTime(row: Row, { time, unit }: Pick<WindowOptions, 'time' | 
 }
 
 function parseTime(text: string): number | undefined {
-  const [, date, clock = '00:00:00', fraction = ''] = timePattern.exec(text) ?? [];
-  if (date === undefined) return undefined;
-  const ms = Date.parse(`${date}T${clock}Z`);
-  // Date.parse takes the 31st of February for the 2nd of March
-  const isThere = !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
-  return isThere ? ms + Number(`0${fraction}`) * 1000 : undefined;
+  const parts = timePattern.exec(text);
+  if (parts === null) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map((part) => Number(part ?? 0));
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second);
+  const isThere = month > 0 && month < 13 && (day > 28 ? new Date(ms).getUTCDate() === day : day > 0);
+  // servers have no years before 1000, and Date.UTC takes those below 100 for others
+  if (!isThere || year < 100 || hour > 23 || minute > 59 || second > 59) return undefined;
+  return parts[7] === undefined ? ms : ms + Number(`0${parts[7]}`) * 1000;
 }
 
 function readCount(value: Row[string], unit: 's' | 'ms'): number | undefined {
@@ -47,6 +49,19 @@ function readCount(value: Row[string], unit: 's' | 'ms'): number | undefined {
 export function writeTime(ms: number, row: Row, { time, unit }: Pick<WindowOptions, 'time' | 'unit'>): string | number {
   const own = row[time];
   if (typeof own !== 'string' || /^-?\d+$/.test(own)) return unit === 's' ? ms / 1000 : ms;
-  const text = new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
-  return ms % 1000 === 0 ? text.replace(/\.000$/, '') : text;
+  return textOf(ms);
+}
+
+/** Starts as texts: there are few of them, and each is written for many rows. */
+const texts = new Map<number, string>();
+const textsMax = 1000;
+
+function textOf(ms: number): string {
+  const known = texts.get(ms);
+  if (known !== undefined) return known;
+  const iso = new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
+  const text = ms % 1000 === 0 ? iso.replace(/\.000$/, '') : iso;
+  if (texts.size >= textsMax) texts.clear();
+  texts.set(ms, text);
+  return text;
 }
