@@ -10,7 +10,7 @@ import { defineFunction } from '../src/flow/define.ts';
 import { createFlow } from '../src/flow/driven-flow.ts';
 import { compileExpression } from '../src/flow/operator/expression.ts';
 import { fieldOf } from '../src/flow/operator/field.ts';
-import type { Row } from '../src/row/change.ts';
+import { isChange, makeChange, type Change, type Row } from '../src/row/change.ts';
 import { createFolder } from './support/daemon-process.ts';
 import { codeBlocks, sections } from './support/documents.ts';
 
@@ -18,8 +18,9 @@ const page = 'docs/operators.md';
 const root = resolve(import.meta.dirname, '..');
 
 interface Example {
-  readonly in: readonly Row[];
-  readonly out: readonly Row[];
+  /** Plain rows, or changes of tables with the key `id`. */
+  readonly in: readonly unknown[];
+  readonly out: readonly unknown[];
   /** Rows of the table that is looked up. */
   readonly table?: readonly Row[];
 }
@@ -30,6 +31,20 @@ function exampleOf(operator: string): { readonly yaml: string; readonly example:
   const [yaml, json] = ['yaml', 'json'].map((language) => blocks.find((block) => block.language === language)?.code ?? '');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the page's own JSON
   return { yaml: yaml ?? '', example: JSON.parse(json ?? '') as Example };
+}
+
+/** A row of an example: a change where it has an op. */
+function readRow(row: unknown): unknown {
+  if (typeof row !== 'object' || row === null || !('op' in row)) return row;
+  const shared = { key: ['id'], before: null, after: null, position: 'b.1:4', time: 0 };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the page's own JSON
+  return makeChange({ ...shared, ...(row as Pick<Change, 'op' | 'table'>) });
+}
+
+function writeRow(row: unknown): unknown {
+  if (!isChange(row)) return row;
+  const { op, table, key, before, after } = row;
+  return { op, table, key, ...(before !== null && { before }), ...(after !== null && { after }) };
 }
 
 /** The function in a flow of its own, with a function that notes what it gives. */
@@ -56,14 +71,18 @@ async function runExample(yaml: string, { in: rows, table = [] }: Example): Prom
 }
 
 describe('the page about operators', () => {
-  test.each(['filter', 'map', 'project', 'dedupe', 'lookup'])('shows what %s does', async (operator) => {
+  test.each(['filter', 'map', 'project', 'dedupe', 'lookup', 'join', 'window'])('shows what %s does', async (operator) => {
     const { yaml, example } = exampleOf(operator);
-    expect(await runExample(yaml, example)).toEqual(example.out);
+    const seen = await runExample(yaml, { ...example, in: example.in.map(readRow) });
+    expect(seen.map(writeRow)).toEqual(example.out);
   });
 
-  test('shows the aggregate of the example', () => {
-    const [block] = codeBlocks(sections(page, ['## aggregate']));
-    const example = readFileSync(join(root, 'docs/examples/operators/conf/shop.yml'), 'utf8');
+  test.each([
+    ['aggregate', 'operators'],
+    ['join', '12-join-window'],
+  ])('shows the %s of the example %s', (operator, folder) => {
+    const [block] = codeBlocks(sections(page, [`## ${operator}`]));
+    const example = readFileSync(join(root, `docs/examples/${folder}/conf/shop.yml`), 'utf8');
     const withoutComments = (text: string): string => text.replaceAll(/ *#.*$/gm, '').trim();
     expect(example.split('\n---\n').map(withoutComments)).toContain(withoutComments(block?.code ?? 'nothing'));
   });
@@ -86,9 +105,9 @@ describe('the page about operators', () => {
     }
   });
 
-  test('and its example load without a mistake', async () => {
+  test.each(['operators', '12-join-window'])('and its example %s load without a mistake', async (folder) => {
     const env = { KISFLOW_SOURCE_URL: 'mysql://u:p@primary:3306', KISFLOW_STORE_URL: 'mysql://u:p@store:3306/kisflow' };
-    const dir = join(root, 'docs/examples/operators/conf');
+    const dir = join(root, `docs/examples/${folder}/conf`);
     const configuration = await loadConfiguration({ dir, env, functionNames: new Set() });
     expect(examineOperators(configuration)).toEqual([]);
   });

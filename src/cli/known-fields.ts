@@ -3,7 +3,8 @@ import type { Configuration } from '../config/configuration.ts';
 import type { ConnSpec, FlowSpec, SourceSpec } from '../config/spec.ts';
 import { parseTableName } from '../connector/mysql-table.ts';
 import type { KnownFields } from '../daemon/operators.ts';
-import { commonFields, fieldOf, unknownFields, type Field, type Fields } from '../flow/operator/field.ts';
+import { fieldOf, unknownFields, type Field, type Fields } from '../flow/operator/field.ts';
+import { fieldsOfTables } from '../flow/operator/table-fields.ts';
 import { compilePatterns } from '../router/router.ts';
 import { parseTablePattern } from '../router/table-pattern.ts';
 import { withServer, type Query } from '../source/server-link.ts';
@@ -72,11 +73,13 @@ async function readFlow(
   const tables = (await listSourceTables(query)).filter(({ schema, name, isView }) => !isView && wants(schema, name));
   const explicit = patterns.flatMap((text) => parseTablePattern(text) ?? []).filter(({ isExplicit }) => isExplicit);
   const isSeen = explicit.every(({ text }) => tables.some(({ id }) => id === text));
-  if (!isSeen || tables.length > tablesMax) return unknownFields;
+  if (!isSeen || tables.length === 0 || tables.length > tablesMax) return unknownFields;
   const columns = await readSourceColumns(query, tables);
-  return commonFields(
-    [...columns.values()].map((list) => new Map(list.map(({ name, type, isNullable }) => [name, fieldOf(type, isNullable)]))),
-  );
+  const fields = tables.map(({ id, primaryKey: key }): [string, Fields] => {
+    const known = (columns.get(id) ?? []).map(({ name, type, isNullable }): [string, Field] => [name, fieldOf(type, isNullable)]);
+    return [id, { known: new Map(known), isComplete: true, key }];
+  });
+  return fieldsOfTables(new Map(fields));
 }
 
 async function readConnectors(configuration: Configuration, conns: readonly ConnSpec[]): Promise<ReadonlyMap<string, Fields>> {

@@ -3,6 +3,8 @@ import { parseStart } from '../row/position.ts';
 import { parseTablePattern } from '../router/table-pattern.ts';
 import { placeOf, problemAt, type Configuration, type DocumentName } from './configuration.ts';
 import { didYouMean } from './nearest.ts';
+import { modeOf, rowsNeeded } from './operator-needs.ts';
+import type { OperatorSpec } from './operator-spec.ts';
 import { findCycles, findOwnerClashes, flowGraph, isSameServer, ownTableReads, storeDatabaseOf, type FlowNode } from './plan.ts';
 import type { Problem } from './problem.ts';
 import type { FlowSpec, FuncSpec } from './spec.ts';
@@ -143,7 +145,8 @@ function checkOperator(check: Check, func: FuncSpec): void {
     const message = `"${func.fname}" is an operator, and there is code of that name too`;
     check.add(document, { path: 'operator', message, remedy: 'rename one of the two' });
   }
-  const fmode = operator.kind === 'aggregate' ? 'Save' : operator.kind === 'lookup' ? 'Load' : undefined;
+  checkRowsNeeded(check, func, operator);
+  const fmode = modeOf(operator);
   if (fmode === undefined) return;
   if (func.fmode !== fmode) {
     check.add(document, {
@@ -165,10 +168,17 @@ function checkOperator(check: Check, func: FuncSpec): void {
     const message = 'an aggregate is kept in the local store';
     check.add(document, { path: 'option.cname', message, remedy: 'name a connector with type: mysql and addrs: store' });
   }
+}
+
+function checkRowsNeeded(check: Check, func: FuncSpec, operator: OperatorSpec): void {
+  const needed = rowsNeeded(operator);
+  if (needed === undefined) return;
   for (const flow of check.configuration.flows.values()) {
-    if (flow.source?.rows !== 'after' || !flow.flows.some(({ fname }) => fname === func.fname)) continue;
-    const message = `${func.fname} is an aggregate, which needs deletes and the rows before an update`;
-    check.add({ kistype: 'flow', name: flow.flow_name }, { path: 'source.rows', message, remedy: 'write rows: change' });
+    if (flow.source === undefined || flow.source.rows === needed.rows) continue;
+    if (!flow.flows.some(({ fname }) => fname === func.fname)) continue;
+    const message = `${func.fname} ${needed.why}`;
+    const remedy = `write rows: ${needed.rows}`;
+    check.add({ kistype: 'flow', name: flow.flow_name }, { path: 'source.rows', message, remedy });
   }
 }
 

@@ -40,6 +40,22 @@ export function wholeNumber(options: {
   });
 }
 
+const unitMs = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+
+/** A length of time such as `15m`, in milliseconds; undefined when absent. */
+export const duration = plainOrAbsent.transform((value, context): number | undefined => {
+  if (value === '') return undefined;
+  const [, count = '', unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value.trim()) ?? [];
+  const ms = unitMs.get(unit);
+  return ms === undefined ? fail(context, `is "${value}"; write a number with ms, s, m, h or d: 15m`) : Number(count) * ms;
+});
+
 /** true or false, also in YAML 1.1's words, which KisFlow takes; false when absent. */
 export const flag = plainOrAbsent.transform((value, context) => {
   if (/^(true|yes|on)$/i.test(value)) return true;

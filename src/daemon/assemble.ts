@@ -102,7 +102,9 @@ function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
     const columns = parts.known?.ofConnector.get(cname)?.known ?? [];
     return { func, code, connector: parts.connectors.get(cname)?.options, columns: [...columns] };
   });
-  const fields = [...(parts.known?.ofFlow.get(spec.flow_name)?.known ?? [])];
+  const known = parts.known?.ofFlow.get(spec.flow_name);
+  const tableFields = [...(known?.tables ?? [])].map(([name, table]) => [name, [...table.known], table.key]);
+  const fields = [[...(known?.known ?? [])], tableFields];
   return hashOf({ spec, tables, fields, steps });
 }
 

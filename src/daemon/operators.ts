@@ -6,6 +6,8 @@ import type { FlowSpec, FuncSpec } from '../config/spec.ts';
 import { unknownFields, type Fields } from '../flow/operator/field.ts';
 import { makeOperator, type OperatorOptions } from '../flow/operator/make-operator.ts';
 import type { OperatorProblem } from '../flow/operator/problem.ts';
+import { fieldsOfTables } from '../flow/operator/table-fields.ts';
+import { parseTablePattern } from '../router/table-pattern.ts';
 
 /** What is known of real tables, for the checks of operators. */
 export interface KnownFields {
@@ -61,11 +63,20 @@ export function examineOperators(configuration: Configuration, options: ExamineO
   return [...problems.values()];
 }
 
+/** The fields of the flow's rows. Where the real tables are not known, the names of those that it reads are at least. */
+function fieldsAtStart(flow: FlowSpec, known: KnownFields): Fields {
+  const found = known.ofFlow.get(flow.flow_name) ?? unknownFields;
+  const tables = flow.source?.tables ?? [];
+  const areNamed = tables.length > 0 && tables.every((text) => parseTablePattern(text)?.isExplicit === true);
+  if (found.isComplete || found.tables !== undefined || !areNamed) return found;
+  return fieldsOfTables(new Map(tables.map((table) => [table, unknownFields])));
+}
+
 type Note = (func: FuncSpec, problem: OperatorProblem) => void;
 
 function examineFlow(configuration: Configuration, flow: FlowSpec, options: ExamineOptions & { readonly note: Note }): void {
   const { known = nothingKnown, functionNames, note } = options;
-  let fields = known.ofFlow.get(flow.flow_name) ?? unknownFields;
+  let fields = fieldsAtStart(flow, known);
   for (const { fname } of flow.flows) {
     const func = configuration.funcs.get(fname);
     const operator = func === undefined ? undefined : operatorOptionsOf(configuration, func);

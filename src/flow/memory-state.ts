@@ -1,5 +1,7 @@
 import type { Flow } from './contract.ts';
-import { noEntry, type BatchState, type StateEntry } from './state.ts';
+import { firstLive, PrefixSet, readOver, type StateRange } from './state-range.ts';
+import { noEntry, type StateEntry } from './state-entry.ts';
+import type { BatchState } from './state.ts';
 
 /** The state of a flow that a program drives without a store: it lives as long as the flow. */
 class MemoryState {
@@ -8,6 +10,14 @@ class MemoryState {
 
   find(id: string): StateEntry | undefined {
     return this.#entries.get(id);
+  }
+
+  /** What is in a range of keys; looks at every entry that there is. */
+  readRange(fname: string, range: StateRange): ReadonlyMap<string, StateEntry> {
+    const within = new PrefixSet(range.prefixes.map((prefix) => `${fname}\0${prefix}`));
+    const found = new Map<string, StateEntry>();
+    for (const [id, entry] of this.#entries) if (within.has(id)) found.set(id.slice(fname.length + 1), entry);
+    return firstLive(found, range);
   }
 
   keep(changes: ReadonlyMap<string, StateEntry>): void {
@@ -56,6 +66,13 @@ export class MemoryRunState implements BatchState {
 
   async read(fname: string, keys: readonly string[]): Promise<ReadonlyMap<string, StateEntry>> {
     return new Map(keys.map((key) => [key, this.peek(fname, key)]));
+  }
+
+  async readRange(fname: string, range: StateRange): Promise<ReadonlyMap<string, StateEntry>> {
+    const own = [...this.#changes].flatMap(([id, entry]) =>
+      id.startsWith(`${fname}\0`) ? [[id.slice(fname.length + 1), entry] as const] : [],
+    );
+    return readOver(range, own, async (more) => this.#state.readRange(fname, more));
   }
 
   write(fname: string, changes: ReadonlyMap<string, StateEntry>): void {

@@ -1,4 +1,4 @@
-import type { StateEntry } from './state.ts';
+import type { StateEntry } from './state-entry.ts';
 
 export interface StateCacheLimits {
   readonly entriesMax: number;

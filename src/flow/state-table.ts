@@ -1,7 +1,9 @@
 /** Statements on kis_state. Keys are bytes there: two keys that differ in anything are two. */
 import { CodedError, describeError } from '../lib/error.ts';
+import type { Row } from '../row/change.ts';
 import type { StoreTransaction } from '../store/contract.ts';
-import { noEntry, type StateEntry } from './state.ts';
+import { byteRanges, type StateRange } from './state-range.ts';
+import { noEntry, type StateEntry } from './state-entry.ts';
 
 /** An entry with its place. */
 export interface StateChange {
@@ -33,12 +35,54 @@ export async function readEntries(
       'SELECT state_key, value, expires_at FROM kis_state WHERE flow = ? AND fname = ? AND state_key IN (?)',
       [flow, fname, some],
     );
-    for (const row of rows) {
-      const expiresAt = row.expires_at === null ? Number.POSITIVE_INFINITY : Number(row.expires_at);
-      entries.set(textOf(row.state_key), { text: String(row.value), expiresAt });
-    }
+    for (const row of rows) entries.set(textOf(row.state_key), entryOf(row));
   }
   return entries;
+}
+
+/** What is in a range of keys, in the order of their bytes. */
+export async function readRange(
+  store: StoreTransaction,
+  place: { readonly flow: string; readonly fname: string },
+  { prefixes, limit, now }: StateRange,
+): Promise<ReadonlyMap<string, StateEntry>> {
+  const entries = new Map<string, StateEntry>();
+  for (const ranges of portions(byteRanges(prefixes))) {
+    if (entries.size >= limit) break;
+    const conditions = ranges.map(({ to }) => (to === undefined ? 'state_key >= ?' : 'state_key >= ? AND state_key < ?'));
+    const bounds = ranges.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]));
+    // the other index has the flow in front too: the ranges are what makes it quick
+    const { rows } = await store.query(
+      `SELECT state_key, value, expires_at FROM kis_state FORCE INDEX (PRIMARY)
+       WHERE flow = ? AND fname = ? AND (expires_at IS NULL OR expires_at > ?) AND (${conditions.join(' OR ')})
+       ORDER BY state_key LIMIT ${Math.min(limit - entries.size, Number.MAX_SAFE_INTEGER)}`,
+      [place.flow, place.fname, now, ...bounds],
+    );
+    for (const row of rows) entries.set(textOf(row.state_key), entryOf(row));
+  }
+  return entries;
+}
+
+/** Ranges for one statement each: as many as there may be keys, and no more than fit it (in hexadecimal). */
+function portions(ranges: ReturnType<typeof byteRanges>): readonly ReturnType<typeof byteRanges>[] {
+  const all: ReturnType<typeof byteRanges>[] = [];
+  let from = 0;
+  while (from < ranges.length) {
+    let to = from;
+    for (let bytes = 0; to < ranges.length && to - from < keysMax && bytes < statementBytes / 2; to += 1) {
+      bytes += 4 * (ranges[to]?.from.length ?? 0) + 40;
+    }
+    all.push(ranges.slice(from, to));
+    from = to;
+  }
+  return all;
+}
+
+function entryOf(row: Row): StateEntry {
+  return {
+    text: String(row['value']),
+    expiresAt: row['expires_at'] === null ? Number.POSITIVE_INFINITY : Number(row['expires_at']),
+  };
 }
 
 /** Writes entries, and deletes those without a value. A refusal is not a row's fault: it stops the flow. */

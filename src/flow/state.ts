@@ -5,7 +5,10 @@
  * when it has ended well, those of its batch; they are written in the batch's own transaction and hold when it commits (L1). So
  * a failed try leaves nothing, a failed batch leaves nothing, and a batch that is done again begins from the same state.
  */
+import { CodedError } from '../lib/error.ts';
 import { fromExactJson, toExactJson } from '../row/exact-json.ts';
+import { noEntry, type StateEntry } from './state-entry.ts';
+import { PrefixSet, readOver, type StateRange } from './state-range.ts';
 
 /** The state of one function of one flow, as the function sees it. */
 export interface FlowState {
@@ -14,18 +17,19 @@ export interface FlowState {
   /** The values of many keys; those that have none are absent. One question to the store for up to 500 keys. */
   getMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
   /**
+   * All entries whose key begins with a prefix, by prefix and key; every prefix is in the answer, and keys stand in the order of their bytes.
+   * One question to the store for up to 500 prefixes: ask for all that a batch needs in one call. Rejects with STATE_TOO_LARGE (class
+   * row: the daemon halves the batch) when they are more than `entriesMax` in all.
+   */
+  getGroups(prefixes: readonly string[], entriesMax: number): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>>;
+  /** The first `count` entries, in the order of their keys' bytes, whose key begins with the prefix. */
+  getFirst(prefix: string, count: number): Promise<ReadonlyMap<string, unknown>>;
+  /**
    * Keeps a value: whatever JSON holds, and bytes, bigints and dates too. It expires after `ttlMs` milliseconds; never when that is absent.
    * A key is at most 1,024 bytes long in UTF-8. Throws TypeError for a key or a value that cannot be kept.
    */
   set(key: string, value: unknown, ttlMs?: number): void;
   delete(key: string): void;
-}
-
-/** A key's value as exact JSON; undefined where it has none. */
-export interface StateEntry {
-  readonly text: string | undefined;
-  /** Milliseconds since 1970; Infinity: never. */
-  readonly expiresAt: number;
 }
 
 /** The state of all functions of a flow in one batch: made by whoever runs the batch, and kept when that commits. */
@@ -36,11 +40,11 @@ export interface BatchState {
   peek(fname: string, key: string): StateEntry | undefined;
   /** Asks the store; every key is in the answer. */
   read(fname: string, keys: readonly string[]): Promise<ReadonlyMap<string, StateEntry>>;
+  /** What is in a range of keys. Asks the store each time: what is known of single keys does not tell which others there are. */
+  readRange(fname: string, range: StateRange): Promise<ReadonlyMap<string, StateEntry>>;
   /** A function has ended well: its changes hold for the rest of the batch. */
   write(fname: string, changes: ReadonlyMap<string, StateEntry>): void;
 }
-
-export const noEntry: StateEntry = { text: undefined, expiresAt: Number.POSITIVE_INFINITY };
 
 const keyBytesMax = 1024;
 
@@ -68,6 +72,22 @@ export class StepState implements FlowState {
     const values = this.#findMany(keys);
     values.catch(() => {}); // as above
     return values;
+  }
+
+  async getGroups(prefixes: readonly string[], entriesMax: number): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> {
+    const groups = new Map(prefixes.map((prefix) => [prefix, new Map<string, unknown>()]));
+    const entries = await this.#readRange(prefixes, entriesMax + 1);
+    if (entries.size > entriesMax) throw this.#tooLargeError(entriesMax);
+    const within = new PrefixSet(prefixes);
+    for (const [key, entry] of entries) {
+      for (const prefix of within.of(key)) groups.get(prefix)?.set(key, fromExactJson(entry.text ?? 'null'));
+    }
+    return groups;
+  }
+
+  async getFirst(prefix: string, count: number): Promise<ReadonlyMap<string, unknown>> {
+    const entries = await this.#readRange([prefix], count);
+    return new Map([...entries].map(([key, entry]) => [key, fromExactJson(entry.text ?? 'null')]));
   }
 
   set(key: string, value: unknown, ttlMs?: number): void {
@@ -122,6 +142,14 @@ export class StepState implements FlowState {
     return values;
   }
 
+  async #readRange(prefixes: readonly string[], limit: number): Promise<ReadonlyMap<string, StateEntry>> {
+    for (const prefix of prefixes) this.#require(prefix);
+    if (!(limit >= 0)) throw new TypeError(`So many entries of the state cannot be read: ${limit}.`);
+    if (prefixes.length === 0 || limit === 0) return new Map();
+    const range = { prefixes, limit, now: Date.now() };
+    return readOver(range, this.#changes, (more) => this.#batch.readRange(this.#fname, more));
+  }
+
   /** Asks for all keys that are wanted by the time that the function waits. */
   async #ask(): Promise<ReadonlyMap<string, StateEntry>> {
     await Promise.resolve();
@@ -141,6 +169,11 @@ export class StepState implements FlowState {
       );
     }
     if (/\p{Surrogate}/u.test(key)) throw new TypeError('A key of the state holds half a surrogate pair, which is no character.');
+  }
+
+  #tooLargeError(entriesMax: number): CodedError {
+    const message = `Function ${this.#fname} asked its state for groups that have more than ${entriesMax} entries in all.`;
+    return new CodedError('STATE_TOO_LARGE', message, { class: 'row', details: { function: this.#fname, entriesMax } });
   }
 
   #lateError(): Error {

@@ -1,7 +1,9 @@
 import type { StoreTransaction } from '../store/contract.ts';
-import type { BatchState, StateEntry } from './state.ts';
+import type { BatchState } from './state.ts';
 import { StateCache, type StateCacheLimits } from './state-cache.ts';
-import { expiredMax, readEntries, removeExpired, valueCharsMax, writeEntries, type StateChange } from './state-table.ts';
+import type { StateEntry } from './state-entry.ts';
+import { readOver, type StateRange } from './state-range.ts';
+import { expiredMax, readEntries, readRange, removeExpired, valueCharsMax, writeEntries, type StateChange } from './state-table.ts';
 
 /** How often expired entries are looked for. */
 const cleanEveryMs = 60_000;
@@ -33,6 +35,7 @@ export class StoredState {
       flow: this.#flow,
       findCommitted: (id) => this.#cache.get(id),
       findBefore: (id) => this.#findBefore(state, id),
+      changesBefore: () => this.#open.slice(0, Math.max(this.#open.indexOf(state), 0)).flatMap((other) => [...other.changes]),
       onRead: (id, entry) => {
         if (this.#open.includes(state)) this.#cache.set(id, entry);
       },
@@ -77,6 +80,8 @@ interface OpenStateOptions {
   readonly flow: string;
   readonly findCommitted: (id: string) => StateEntry | undefined;
   readonly findBefore: (id: string) => StateEntry | undefined;
+  /** All changes of batches before this one that have not committed, the oldest first. */
+  readonly changesBefore: () => readonly StateChange[];
   readonly onRead: (id: string, entry: StateEntry) => void;
   readonly onSettled: (changes: ReadonlyMap<string, StateChange>) => void;
   readonly clean: () => Promise<void>;
@@ -100,6 +105,10 @@ export class OpenState implements BatchState {
     return this.findChange(id) ?? this.#options.findBefore(id) ?? this.#options.findCommitted(id);
   }
 
+  get changes(): Iterable<StateChange> {
+    return this.#changes.values();
+  }
+
   findChange(id: string): StateEntry | undefined {
     return this.#changes.get(id)?.entry;
   }
@@ -109,6 +118,14 @@ export class OpenState implements BatchState {
     const entries = await readEntries(store, { flow, fname, keys });
     for (const [key, entry] of entries) onRead(idOf(fname, key), entry);
     return entries;
+  }
+
+  async readRange(fname: string, range: StateRange): Promise<ReadonlyMap<string, StateEntry>> {
+    this.#isUsed = true;
+    const { store, flow, changesBefore } = this.#options;
+    const changes = [...changesBefore(), ...this.#changes.values()].filter((change) => change.fname === fname);
+    const newer = changes.map(({ key, entry }) => [key, entry] as const);
+    return readOver(range, newer, (more) => readRange(store, { flow, fname }, more));
   }
 
   write(fname: string, changes: ReadonlyMap<string, StateEntry>): void {

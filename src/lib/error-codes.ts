@@ -156,6 +156,25 @@ export const errorCodes = {
     meaning: 'An operator’s expression cannot be computed for a row: a division by zero, a value that is no number.',
     remedy: 'The message names the flow, the function, the row and the value. Mend the expression or the row.',
   },
+  STATE_TOO_LARGE: {
+    meaning: 'A function asked its keyed state for groups of entries that are together more than it allowed for.',
+    remedy:
+      'The batch is halved by itself; a single row that is still too many is a dead row. Make the groups smaller, or allow for more.',
+  },
+  JOIN_TOO_LARGE: {
+    meaning: 'A change would make a join load or emit more than 100,000 rows at once, or keep a row that the store cannot hold.',
+    remedy:
+      'The batch is halved by itself; a single change that is still too much is a dead row. Join on fields that tell rows apart better, or filter rows first.',
+  },
+  OPERATOR_MISMATCH: {
+    meaning:
+      'An operator that keeps state (join, window, dedupe) cannot go on with it: its definition or its tables’ keys were changed, or its rows are not the kind it needs.',
+    remedy: 'Mend what the message names; where the definition was changed, change it back or give the flow a new start.',
+  },
+  ROW_LATE: {
+    meaning: 'A row came for windows that are closed: its time is further behind the latest one than the window’s lateness.',
+    remedy: 'The message names the row. Raise with.lateness of the window, or write late: drop.',
+  },
   AGGREGATE_MISMATCH: {
     meaning: 'The computed table of an aggregate does not fit it, or holds the figures of another definition.',
     remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',

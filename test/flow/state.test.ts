@@ -106,6 +106,36 @@ describe('state in a program without a store', () => {
     expect(seen).toEqual([undefined, undefined, 2, 2, 2]);
   });
 
+  test('groups by prefix and the first keys are there as they are in a store, over what the function has changed itself', async () => {
+    const seen: unknown[] = [];
+    const flow = flowOf(async ({ state }, rows) => {
+      const { n } = rows[0] ?? { n: 0 };
+      if (n === 1) for (const key of ['b2', 'a1', 'a\u{10000}', 'a\uffff', 'b1']) state.set(key, key.length);
+      if (n === 2) state.delete('a1');
+      if (n === 2) state.set('a0', 0);
+      seen.push(await state.getGroups(['a', 'b', 'c'], 5), [...(await state.getFirst('a', 2)).keys()]);
+      expect(await state.getGroups(['a'], 2).catch((error: unknown) => error)).toMatchObject({ code: 'STATE_TOO_LARGE' });
+    });
+    await runOver(flow, [{ key: 'a', n: 1 }]);
+    await runOver(flow, [{ key: 'a', n: 2 }]);
+    const group = (...keys: string[]) => new Map(keys.map((key) => [key, key === 'a0' ? 0 : key.length]));
+    const b = group('b1', 'b2');
+    expect(seen).toEqual([
+      new Map([
+        ['a', group('a1', 'a\uffff', 'a\u{10000}')],
+        ['b', b],
+        ['c', new Map()],
+      ]),
+      ['a1', 'a\uffff'],
+      new Map([
+        ['a', group('a0', 'a\uffff', 'a\u{10000}')],
+        ['b', b],
+        ['c', new Map()],
+      ]),
+      ['a0', 'a\uffff'],
+    ]);
+  });
+
   test('what has expired is not there any more', async () => {
     const seen: unknown[] = [];
     const flow = flowOf(async ({ state }, rows) => {

@@ -62,13 +62,9 @@ export class Counts {
       for (const [arg, tally] of group.tallies.entries()) {
         if (tally !== undefined) push(id, tallySlot(arg), "''", tally.count, tally.sum.toString());
       }
-      for (const [arg, values] of group.values.entries()) {
-        const changed = [...(values ?? [])].filter(([, count]) => count !== 0);
-        for (const [bytes, count] of changed) {
-          const value = hex(Buffer.from(bytes, 'latin1'));
-          push(id, valueSlot(arg), value, count, 'NULL');
-          if (count < 0) shrunk.push(`(${valueSlot(arg)},${id},${value})`);
-        }
+      for (const [slot, value, count] of changedValues(group)) {
+        push(id, slot, value, count, 'NULL');
+        if (count < 0) shrunk.push(`(${slot},${id},${value})`);
       }
     }
     return { marks, rows, shrunk };
@@ -195,6 +191,15 @@ export class Counts {
     const message = `${this.#table.sql}, ${key}: more rows went than ever came, so the flow began in the middle; give it start: earliest`;
     return new CodedError('AGGREGATE_MISMATCH', message, { details: { key } });
   }
+}
+
+/** Slot, value as SQL, and by how much its count changes. */
+function changedValues(group: Group): readonly (readonly [number, string, number])[] {
+  return group.values.flatMap((values, arg) =>
+    [...(values ?? [])].flatMap(([bytes, count]) =>
+      count === 0 ? [] : [[valueSlot(arg), hex(Buffer.from(bytes, 'latin1')), count] as const],
+    ),
+  );
 }
 
 /** A group's key as the bytes that name it: its text, or the hash of a long one. In hexadecimal, as SQL. */

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { isChange, makeChange, type Change, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText } from '../row-text.ts';
 import type { Fields } from './field.ts';
-import { asRow, eachRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRow, eachRowOf, mismatch, type MadeOperator } from './operator.ts';
 import { unknownName } from './problem.ts';
 
 export interface DedupeOptions {
@@ -10,23 +11,30 @@ export interface DedupeOptions {
   readonly key: readonly string[];
   /** Of plain rows with one key: which one stays. */
   readonly keep: 'first' | 'last';
+  /** Only rows of this table; others pass. */
+  readonly table?: string | undefined;
+  /** For how long a key is remembered over batches, in milliseconds; Infinity: for ever. Absent: within a batch only. Plain rows, and the first one. */
+  readonly rememberMs?: number | undefined;
 }
 
 /**
  * One row a key in each batch. Of plain rows the first or the last stays. Changes of one key become the one change that they
- * amount to: an insert and its update an insert, an insert and its delete nothing, and so on.
+ * amount to: an insert and its update an insert, an insert and its delete nothing, and so on. With `rememberMs` it is the first
+ * plain row in so much time, over batches and restarts, by the function's state.
  */
 export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator {
-  const { key, keep } = options;
+  const { key, keep, table } = options;
   const problems = key.flatMap((name, index) =>
     !fields.isComplete || fields.known.has(name)
       ? []
       : [{ path: `with.key[${index}]`, ...unknownName('field', name, fields.known.keys()) }],
   );
-  const run = (flow: FlowContext, rows: readonly unknown[]): void => {
+  const { rememberMs } = options;
+  const run = (flow: FlowContext, rows: readonly unknown[]): void | Promise<void> => {
+    if (rememberMs !== undefined) return passUnseen(flow, rows, { key, rememberMs });
     const changes = new Map<string, Life>();
     const plain = new Map<string, unknown>();
-    eachRow(flow, rows, (row) => {
+    eachRowOf(table, { flow, rows }, (row) => {
       if (isChange(row)) {
         live(changes, row, key);
         return;
@@ -39,6 +47,33 @@ export function makeDedupe(options: DedupeOptions, fields: Fields): MadeOperator
     for (const row of plain.values()) flow.commitRow(row);
   };
   return { run: problems.length > 0 ? undefined : run, fields, problems };
+}
+
+/** Passes rows whose key was not seen for so long, and remembers them. */
+async function passUnseen(
+  flow: FlowContext,
+  rows: readonly unknown[],
+  { key, rememberMs }: { readonly key: readonly string[]; readonly rememberMs: number },
+): Promise<void> {
+  const ids = new Map<unknown, string>();
+  eachRow(flow, rows, (row) => {
+    if (isChange(row))
+      throw mismatch(flow, 'remembers keys of plain rows, and has received a change; write source.rows: after in the flow');
+    ids.set(row, idOf(rowKeyText(asRow(row), key)));
+  });
+  const seen = new Set((await flow.state.getMany([...ids.values()])).keys());
+  for (const row of rows) {
+    const id = ids.get(row) ?? '';
+    if (seen.has(id)) continue;
+    seen.add(id);
+    flow.state.set(id, 1, Number.isFinite(rememberMs) ? rememberMs : undefined);
+    flow.commitRow(row);
+  }
+}
+
+/** A key of the state has at most 1,024 bytes. */
+function idOf(text: string): string {
+  return Buffer.byteLength(text) < 1000 ? `K${text}` : `#${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** What became of a key in a batch. */

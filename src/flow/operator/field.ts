@@ -17,6 +17,10 @@ export interface Fields {
   readonly known: ReadonlyMap<string, Field>;
   /** Whether there are no others; else every name is taken for a field. */
   readonly isComplete: boolean;
+  /** The primary key, where these are the fields of one table's rows and it is known. */
+  readonly key?: readonly string[] | undefined;
+  /** The fields by table, where they are known: the others are then those that rows of all tables have. */
+  readonly tables?: ReadonlyMap<string, Fields> | undefined;
 }
 
 /** Nothing is known about the rows. */

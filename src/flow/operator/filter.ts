@@ -3,11 +3,13 @@ import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Fields } from './field.ts';
 import { ExpressionFailure } from './term.ts';
-import { asRow, eachRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRowOf, type MadeOperator } from './operator.ts';
 
 export interface FilterOptions {
   readonly kind: 'filter';
   readonly where: string;
+  /** Only rows of this table; others pass. */
+  readonly table?: string | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export function makeFilter(options: FilterOptions, fields: Fields): MadeOperator
     return { run: undefined, fields, problems: [{ path: 'with.where', message, remedy }] };
   }
   const run = (flow: FlowContext, rows: readonly unknown[]): void => {
-    eachRow(flow, rows, (row) => {
+    eachRowOf(options.table, { flow, rows }, (row) => {
       const passed = isChange(row) ? filterChange(expression, row) : isPassed(expression, row) ? row : undefined;
       if (passed !== undefined) flow.commitRow(passed);
     });

@@ -2,13 +2,15 @@ import { isChange, makeChange, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Field, FieldType, Fields } from './field.ts';
-import { asRow, eachRow, type MadeOperator } from './operator.ts';
+import { asRow, eachRowOf, type MadeOperator } from './operator.ts';
 import type { OperatorProblem } from './problem.ts';
 
 export interface MapOptions {
   readonly kind: 'map';
   /** New field to expression. */
   readonly set: Readonly<Record<string, string>>;
+  /** Only rows of this table; others pass. */
+  readonly table?: string | undefined;
 }
 
 /** Rows with more fields, or other values in them. Every expression sees the row as it came; a change is mapped before and after. */
@@ -25,20 +27,21 @@ export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
     for (const [name, { run }] of set) mapped[name] = valueOf(run(image));
     return mapped;
   };
-  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages(flow, rows, mapRow);
+  const { table } = options;
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages({ flow, rows, table }, mapRow);
   const broken = Object.keys(options.set).map((name): [string, Field] => [name, { type: 'any', isNullable: true }]);
   const added = withFields({ ...fields, known: new Map([...fields.known, ...broken]) }, set);
   return { run: problems.length > 0 ? undefined : run, fields: added, problems };
 }
 
-/** Commits every row with its images replaced. */
+/** Commits every row with its images replaced; those of other tables than the given one as they came. */
 export function onImages(
-  flow: FlowContext,
-  rows: readonly unknown[],
+  given: { readonly flow: FlowContext; readonly rows: readonly unknown[]; readonly table: string | undefined },
   replace: (image: Row) => Row,
   replaceKey: (key: readonly string[]) => readonly string[] = (key) => key,
 ): void {
-  eachRow(flow, rows, (row) => {
+  const { flow } = given;
+  eachRowOf(given.table, given, (row) => {
     if (isChange(row)) {
       const before = row.before === null ? null : replace(row.before);
       const after = row.after === null ? null : replace(row.after);

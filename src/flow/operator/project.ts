@@ -12,6 +12,8 @@ export interface ProjectFieldsOptions {
   readonly drop: readonly string[];
   /** Old name to new name. */
   readonly rename: Readonly<Record<string, string>>;
+  /** Only rows of this table; others pass. */
+  readonly table?: string | undefined;
 }
 
 /** Rows with fewer fields, or under other names. The key of a change is renamed with its fields. */
@@ -28,9 +30,11 @@ export function makeProject(options: ProjectFieldsOptions, fields: Fields): Made
     return projected;
   };
   const known = [...fields.known].flatMap(([name, field]): [string, Field][] => (isKept(name) ? [[nameOf(name), field]] : []));
-  const run = (flow: FlowContext, rows: readonly unknown[]): void =>
-    onImages(flow, rows, projectRow, (key) => (key.every(isKept) ? key.map(nameOf) : []));
-  return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known: new Map(known) }, problems };
+  const { table } = options;
+  const keyOf = (key: readonly string[]): readonly string[] => (key.every(isKept) ? key.map(nameOf) : []);
+  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages({ flow, rows, table }, projectRow, keyOf);
+  const key = fields.key === undefined ? undefined : keyOf(fields.key);
+  return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known: new Map(known), key }, problems };
 }
 
 function findProblems({ keep, drop, rename }: ProjectFieldsOptions, fields: Fields): readonly OperatorProblem[] {

@@ -155,6 +155,48 @@ describe('dedupe', () => {
   });
 });
 
+describe('dedupe that remembers', () => {
+  const events = (rememberMs: number) => {
+    const seen: unknown[] = [];
+    const collect = defineFunction<unknown>({ name: 'Collect', run: (_flow, given) => void seen.push(...given) });
+    const operator: OperatorOptions = { kind: 'dedupe', key: ['id', 'kind'], keep: 'first', rememberMs };
+    const flow = createFlow({ name: 'f', steps: [{ fname: 'Once', operator }, { fname: 'Collect' }], functions: [collect] });
+    return async (...rows: readonly unknown[]): Promise<readonly unknown[]> => {
+      seen.length = 0;
+      flow.commitRowBatch(rows);
+      await flow.run();
+      return [...seen];
+    };
+  };
+
+  it('passes the first row of a key, over batches', async () => {
+    const pass = events(Number.POSITIVE_INFINITY);
+    const [a, b, none, long] = [
+      { id: 1, kind: 'a' },
+      { id: 1, kind: 'b' },
+      { id: 1, kind: null },
+      { id: 1, kind: 'x'.repeat(2000) },
+    ];
+    expect(await pass(a, { ...a, n: 2 }, b, none, long)).toEqual([a, b, none, long]);
+    expect(await pass({ ...b, n: 3 }, a, none, { ...long, n: 4 })).toEqual([]);
+    expect(await pass({ id: '1', kind: 'a' }, { id: 2, kind: 'a' })).toEqual([{ id: 2, kind: 'a' }]);
+  });
+
+  it('forgets it after its time', async () => {
+    const pass = events(30);
+    const row = { id: 1, kind: 'a' };
+    expect(await pass(row)).toEqual([row]);
+    const until = Date.now() + 40;
+    while (Date.now() < until);
+    expect(await pass(row, row)).toEqual([row]);
+  });
+
+  it('refuses changes, of which every one counts', async () => {
+    const error = await codedErrorOf(events(1000)(insert({ id: 1, kind: 'a' })));
+    expect(error).toMatchObject({ code: 'OPERATOR_MISMATCH', class: 'stop' });
+  });
+});
+
 describe('lookup', () => {
   const customers = [
     { id: 1, name: 'Ann', city: 'Rome' },
@@ -189,6 +231,39 @@ describe('lookup', () => {
     expect(await run({ ...lookup, missing: 'drop' }, [lost], customers)).toEqual([
       ['delete', { id: 5, customer_id: 1, customer: 'Ann', city: 'Rome' }, null],
     ]);
+  });
+});
+
+describe('an operator for the rows of one table', () => {
+  const other = makeChange({ ...insert({ id: 9, n: 1, status: 'new' }), table: 'shop.customers' });
+  const table = 'shop.orders';
+  const [first, second] = [insert({ id: 1, n: 1, status: 'paid' }), insert({ id: 2, n: 2, status: 'new' })];
+
+  it('passes all others on as they came, in their places', async () => {
+    const rows = [first, other, second];
+    const passed = ['insert', null, other.after];
+    expect(await run({ ...paid, table }, rows)).toEqual([['insert', null, first.after], passed]);
+    expect(await run({ kind: 'map', set: { m: 'n + 1' }, table }, rows)).toMatchObject([
+      ['insert', null, { m: 2 }],
+      passed,
+      ['insert', null, { m: 3 }],
+    ]);
+    expect(await run({ kind: 'project', keep: ['n'], drop: [], rename: {}, table }, rows)).toEqual([
+      ['insert', null, { n: 1 }],
+      passed,
+      ['insert', null, { n: 2 }],
+    ]);
+    const lives = [first, other, update(first.after ?? {}, { id: 1, n: 5 }), other];
+    expect(await run({ kind: 'dedupe', key: ['id'], keep: 'last', table }, lives)).toEqual([
+      passed,
+      passed,
+      ['insert', null, { id: 1, n: 5 }],
+    ]);
+  });
+
+  it('refuses plain rows, which do not name their table', async () => {
+    const error = await codedErrorOf(run({ ...paid, table }, [{ id: 1, status: 'paid' }]));
+    expect(error).toMatchObject({ code: 'OPERATOR_MISMATCH', class: 'stop' });
   });
 });
 
