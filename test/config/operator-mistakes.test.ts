@@ -183,6 +183,7 @@ test('a join is checked against both tables, and what follows it knows its field
     (await mistakesIn({ ...yaml(join, after), 'wrong.yml': 'kistype: nothing\n' }, shop)).slice(0, -1);
   expect(await mistakes(right, '{where: segmnt == "gold" && amount > "x", table: shop.joined}')).toEqual([
     'after.yml:5: with.where: there is no field "segmnt"; did you mean "segment"?',
+    'after.yml:5: with.where: "amount > "x"" compares a number with a text; make both sides one type: decimal(x), double(x) and string(x) convert',
   ]);
   expect(await mistakes(right, '{where: amount > "x", table: shop.joined}')).toEqual([
     expect.stringContaining('"amount > "x"" compares a number with a text'),
