@@ -65,7 +65,10 @@ eachServer((_flavour, server) => {
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
       const stop = new AbortController();
       const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
-      for (let i = 0; i < 60; i += 1) {
+      // until both were met, or nothing is shown: a busy machine takes longer
+      const hasMet = (what: RegExp): boolean => daemon.stderr.some((line) => what.test(line));
+      const hasMetBoth = (): boolean => hasMet(/CONNECTOR_FAILED/) && hasMet(/STORE_UNREACHABLE.*batch will be tried again/);
+      for (let i = 0; i < 60 || (!hasMetBoth() && i < 400); i += 1) {
         await delay(random() * 120);
         if (random() < 0.5) proxy.cut();
         const [rows] = await project.store.connection.query<(RowDataPacket & { id: number })[]>(
@@ -80,10 +83,8 @@ eachServer((_flavour, server) => {
       await writing;
       const isEqual = await countsAreEqual(project, redis.url);
       await waitFor(isEqual, { deadlineMs: 40_000, pollMs: 300, what: `equal counts, seed ${seed}` });
-      // Both were met, or nothing was shown.
       const said = daemon.stderr.join('\n');
-      expect(said).toContain('CONNECTOR_FAILED');
-      expect(said).toMatch(/STORE_UNREACHABLE.*batch will be tried again/);
+      expect(hasMetBoth(), said).toBe(true);
       daemon.kill('SIGTERM');
       expect(await daemon.waitForExit(), said).toEqual({ code: 0, signal: null });
     },
