@@ -107,11 +107,13 @@ eachServer((flavour) => {
       await kisflow(shop, ['migrate']);
       const random = randomFrom(seed);
       for (let round = 0; round < 4; round += 1) {
-        const daemon = await spawnDaemon(['run', '--log-level', 'warn', '--lease-ttl', '600'], shop);
-        await changeShop(shop.sql, random);
-        await delay(random() * 1000); // the moment of the kill is what is random here
+        const daemon = await spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], shop);
+        await daemon.waitForLine(/flow runs/);
+        const changing = changeShop(shop.sql, random);
+        await delay(random() * 800); // the moment of the kill is what is random here
         daemon.kill('SIGKILL');
         await daemon.waitForExit();
+        await changing;
       }
       await kisflow(shop, ['run', '--until-current', '--log-level', 'warn']);
       await expectSame(shop);
