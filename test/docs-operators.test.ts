@@ -25,10 +25,10 @@ interface Example {
   readonly table?: readonly Row[];
 }
 
-/** A section's function and its example. */
-function exampleOf(operator: string): { readonly yaml: string; readonly example: Example } {
+/** A section's function and its example; a section may have several. */
+function exampleOf(operator: string, at = 0): { readonly yaml: string; readonly example: Example } {
   const blocks = codeBlocks(sections(page, [`## ${operator}`]));
-  const [yaml, json] = ['yaml', 'json'].map((language) => blocks.find((block) => block.language === language)?.code ?? '');
+  const [yaml, json] = ['yaml', 'json'].map((language) => blocks.filter((block) => block.language === language)[at]?.code ?? '');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the page's own JSON
   return { yaml: yaml ?? '', example: JSON.parse(json ?? '') as Example };
 }
@@ -71,8 +71,17 @@ async function runExample(yaml: string, { in: rows, table = [] }: Example): Prom
 }
 
 describe('the page about operators', () => {
-  test.each(['filter', 'map', 'project', 'dedupe', 'lookup', 'join', 'window'])('shows what %s does', async (operator) => {
-    const { yaml, example } = exampleOf(operator);
+  test.each([
+    ['filter', 0],
+    ['map', 0],
+    ['project', 0],
+    ['dedupe', 0],
+    ['lookup', 0],
+    ['join', 0],
+    ['window', 0],
+    ['window', 1],
+  ])('shows what %s does (%i)', async (operator, at) => {
+    const { yaml, example } = exampleOf(operator, at);
     const seen = await runExample(yaml, { ...example, in: example.in.map(readRow) });
     expect(seen.map(writeRow)).toEqual(example.out);
   });

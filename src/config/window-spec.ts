@@ -66,6 +66,13 @@ export function toWindowSpec(given: Given, context: z.core.$RefinementCtx): Wind
   ] as const) {
     if (ms === 0) refuse(name, 'is nothing; write a time such as 1h');
   }
+  if (kind === 'session' && as?.end !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['as', 'end'],
+      message: 'does not belong to a session window, whose end is not known; remove it',
+    });
+  }
   if (kind === 'sliding' && every > size)
     refuse('every', 'is longer than size, so rows would be in no window; write size, or less');
   if (kind === 'sliding' && every > 0 && size / every > windowsMax) {

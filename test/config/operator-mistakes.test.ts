@@ -269,6 +269,9 @@ test('a window and a dedupe that remembers say which of their keys are missing, 
   expect(await mistakes(window('{kind: session, time: code, gap: 1h, key: [id], table: shop.log}'))).toEqual([
     expect.stringContaining('with.kind: rows have no primary key here'),
   ]);
+  expect(await mistakes(window('{kind: session, time: code, gap: 1h, key: [id], table: shop.orders, as: {end: until}}'))).toEqual([
+    'with.as.end: does not belong to a session window, whose end is not known; remove it',
+  ]);
   expect(await mistakes(window('{kind: session, time: code, gap: 1h, key: [id]}'), 'after')).toEqual([
     'flow.yml:3: source.rows: W makes sessions, which needs deletes and the rows before an update; write rows: change',
   ]);

@@ -1,5 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import type { SqlFlavour } from '../../src/embedded/server.ts';
@@ -95,6 +96,27 @@ eachServer((flavour) => {
         await kisflow(shop, ['run', '--until-current', '--log-level', 'warn']);
         await expectSame(shop);
       }
+    },
+  );
+
+  test(
+    'L1: joins, days and sessions stay equal to SQL though the daemon is killed with -9 again and again',
+    { timeout: 240_000 },
+    async () => {
+      const shop = await openShop(flavour);
+      await kisflow(shop, ['migrate']);
+      const random = randomFrom(seed);
+      for (let round = 0; round < 4; round += 1) {
+        const daemon = await spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], shop);
+        await daemon.waitForLine(/flow runs/);
+        const changing = changeShop(shop.sql, random);
+        await delay(random() * 800); // the moment of the kill is what is random here
+        daemon.kill('SIGKILL');
+        await daemon.waitForExit();
+        await changing;
+      }
+      await kisflow(shop, ['run', '--until-current', '--log-level', 'warn']);
+      await expectSame(shop);
     },
   );
 

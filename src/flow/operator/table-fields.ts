@@ -28,8 +28,9 @@ export function makeForTable(table: string | undefined, input: Fields, make: (fi
   }
   const own = fieldsOfTable(input, table);
   if ('message' in own) {
-    const problems = [...make(unknownFields).problems, { path: 'with.table', ...own }];
-    return { run: undefined, fields: input, problems };
+    // which types its fields have, only the table could tell
+    const others = make(unknownFields).problems.filter(({ needsTypes }) => needsTypes !== true);
+    return { run: undefined, fields: input, problems: [...others, { path: 'with.table', ...own }] };
   }
   const made = make(own);
   return tables === undefined ? made : { ...made, fields: fieldsOfTables(new Map([...tables, [table, made.fields]])) };
