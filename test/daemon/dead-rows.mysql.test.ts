@@ -258,7 +258,7 @@ export default defineFunction({
           await delay(2);
         }
       })();
-      for (let i = 0; i < 5; i += 1) {
+      for (let i = 0; i < 3; i += 1) {
         const daemon = await spawnDaemon(['run', '--log-level', 'warn', '--lease-ttl', '600'], {
           cwd: project.folder,
           env: project.env,

@@ -117,7 +117,7 @@ eachServer((_flavour, server) => {
       const stop = new AbortController();
       const writing = writeRows(project, { server, signal: stop.signal, random });
       let holder = runsOf(daemons[0]) > 0 ? 0 : 1;
-      for (let i = 0; i < 4; i += 1) {
+      for (let i = 0; i < 2; i += 1) {
         const [frozen, next] = [daemons[holder], daemons[1 - holder]];
         const before = runsOf(next);
         frozen?.kill('SIGSTOP');
