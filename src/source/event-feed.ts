@@ -137,8 +137,9 @@ export class EventFeed {
   }
 
   #takeRows(header: EventHeader, event: RowsEvent): void {
-    const table = this.#options.tables.get(event.tableId);
-    if (table !== undefined) this.#options.assembler.rows(header, toChangeGroup(event, table));
+    const { tables, assembler } = this.#options;
+    const table = tables.get(event.tableId);
+    if (table !== undefined) assembler.rows(header, toChangeGroup(event, table, tables.years(event.tableId)));
   }
 
   #onRotate(header: EventHeader, packet: EventPacket): void {

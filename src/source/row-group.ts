@@ -9,14 +9,15 @@ export type RowsEvent = WriteRowsEvent | UpdateRowsEvent | DeleteRowsEvent;
 type WithBitmaps = RowsEvent & { readonly columns_present_bitmap?: Buffer; readonly columns_present_bitmap2?: Buffer };
 
 /**
- * A decoded rows event as a change group. zongji's row objects are handed on as they are. Throws SOURCE_ROW_IMAGE where the event
+ * A decoded rows event as a change group. zongji's row objects are handed on, mended where it reads a value wrongly; `years` names the
+ * table's YEAR columns. Throws SOURCE_ROW_IMAGE where the event
  * does not hold every column: zongji gives an absent one as null, which no flow may take for NULL.
  */
-export function toChangeGroup(event: RowsEvent, table: Table): ChangeGroup {
+export function toChangeGroup(event: RowsEvent, table: Table, years: readonly string[]): ChangeGroup {
   const bitmaps: WithBitmaps = event;
   refuseAbsent(bitmaps.columns_present_bitmap, event.numberOfColumns, table);
-  if (isEvent(event, 'WriteRows')) return { op: 'insert', table, after: flatten(rowsOf(event.rows)) };
-  if (isEvent(event, 'DeleteRows')) return { op: 'delete', table, before: flatten(rowsOf(event.rows)) };
+  if (isEvent(event, 'WriteRows')) return { op: 'insert', table, after: mend(rowsOf(event.rows), years) };
+  if (isEvent(event, 'DeleteRows')) return { op: 'delete', table, before: mend(rowsOf(event.rows), years) };
   refuseAbsent(bitmaps.columns_present_bitmap2, event.numberOfColumns, table);
   const before: Row[] = [];
   const after: Row[] = [];
@@ -24,22 +25,29 @@ export function toChangeGroup(event: RowsEvent, table: Table): ChangeGroup {
     before.push(pair.before);
     after.push(pair.after);
   }
-  return { op: 'update', table, before: flatten(before), after: flatten(after) };
+  return { op: 'update', table, before: mend(before, years), after: mend(after, years) };
 }
 
 /** V8 keeps shorter texts flat by itself. */
 const FLAT_LENGTH = 12;
 
+/** What zongji makes of YEAR 0000, whose byte is 0; no YEAR is 1900. */
+const YEAR_OF_ZERO = 1900;
+
 /**
- * Makes every text of the rows one piece of memory. zongji puts dates together from many pieces, and V8 keeps such a text as a
- * tree of them, several times its size, until somebody reads a character of it.
+ * Makes every text of the rows one piece of memory, and mends two values. zongji puts dates together from many pieces, and V8 keeps
+ * such a text as a tree of them, several times its size, until somebody reads a character of it. It looks an ENUM's value up by its
+ * number, and finds nothing for 0, which is the empty text that the server keeps for a value that was none.
  */
-function flatten(rows: readonly Row[]): readonly Row[] {
+function mend(rows: readonly Row[], years: readonly string[]): readonly Row[] {
   for (const row of rows) {
     for (const name in row) {
       const value = row[name];
-      if (typeof value === 'string' && value.length > FLAT_LENGTH) value.charCodeAt(0);
+      if (typeof value === 'string') {
+        if (value.length > FLAT_LENGTH) value.charCodeAt(0);
+      } else if (value === undefined) row[name] = '';
     }
+    for (const year of years) if (row[year] === YEAR_OF_ZERO) row[year] = 0;
   }
   return rows;
 }

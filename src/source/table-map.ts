@@ -4,6 +4,9 @@ import type { Table } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { BODY, readTableId, type EventPacket } from './event-header.ts';
 
+/** MYSQL_TYPE_YEAR of the server's field_types.h. */
+const YEAR_TYPE = 13;
+
 interface Entry {
   /** The table map's body: the same bytes say the same columns. */
   readonly body: Buffer;
@@ -20,6 +23,7 @@ export class TableMaps {
   readonly #wants: TableFilter;
   readonly #entries = new Map<number, Entry>();
   readonly #tables = new Map<number, Table>();
+  readonly #years = new Map<number, readonly string[]>();
 
   constructor(wants: TableFilter) {
     this.#wants = wants;
@@ -47,17 +51,28 @@ export class TableMaps {
     const id = readTableId(packet);
     this.#entries.set(id, { body, schema, name, isWanted });
     this.#tables.delete(id);
+    this.#years.delete(id);
     return isWanted;
   }
 
   /** Takes the decoded table map of a wanted table. Throws SOURCE_ROW_METADATA where it does not say its own columns. */
   add(event: TableMapEvent): void {
-    this.#tables.set(event.tableId, describeTable(event));
+    const table = describeTable(event);
+    this.#tables.set(event.tableId, table);
+    this.#years.set(
+      event.tableId,
+      table.columns.flatMap(({ name }, index) => (event.columnTypes[index] === YEAR_TYPE ? [name] : [])),
+    );
   }
 
   /** The wanted table of this id; undefined for one that is not wanted. */
   get(id: number): Table | undefined {
     return this.#tables.get(id);
+  }
+
+  /** The YEAR columns of a wanted table. */
+  years(id: number): readonly string[] {
+    return this.#years.get(id) ?? [];
   }
 
   /** Whether a table map of this id was seen. */
@@ -69,6 +84,7 @@ export class TableMaps {
   clear(): void {
     this.#entries.clear();
     this.#tables.clear();
+    this.#years.clear();
   }
 }
 
