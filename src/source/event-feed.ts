@@ -139,7 +139,7 @@ export class EventFeed {
   #takeRows(header: EventHeader, event: RowsEvent): void {
     const { tables, assembler } = this.#options;
     const table = tables.get(event.tableId);
-    if (table !== undefined) assembler.rows(header, toChangeGroup(event, table, tables.years(event.tableId)));
+    if (table !== undefined) assembler.rows(header, toChangeGroup(event, table, tables.inexact(event.tableId)));
   }
 
   #onRotate(header: EventHeader, packet: EventPacket): void {

@@ -1,6 +1,7 @@
 import type { DeleteRowsEvent, UpdateRowsEvent, WriteRowsEvent } from '@vlasky/zongji';
 import { CodedError } from '../lib/error.ts';
-import type { ChangeGroup, Row, Table } from '../row/change.ts';
+import type { ChangeGroup, Row, Table, Value } from '../row/change.ts';
+import type { InexactColumns } from './table-map.ts';
 import { isEvent } from './zongji-event.ts';
 
 export type RowsEvent = WriteRowsEvent | UpdateRowsEvent | DeleteRowsEvent;
@@ -9,15 +10,15 @@ export type RowsEvent = WriteRowsEvent | UpdateRowsEvent | DeleteRowsEvent;
 type WithBitmaps = RowsEvent & { readonly columns_present_bitmap?: Buffer; readonly columns_present_bitmap2?: Buffer };
 
 /**
- * A decoded rows event as a change group. zongji's row objects are handed on, mended where it reads a value wrongly; `years` names the
- * table's YEAR columns. Throws SOURCE_ROW_IMAGE where the event
- * does not hold every column: zongji gives an absent one as null, which no flow may take for NULL.
+ * A decoded rows event as a change group. zongji's row objects are handed on, mended where it does not read a value as it is: `inexact`
+ * names the columns of such types. Throws SOURCE_ROW_IMAGE where the event does not hold every column: zongji gives an absent one as
+ * null, which no flow may take for NULL.
  */
-export function toChangeGroup(event: RowsEvent, table: Table, years: readonly string[]): ChangeGroup {
+export function toChangeGroup(event: RowsEvent, table: Table, inexact: InexactColumns): ChangeGroup {
   const bitmaps: WithBitmaps = event;
   refuseAbsent(bitmaps.columns_present_bitmap, event.numberOfColumns, table);
-  if (isEvent(event, 'WriteRows')) return { op: 'insert', table, after: mend(rowsOf(event.rows), years) };
-  if (isEvent(event, 'DeleteRows')) return { op: 'delete', table, before: mend(rowsOf(event.rows), years) };
+  if (isEvent(event, 'WriteRows')) return { op: 'insert', table, after: mend(rowsOf(event.rows), inexact) };
+  if (isEvent(event, 'DeleteRows')) return { op: 'delete', table, before: mend(rowsOf(event.rows), inexact) };
   refuseAbsent(bitmaps.columns_present_bitmap2, event.numberOfColumns, table);
   const before: Row[] = [];
   const after: Row[] = [];
@@ -25,7 +26,7 @@ export function toChangeGroup(event: RowsEvent, table: Table, years: readonly st
     before.push(pair.before);
     after.push(pair.after);
   }
-  return { op: 'update', table, before: mend(before, years), after: mend(after, years) };
+  return { op: 'update', table, before: mend(before, inexact), after: mend(after, inexact) };
 }
 
 /** V8 keeps shorter texts flat by itself. */
@@ -35,21 +36,34 @@ const FLAT_LENGTH = 12;
 const YEAR_OF_ZERO = 1900;
 
 /**
- * Makes every text of the rows one piece of memory, and mends two values. zongji puts dates together from many pieces, and V8 keeps
+ * Makes every text of the rows one piece of memory, and mends three values. zongji puts dates together from many pieces, and V8 keeps
  * such a text as a tree of them, several times its size, until somebody reads a character of it. It looks an ENUM's value up by its
  * number, and finds nothing for 0, which is the empty text that the server keeps for a value that was none.
  */
-function mend(rows: readonly Row[], years: readonly string[]): readonly Row[] {
+function mend(rows: readonly Row[], { years, floats }: InexactColumns): readonly Row[] {
   for (const row of rows) {
     for (const name in row) {
       const value = row[name];
-      if (typeof value === 'string') {
-        if (value.length > FLAT_LENGTH) value.charCodeAt(0);
-      } else if (value === undefined) row[name] = '';
+      if (typeof value === 'string' && value.length > FLAT_LENGTH) value.charCodeAt(0);
+      else if (value === undefined) row[name] = '';
     }
     for (const year of years) if (row[year] === YEAR_OF_ZERO) row[year] = 0;
+    for (const float of floats) row[float] = shortestFloat(row[float]);
   }
   return rows;
+}
+
+/**
+ * A FLOAT as the shortest number that is that FLOAT: 0.1, where its 32 bits as a double are 0.10000000149011612. Six to nine digits tell
+ * all of them apart.
+ */
+function shortestFloat(value: Value): Value {
+  if (typeof value !== 'number' || Number.isInteger(value)) return value;
+  for (let digits = 6; digits < 9; digits += 1) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
 }
 
 /** zongji types values as unknown; what it makes of them is what our Value says, and test/source holds it to that. */

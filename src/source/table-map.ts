@@ -4,8 +4,17 @@ import type { Table } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { BODY, readTableId, type EventPacket } from './event-header.ts';
 
-/** MYSQL_TYPE_YEAR of the server's field_types.h. */
+/** MYSQL_TYPE_FLOAT and MYSQL_TYPE_YEAR of the server's field_types.h. */
+const FLOAT_TYPE = 4;
 const YEAR_TYPE = 13;
+
+/** Names of columns by type. */
+export interface InexactColumns {
+  readonly years: readonly string[];
+  readonly floats: readonly string[];
+}
+
+const noColumns: InexactColumns = { years: [], floats: [] };
 
 interface Entry {
   /** The table map's body: the same bytes say the same columns. */
@@ -23,7 +32,7 @@ export class TableMaps {
   readonly #wants: TableFilter;
   readonly #entries = new Map<number, Entry>();
   readonly #tables = new Map<number, Table>();
-  readonly #years = new Map<number, readonly string[]>();
+  readonly #inexact = new Map<number, InexactColumns>();
 
   constructor(wants: TableFilter) {
     this.#wants = wants;
@@ -51,7 +60,7 @@ export class TableMaps {
     const id = readTableId(packet);
     this.#entries.set(id, { body, schema, name, isWanted });
     this.#tables.delete(id);
-    this.#years.delete(id);
+    this.#inexact.delete(id);
     return isWanted;
   }
 
@@ -59,10 +68,9 @@ export class TableMaps {
   add(event: TableMapEvent): void {
     const table = describeTable(event);
     this.#tables.set(event.tableId, table);
-    this.#years.set(
-      event.tableId,
-      table.columns.flatMap(({ name }, index) => (event.columnTypes[index] === YEAR_TYPE ? [name] : [])),
-    );
+    const columnsOf = (type: number): readonly string[] =>
+      table.columns.flatMap(({ name }, index) => (event.columnTypes[index] === type ? [name] : []));
+    this.#inexact.set(event.tableId, { years: columnsOf(YEAR_TYPE), floats: columnsOf(FLOAT_TYPE) });
   }
 
   /** The wanted table of this id; undefined for one that is not wanted. */
@@ -70,9 +78,9 @@ export class TableMaps {
     return this.#tables.get(id);
   }
 
-  /** The YEAR columns of a wanted table. */
-  years(id: number): readonly string[] {
-    return this.#years.get(id) ?? [];
+  /** The columns of a wanted table whose values zongji does not read as they are. */
+  inexact(id: number): InexactColumns {
+    return this.#inexact.get(id) ?? noColumns;
   }
 
   /** Whether a table map of this id was seen. */
@@ -84,7 +92,7 @@ export class TableMaps {
   clear(): void {
     this.#entries.clear();
     this.#tables.clear();
-    this.#years.clear();
+    this.#inexact.clear();
   }
 }
 

@@ -23,4 +23,23 @@ eachServer((_flavour, server) => {
     expect(of('update').map(({ after }) => after)).toEqual(updated);
     expect(updated).toMatchObject([{ y: 0, e: '', z: 0 }, { y: 0, e: '' }, { y: 0, e: '', z: 0 }, { y: 0 }]);
   });
+
+  it('a FLOAT comes as the shortest number that is that FLOAT, and its column takes it back as it was', async () => {
+    const { name, connection } = await createDatabase(server);
+    await connection.query('CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, f FLOAT, g FLOAT, v VARCHAR(40))');
+    const source = openSource(server.url);
+    const from = await source.resolve({ kind: 'latest' }, never);
+    const written = [0.1, -0.3, 1e10, 16777216, 1.17549e-38, -3.402823466e38, 0, 123456.79, 1.5, 3.1415927];
+    for (const value of written) await connection.query('INSERT INTO t (f, v) VALUES (?, ?)', [value, String(value)]);
+    await connection.query(
+      'INSERT INTO t (f) SELECT (RAND(7) - 0.5) * POW(10, FLOOR(RAND(8) * 60) - 30) FROM t a, t b, t c LIMIT 500',
+    );
+    const reading = new Reading(source, { from, wants: inSchema(name) });
+    await reading.until('all rows', ({ changes }) => changes.length === 510);
+    const rows = reading.changes.map(({ after }) => after);
+    expect(rows.slice(0, 4).map((row) => row?.['f'])).toEqual([0.1, -0.3, 1e10, 16777216]);
+    expect(rows.slice(7, 10).map((row) => row?.['f'])).toEqual([123456.79, 1.5, 3.1415927]);
+    for (const row of rows) await connection.query('UPDATE t SET g = ? WHERE id = ?', [row?.['f'], row?.['id']]);
+    expect((await connection.query('SELECT id, f, g FROM t WHERE NOT f <=> g'))[0]).toEqual([]);
+  });
 });
