@@ -32,11 +32,22 @@ export interface Table {
 
 export type Op = 'insert' | 'update' | 'delete';
 
-/** Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together. */
+/**
+ * Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together.
+ *
+ * `isPartial`: the event did not hold every column (binlog_row_image is not FULL). A column that is absent is a property that is not
+ * there, which is not NULL; in an update, `after` has what `before` has where it did not change.
+ */
 export type ChangeGroup =
-  | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[] }
-  | { readonly op: 'update'; readonly table: Table; readonly before: readonly Row[]; readonly after: readonly Row[] }
-  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[] };
+  | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[]; readonly isPartial?: true }
+  | {
+      readonly op: 'update';
+      readonly table: Table;
+      readonly before: readonly Row[];
+      readonly after: readonly Row[];
+      readonly isPartial?: true;
+    }
+  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[]; readonly isPartial?: true };
 
 /** How many changes a group holds. */
 export function groupSize(group: ChangeGroup): number {
@@ -47,11 +58,11 @@ export function groupSize(group: ChangeGroup): number {
 export function sliceGroup(group: ChangeGroup, from: number, to: number): ChangeGroup {
   switch (group.op) {
     case 'insert':
-      return { op: 'insert', table: group.table, after: group.after.slice(from, to) };
+      return { ...group, after: group.after.slice(from, to) };
     case 'update':
-      return { op: 'update', table: group.table, before: group.before.slice(from, to), after: group.after.slice(from, to) };
+      return { ...group, before: group.before.slice(from, to), after: group.after.slice(from, to) };
     case 'delete':
-      return { op: 'delete', table: group.table, before: group.before.slice(from, to) };
+      return { ...group, before: group.before.slice(from, to) };
     default:
       return group satisfies never;
   }
