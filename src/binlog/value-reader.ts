@@ -105,7 +105,15 @@ function textReader(column: ColumnFormat, flavour: Flavour): ReadValue {
 function textMaker(column: ColumnFormat, flavour: Flavour): MakeValue {
   const collation = known(column.collation, column, 'character set');
   if (collation === BINARY_COLLATION) return copyBytes;
-  return textDecoder(collation, column, flavour);
+  const decode = textDecoder(collation, column, flavour);
+  // Bytes that are no characters of the set, which a server lets into many: a SELECT shows '?', and the value would be lost.
+  return (buffer, start, end) => {
+    try {
+      return decode(buffer, start, end);
+    } catch {
+      return copyBytes(buffer, start, end);
+    }
+  };
 }
 
 function textDecoder(
@@ -114,7 +122,7 @@ function textDecoder(
   flavour: Flavour,
 ): (buffer: Buffer, start: number, end: number) => string {
   const charset = charsetOf(collation, flavour);
-  const decode = charset === undefined ? undefined : decoderOfCharset(charset, flavour);
+  const decode = charset === undefined ? undefined : decoderOfCharset(charset);
   if (decode === undefined) throw new MalformedEvent(`${describe(column)} has the collation ${collation}, which is not known`);
   return decode;
 }
