@@ -2,7 +2,7 @@ import { charsetOf, decoderOfCharset } from './charset.ts';
 import { Cursor } from './cursor.ts';
 import { EventType } from './event-header.ts';
 import { inflateEventPart } from './rows-event.ts';
-import type { Flavour } from './value-reader.ts';
+import type { Flavour } from './flavour.ts';
 
 export interface QueryText {
   /** The default schema. */

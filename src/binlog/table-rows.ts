@@ -5,13 +5,12 @@ import { MalformedEvent } from './malformed.ts';
 import { readPartialUpdates } from './partial-update.ts';
 import { compileRowReader, type ImageColumn, type ReadRow } from './row-reader.ts';
 import { readImages, readRowsBody } from './rows-event.ts';
-import { valueReader, valueSkipper, type Flavour } from './value-reader.ts';
+import { valueReader, valueSkipper } from './value-reader.ts';
 
 export interface TableRowsOptions {
   readonly table: Table;
   /** Whole: with names, signs, collations and values, from the event or from the table's definition at its time. */
   readonly columns: readonly (ColumnFormat & { readonly name: string })[];
-  readonly flavour: Flavour;
   /** Which columns are read; the primary key's always are. */
   readonly wantsColumn: (name: string) => boolean;
 }
@@ -26,12 +25,12 @@ export class TableRows {
   #lastPresent = Buffer.alloc(0);
   #lastReader: ReadRow | undefined;
 
-  constructor({ table, columns, flavour, wantsColumn }: TableRowsOptions) {
+  constructor({ table, columns, wantsColumn }: TableRowsOptions) {
     this.table = table;
     this.#formats = columns;
     this.#columns = columns.map((column) => ({
       name: column.name,
-      read: wantsColumn(column.name) || table.primaryKey.includes(column.name) ? valueReader(column, flavour) : undefined,
+      read: wantsColumn(column.name) || table.primaryKey.includes(column.name) ? valueReader(column) : undefined,
       skip: valueSkipper(column),
     }));
   }
