@@ -1,0 +1,2 @@
+/** Bytes of a binlog that are not what their format says. */
+export class MalformedEvent extends Error {}
