@@ -35,8 +35,9 @@ const Operation = { REPLACE: 0, INSERT: 1, REMOVE: 2 } as const;
  *     path              length-encoded length, text (`$.a[0]."b c"`)
  *     value             not of REMOVE: length-encoded length, binary JSON
  *
- * A NULL has no changes even if its bit is set. The value before is needed: under MINIMAL, and under NOBLOB, a before-image can lack
- * the column, and then nobody can tell the value after (a replica looks it up in its own table). Changes are made in their order, each
+ * A JSON column that the update leaves as it is has its bit set and no changes. A NULL has none even if its bit is set. The value before
+ * is needed: under binlog_row_image=MINIMAL the before-image lacks it, and then nobody can tell the value after (a replica looks it up
+ * in its own table). NOBLOB keeps it (seen with MySQL 9.7). Changes are made in their order, each
  * on what the ones before it left (apply_json_diffs): REPLACE and REMOVE need a value at the path, INSERT of a member needs that there
  * is none, INSERT into an array moves what is there back, or appends behind the last element.
  */
