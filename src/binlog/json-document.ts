@@ -82,17 +82,17 @@ export function isContainer(type: number): boolean {
 export class JsonContainer {
   readonly isObject: boolean;
   readonly count: number;
-  /** Behind its last byte. */
-  readonly limit: number;
   readonly #buffer: Buffer;
   readonly #at: number;
+  /** Behind its last byte. */
+  readonly #limit: number;
   readonly #isLarge: boolean;
   readonly #offsetSize: number;
   readonly #valuesAt: number;
   readonly #tableEnd: number;
 
-  /** `at` is the byte behind the type; `limit` the end of what it lies in. Its tables and their place are checked here. */
-  constructor(document: JsonDocument, type: number, at: number, limit: number) {
+  /** Its size and its tables are checked here. */
+  constructor(document: JsonDocument, { type, at, limit }: JsonPlace) {
     const { buffer } = document;
     const isLarge = (type & 1) === 1;
     const offsetSize = isLarge ? 4 : 2;
@@ -111,13 +111,13 @@ export class JsonContainer {
     this.#valuesAt = at + 2 * offsetSize + keyBytes;
     this.#tableEnd = at + table;
     this.count = count;
-    this.limit = at + size;
+    this.#limit = at + size;
   }
 
   keyAt(index: number): number {
     const entry = this.#at + 2 * this.#offsetSize + index * (this.#offsetSize + 2);
     const at = this.#at + readSize(this.#buffer, entry, this.#isLarge);
-    if (at < this.#tableEnd || at > this.limit - this.keyLength(index))
+    if (at < this.#tableEnd || at > this.#limit - this.keyLength(index))
       throw new MalformedEvent('a JSON key outside of its object');
     return at;
   }
@@ -127,22 +127,17 @@ export class JsonContainer {
     return readUint16(this.#buffer, entry + this.#offsetSize);
   }
 
-  valueType(index: number): number {
-    return this.#buffer[this.#valuesAt + index * (this.#offsetSize + 1)] ?? 0;
-  }
-
   /** Where the value is: in its entry or behind the tables. What it holds there is checked against `limit` by its reader. */
-  valueAt(index: number): number {
-    const entry = this.#valuesAt + index * (this.#offsetSize + 1) + 1;
-    if (this.isInlined(index)) return entry;
-    const at = this.#at + readSize(this.#buffer, entry, this.#isLarge);
-    if (at < this.#tableEnd || at > this.limit) throw new MalformedEvent('a JSON value outside of its object or array');
-    return at;
+  valuePlace(index: number): JsonPlace {
+    const entry = this.#valuesAt + index * (this.#offsetSize + 1);
+    const type = this.#buffer[entry] ?? 0;
+    if (this.#isInlined(type)) return { type, at: entry + 1, limit: this.#limit };
+    const at = this.#at + readSize(this.#buffer, entry + 1, this.#isLarge);
+    if (at < this.#tableEnd || at > this.#limit) throw new MalformedEvent('a JSON value outside of its object or array');
+    return { type, at, limit: this.#limit };
   }
 
-  /** Whether the value's bytes are those of its entry, which the table has already taken. */
-  isInlined(index: number): boolean {
-    const type = this.valueType(index);
+  #isInlined(type: number): boolean {
     if (type === JsonType.INT32 || type === JsonType.UINT32) return this.#isLarge;
     return type === JsonType.LITERAL || type === JsonType.INT16 || type === JsonType.UINT16;
   }

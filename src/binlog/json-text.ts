@@ -1,4 +1,13 @@
-import { DEPTH_MAX, JsonContainer, JsonDocument, JsonType, readBytes, readUint16, readUint32 } from './json-document.ts';
+import {
+  DEPTH_MAX,
+  JsonContainer,
+  JsonDocument,
+  type JsonPlace,
+  JsonType,
+  readBytes,
+  readUint16,
+  readUint32,
+} from './json-document.ts';
 import { doubleText } from './json-number.ts';
 import { base64Text, dateText, datetimeText, decimalText, timeText } from './json-opaque.ts';
 import { printText, type JsonWriter } from './json-writer.ts';
@@ -16,8 +25,7 @@ const OpaqueType = { TIMESTAMP: 7, DATE: 10, TIME: 11, DATETIME: 12, NEWDECIMAL:
  */
 export function jsonText(buffer: Buffer, start: number, end: number): string {
   const document = new JsonDocument(buffer, start, end);
-  const root = document.root();
-  return printText((to) => new JsonPrinter(document, to).value(root.type, root.at, root.limit, 0));
+  return printText((to) => new JsonPrinter(document, to).value(document.root(), 0));
 }
 
 /** Prints values of one document. */
@@ -32,14 +40,15 @@ export class JsonPrinter {
     this.#writer = to;
   }
 
-  /** The value of this type and place, within `depth` objects and arrays. Four numbers, not an object: MEASURED. */
-  value(type: number, at: number, limit: number, depth: number): void {
+  /** A value of the document, within `depth` objects and arrays. */
+  value(place: JsonPlace, depth: number): void {
+    const { type, at, limit } = place;
     switch (type) {
       case JsonType.SMALL_OBJECT:
       case JsonType.LARGE_OBJECT:
       case JsonType.SMALL_ARRAY:
       case JsonType.LARGE_ARRAY:
-        return this.#container(new JsonContainer(this.#document, type, at, limit), depth + 1);
+        return this.#container(new JsonContainer(this.#document, place), depth + 1);
       case JsonType.LITERAL:
         return this.#writer.ascii(this.#literal(at, limit));
       case JsonType.INT16:
@@ -69,7 +78,7 @@ export class JsonPrinter {
 
   #container(container: JsonContainer, depth: number): void {
     if (depth > DEPTH_MAX) throw new MalformedEvent(`a JSON value of more than ${DEPTH_MAX} levels`);
-    const { isObject, count, limit } = container;
+    const { isObject, count } = container;
     const to = this.#writer;
     to.open(isObject);
     for (let i = 0; i < count; i++) {
@@ -81,7 +90,7 @@ export class JsonPrinter {
         to.quoted(this.#buffer, at, at + length);
         to.colon();
       }
-      this.value(container.valueType(i), container.valueAt(i), limit, depth);
+      this.value(container.valuePlace(i), depth);
     }
     to.close(isObject);
   }

@@ -37,11 +37,12 @@ export type JsonNode = PlacedNode | ObjectNode | ArrayNode;
 function takeApart(node: JsonNode): JsonNode {
   if (node.kind !== 'placed' || !isContainer(node.place.type)) return node;
   const { document, place } = node;
-  const container = new JsonContainer(document, place.type, place.at, place.limit);
-  const children = Array.from({ length: container.count }, (_, i) => {
-    const child = { type: container.valueType(i), at: container.valueAt(i), limit: container.limit };
-    return { kind: 'placed', document, place: child } as const;
-  });
+  const container = new JsonContainer(document, place);
+  const children = Array.from({ length: container.count }, (_, i): PlacedNode => ({
+    kind: 'placed',
+    document,
+    place: container.valuePlace(i),
+  }));
   if (!container.isObject) return { kind: 'array', items: children };
   const members = children.map((value, i) => {
     const length = container.keyLength(i);
@@ -139,8 +140,7 @@ export function remove(spot: JsonSpot): void {
 
 function printNode(node: JsonNode, writer: JsonWriter, depth: number): void {
   if (node.kind === 'placed') {
-    const { type, at, limit } = node.place;
-    new JsonPrinter(node.document, writer).value(type, at, limit, depth);
+    new JsonPrinter(node.document, writer).value(node.place, depth);
     return;
   }
   const isObject = node.kind === 'object';

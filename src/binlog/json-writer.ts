@@ -22,24 +22,26 @@ const KEPT_BYTES = 256 * 1024;
 const TEXT_BYTES_MAX = 0x1fff_ffe8;
 
 /**
- * The UTF-8 bytes of a JSON text in the making: one string is made of them at the end. Putting the text together from the strings
- * of its parts takes three times as long, and leaves a rope of thousands of pieces behind.
+ * The UTF-8 bytes of a JSON text in the making: one string is made of them at the end. Putting it together from the strings of its
+ * parts takes more than twice as long (7 µs against 3 µs for a document of 328 bytes), and leaves a rope of thousands of pieces behind.
  */
 export class JsonWriter {
-  #bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+  readonly #kept = Buffer.allocUnsafeSlow(KEPT_BYTES);
+  #bytes = this.#kept;
   #at = 0;
   /** All bytes so far, or-ed: below 128 as long as the text is ASCII. */
   #bits = 0;
 
   /** Begins a new text: what a failed one left is forgotten. */
   begin(): void {
+    this.#bytes = this.#kept;
     this.#at = 0;
     this.#bits = 0;
   }
 
   end(): string {
     const text = this.#bytes.toString(this.#bits < 0x80 ? 'latin1' : 'utf8', 0, this.#at);
-    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+    this.#bytes = this.#kept;
     return text;
   }
 
