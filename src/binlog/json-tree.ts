@@ -13,18 +13,23 @@ interface PlacedNode {
 
 interface JsonMember {
   readonly key: Buffer;
-  value: JsonNode;
+  readonly value: JsonNode;
 }
 
+/** What was taken apart. A number stands for the member or element that its container has at that index: most are never touched. */
 interface ObjectNode {
   readonly kind: 'object';
+  readonly document: JsonDocument;
+  readonly container: JsonContainer;
   /** In MySQL's order: by the key's length, then by its bytes. */
-  readonly members: JsonMember[];
+  readonly members: (JsonMember | number)[];
 }
 
 interface ArrayNode {
   readonly kind: 'array';
-  readonly items: JsonNode[];
+  readonly document: JsonDocument;
+  readonly container: JsonContainer;
+  readonly items: (JsonNode | number)[];
 }
 
 /**
@@ -38,19 +43,15 @@ function takeApart(node: JsonNode): JsonNode {
   if (node.kind !== 'placed' || !isContainer(node.place.type)) return node;
   const { document, place } = node;
   const container = new JsonContainer(document, place);
-  const children = Array.from({ length: container.count }, (_, i): PlacedNode => ({
-    kind: 'placed',
-    document,
-    place: container.valuePlace(i),
-  }));
-  if (!container.isObject) return { kind: 'array', items: children };
-  const members = children.map((value, i) => {
-    const length = container.keyLength(i);
-    const at = container.keyAt(i);
-    document.take(length);
-    return { key: document.buffer.subarray(at, at + length), value };
-  });
-  return { kind: 'object', members };
+  const all = Array.from({ length: container.count }, (_, i) => i);
+  if (container.isObject) return { kind: 'object', document, container, members: all };
+  return { kind: 'array', document, container, items: all };
+}
+
+function keyOf({ document, container }: ObjectNode, member: JsonMember | number): Buffer {
+  if (typeof member !== 'number') return member.key;
+  const at = container.keyAt(member);
+  return document.buffer.subarray(at, at + container.keyLength(member));
 }
 
 /** A place in a tree where a change is made: a member of an object or a cell of an array. */
@@ -92,8 +93,10 @@ export class JsonTree {
 
 function spotIn(node: JsonNode, leg: PathLeg): JsonSpot | undefined {
   if (node.kind === 'object' && leg.kind === 'member') {
-    const index = memberIndex(node.members, leg.name);
-    return { kind: 'member', parent: node, index, isThere: node.members[index]?.key.equals(leg.name) === true, key: leg.name };
+    const index = memberIndex(node, leg.name);
+    const member = node.members[index];
+    const isThere = member !== undefined && keyOf(node, member).equals(leg.name);
+    return { kind: 'member', parent: node, index, isThere, key: leg.name };
   }
   if (node.kind !== 'array' || leg.kind !== 'cell') return undefined;
   const size = node.items.length;
@@ -103,22 +106,27 @@ function spotIn(node: JsonNode, leg: PathLeg): JsonSpot | undefined {
 }
 
 /** The index of the first member whose key is not before this one. */
-function memberIndex(members: readonly JsonMember[], key: Buffer): number {
+function memberIndex(node: ObjectNode, key: Buffer): number {
   let low = 0;
-  let high = members.length;
+  let high = node.members.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const other = members[middle]?.key ?? key;
+    const other = keyOf(node, node.members[middle] ?? 0);
     if ((other.length - key.length || other.compare(key)) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function valueAt(spot: JsonSpot): JsonNode {
-  const node = spot.kind === 'member' ? spot.parent.members[spot.index]?.value : spot.parent.items[spot.index];
-  if (node === undefined) throw new MalformedEvent('a JSON path that leads nowhere');
-  return node;
+function valueAt({ kind, parent, index }: JsonSpot): JsonNode {
+  const value = kind === 'member' ? valueOf(parent.members[index]) : parent.items[index];
+  if (value === undefined) throw new MalformedEvent('a JSON path that leads nowhere');
+  if (typeof value !== 'number') return value;
+  return { kind: 'placed', document: parent.document, place: parent.container.valuePlace(value) };
+}
+
+function valueOf(member: JsonMember | number | undefined): JsonNode | number | undefined {
+  return typeof member === 'object' ? member.value : member;
 }
 
 /** What is at the spot becomes this value. */
@@ -139,24 +147,32 @@ export function remove(spot: JsonSpot): void {
 }
 
 function printNode(node: JsonNode, writer: JsonWriter, depth: number): void {
-  if (node.kind === 'placed') {
-    new JsonPrinter(node.document, writer).value(node.place, depth);
-    return;
+  const printer = new JsonPrinter(node.document, writer);
+  if (node.kind === 'placed') return printer.value(node.place, depth);
+  const printValue = (value: JsonNode | number) => {
+    if (typeof value === 'number') printer.value(node.container.valuePlace(value), depth + 1);
+    else printNode(value, writer, depth + 1);
+  };
+  writer.open(node.kind === 'object');
+  if (node.kind === 'object') printMembers(node, writer, printValue);
+  else printItems(node, writer, printValue);
+  writer.close(node.kind === 'object');
+}
+
+function printMembers(node: ObjectNode, writer: JsonWriter, printValue: (value: JsonNode | number) => void): void {
+  for (const [i, member] of node.members.entries()) {
+    if (i > 0) writer.separator();
+    const key = keyOf(node, member);
+    if (typeof member === 'number') node.document.take(key.length);
+    writer.quoted(key, 0, key.length);
+    writer.colon();
+    printValue(typeof member === 'number' ? member : member.value);
   }
-  const isObject = node.kind === 'object';
-  writer.open(isObject);
-  if (isObject) {
-    for (const [i, { key, value }] of node.members.entries()) {
-      if (i > 0) writer.separator();
-      writer.quoted(key, 0, key.length);
-      writer.colon();
-      printNode(value, writer, depth + 1);
-    }
-  } else {
-    for (const [i, item] of node.items.entries()) {
-      if (i > 0) writer.separator();
-      printNode(item, writer, depth + 1);
-    }
+}
+
+function printItems({ items }: ArrayNode, writer: JsonWriter, printValue: (value: JsonNode | number) => void): void {
+  for (const [i, item] of items.entries()) {
+    if (i > 0) writer.separator();
+    printValue(item);
   }
-  writer.close(isObject);
 }
