@@ -47,7 +47,7 @@ export function applyJsonDiffs({ before, diffs }: JsonDiffOptions): string {
   while (reader.hasMore) {
     const { operation, path, value } = reader.next();
     const spot = tree.find(parsePath(path));
-    if (spot === undefined) throw new MalformedEvent(`a change at ${path}, which the JSON value before does not have`);
+    if (spot === undefined) throw new MalformedEvent(`a change at ${shown(path)}, which the JSON value before does not have`);
     change(operation, spot, value, path);
   }
   return printText((to) => tree.print(to));
@@ -65,7 +65,12 @@ function change(operation: number, spot: JsonSpot, value: JsonNode | undefined, 
   if (operation === Operation.INSERT && value !== undefined && isFree) insert(spot, value);
   else if (operation === Operation.REPLACE && value !== undefined && spot.isThere) replace(spot, value);
   else if (operation === Operation.REMOVE && spot.isThere) remove(spot);
-  else throw new MalformedEvent(`a change at ${path} that the JSON value before does not allow`);
+  else throw new MalformedEvent(`a change at ${shown(path)} that the JSON value before does not allow`);
+}
+
+/** A path in a message: one of broken bytes may be long. */
+function shown(path: string): string {
+  return path.length > 100 ? `${path.slice(0, 100)}…` : path;
 }
 
 function nodeOf(bytes: Buffer): JsonNode {

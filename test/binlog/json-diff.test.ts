@@ -92,4 +92,14 @@ describe('changes of parts of JSON values', () => {
     for (const diffs of bytes)
       expect(() => applyJsonDiffs({ before: nested, diffs: Buffer.from(diffs) }), diffs.join()).toThrow(MalformedEvent);
   });
+
+  it('a path of many megabytes is refused like any other that is none', () => {
+    for (const unit of ['a', '\\', ' ', '"']) {
+      const path = Buffer.from(`$."${unit.repeat(20_000_001)}`);
+      const length = Buffer.alloc(9, 254);
+      length.writeBigUInt64LE(BigInt(path.length), 1);
+      const diffs = Buffer.concat([Buffer.from([2]), length, path]);
+      expect(() => applyJsonDiffs({ before: nested, diffs }), unit).toThrow(MalformedEvent);
+    }
+  });
 });
