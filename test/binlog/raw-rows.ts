@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { createConnection } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
@@ -86,7 +87,7 @@ function dump(connection: RawConnection, file: string, offset: number): Promise<
   request.writeUInt8(DUMP_COMMAND, 4);
   request.writeUInt32LE(offset, 5);
   request.writeUInt16LE(NON_BLOCKING, 9);
-  request.writeUInt32LE(4_000_000_123, 11);
+  request.writeUInt32LE(randomInt(3_000_000_000, 4_294_967_295), 11); // two readers of one id push each other out
   request.write(file, 15, 'latin1');
   const events: Buffer[] = [];
   return new Promise((resolve, reject) => {
