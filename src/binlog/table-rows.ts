@@ -1,4 +1,5 @@
 import type { ChangeGroup, Row, Table } from '../row/change.ts';
+import { hasBit } from './bits.ts';
 import type { ColumnFormat } from './column-type.ts';
 import { EventType } from './event-header.ts';
 import { MalformedEvent } from './malformed.ts';
@@ -51,7 +52,7 @@ export class TableRows {
     const before: Row[] = [];
     const after: Row[] = [];
     if (type === EventType.PARTIAL_UPDATE_ROWS) {
-      const shape = { formats: this.#formats, columns: this.#columns, present, presentAfter };
+      const shape = { table: table.id, formats: this.#formats, columns: this.#columns, present, presentAfter };
       readPartialUpdates(images, shape, (old, changed) => before.push(old) + after.push(changed));
     } else {
       const readBefore = this.#readerOf(present);
@@ -89,9 +90,4 @@ export class TableRows {
     const mask = (1 << (count & 7)) - 1;
     return ((present[fullBytes] ?? 0) & mask) === mask;
   }
-}
-
-/** Whether a bit is set, the lowest of the first byte first. */
-export function hasBit(bits: Buffer, index: number): boolean {
-  return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
 }

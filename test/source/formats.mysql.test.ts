@@ -106,7 +106,7 @@ eachServer((flavour, server) => {
         await connection.query("UPDATE t SET k = JSON_REPLACE(k, '$.pad', 'y'), j = NULL, a = 3 WHERE id > 2");
         await connection.query('SET SESSION binlog_row_image = NOBLOB');
         await connection.query("UPDATE t SET k = JSON_REPLACE(k, '$.pad', 'z'), a = 4 WHERE id = 4");
-        const [rows] = await connection.query({ sql: 'SELECT * FROM t ORDER BY id', typeCast: (field) => field.string() });
+        const [rows] = await connection.query({ sql: 'SELECT * FROM t ORDER BY id', typeCast: (field) => field.string('utf8') });
         const reading = new Reading(test.source, { from: test.from, wants: inSchema(test.name) });
         await reading.until('all changes', ({ changes }) => changes.length === 14);
         const mirror = mirrorOf(reading);
@@ -119,7 +119,10 @@ eachServer((flavour, server) => {
 });
 
 function insertsIn(parts: Reading['parts']): number {
-  return parts.reduce((sum, { groups }) => sum + groups.reduce((rows, group) => rows + (group.op === 'insert' ? group.after.length : 0), 0), 0);
+  return parts.reduce(
+    (sum, { groups }) => sum + groups.reduce((rows, group) => rows + (group.op === 'insert' ? group.after.length : 0), 0),
+    0,
+  );
 }
 
 type Row = Readonly<Record<string, unknown>>;
