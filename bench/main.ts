@@ -5,6 +5,7 @@ import type { Bench, SmallBench } from './bench.ts';
 import { figureTable, type Figure } from './figure.ts';
 import { loadNow, machineFacts } from './machine.ts';
 import { measureAggregate } from './measure-aggregate.ts';
+import { measureDecode } from './measure-decode.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
@@ -18,6 +19,7 @@ import { fillSource } from './source-data.ts';
 const small: Readonly<Partial<Record<MeasurementName, (bench: SmallBench) => Promise<readonly Figure[]>>>> = { flow: measureFlow };
 
 const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>>> = {
+  decode: measureDecode,
   source: measureSource,
   mirror: measureMirror,
   aggregate: measureAggregate,

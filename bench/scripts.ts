@@ -13,6 +13,11 @@ export interface ReadInput {
   readonly rows: number;
 }
 
+export interface DecodeInput extends ReadInput {
+  /** The columns that are asked for; absent: all. */
+  readonly columns?: readonly string[];
+}
+
 export interface UpsertInput {
   readonly url: string;
   readonly table: string;
@@ -82,6 +87,7 @@ export interface FlowLoopResult {
 
 export const flowLoop: Script<FlowLoopInput, FlowLoopResult> = { file: new URL('./flow-loop.ts', import.meta.url) };
 export const zongjiAlone: Script<ReadInput, RunResult> = { file: new URL('./zongji-alone.ts', import.meta.url) };
+export const sourceAlone: Script<DecodeInput, RunResult> = { file: new URL('./source-alone.ts', import.meta.url) };
 export const sourceToFlow: Script<ReadInput, RunResult> = { file: new URL('./source-to-flow.ts', import.meta.url) };
 export const upsertLoop: Script<UpsertInput, RunResult> = { file: new URL('./upsert-loop.ts', import.meta.url) };
 export const commitWriter: Script<WriterInput, WriterResult> = { file: new URL('./commit-writer.ts', import.meta.url) };

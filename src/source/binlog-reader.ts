@@ -78,7 +78,7 @@ export class BinlogReader {
   }
 
   async #readOnce(onAlive: (at: number) => void): Promise<void> {
-    const { signal, wants } = this.#read;
+    const { signal, wants, columns } = this.#read;
     const identity = await withServer({ ...this.#options, signal }, (query) => this.#verify(query));
     const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: identity.server }, identity));
     const { file, offset, gtid } = place.toPosition();
@@ -93,6 +93,7 @@ export class BinlogReader {
       from: isByGtid ? { gtid } : { file, offset },
       isBounded: false,
       wants,
+      columns,
       sink: { push: (part) => this.#push(part, place) },
       skip: this.#handedOn,
       onAlive,

@@ -2,7 +2,7 @@ import { MalformedEvent } from '../binlog/malformed.ts';
 import { deferred } from '../lib/abort.ts';
 import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { TableFilter, TransactionSink } from './contract.ts';
+import type { ColumnFilter, TableFilter, TransactionSink } from './contract.ts';
 import { DumpConnection, type DumpStart } from './dump-connection.ts';
 import { EventFeed, type EventFeedOptions, type InnerEvents } from './event-feed.ts';
 import { unreachable } from './server-error.ts';
@@ -21,6 +21,7 @@ export interface BinlogStreamOptions {
   /** Ends at the binlog's end instead of waiting for more. */
   readonly isBounded: boolean;
   readonly wants: TableFilter;
+  readonly columns?: ColumnFilter | undefined;
   readonly definitions: DefinitionSource;
   readonly sink: TransactionSink;
   readonly skip: HandedOn;

@@ -12,6 +12,12 @@ import type { TransactionPart } from '../row/change.ts';
 /** Which tables a read decodes. Called once per table-map event, so it may cost a map look-up but no more. */
 export type TableFilter = (schema: string, table: string) => boolean;
 
+/**
+ * Which of a wanted table's columns are decoded, besides its primary key's; undefined: all. The same object for as long as the answer is
+ * the same: it is asked for with each table map.
+ */
+export type ColumnFilter = (schema: string, table: string) => ReadonlySet<string> | undefined;
+
 export interface TransactionSink {
   /**
    * Takes a part. A returned promise means "enough": the source stops reading its socket until it resolves. Must not throw.
@@ -31,6 +37,7 @@ export interface ReaderState {
 export interface ReadOptions {
   readonly from: Position;
   readonly wants: TableFilter;
+  readonly columns?: ColumnFilter;
   readonly sink: TransactionSink;
   readonly signal: AbortSignal;
   readonly onState?: (state: ReaderState) => void;

@@ -1,7 +1,7 @@
 import { readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
 import { TableRows } from '../binlog/table-rows.ts';
 import type { Flavour } from '../binlog/flavour.ts';
-import type { TableFilter } from './contract.ts';
+import type { ColumnFilter, TableFilter } from './contract.ts';
 import { mayTouch, readStatement } from './statement.ts';
 import { completeColumns, isOldTemporal, mayBeLogical, type TableDefinition } from './table-definition.ts';
 import type { DefinitionSource, MapPlace } from './table-definitions.ts';
@@ -12,12 +12,14 @@ interface Entry {
   readonly schema: string;
   readonly name: string;
   readonly isWanted: boolean;
+  readonly columns: ReadonlySet<string> | undefined;
   /** Of a wanted table; undefined until its definition is there. */
   rows: TableRows | undefined;
 }
 
 export interface TableMapsOptions {
   readonly wants: TableFilter;
+  readonly columns?: ColumnFilter | undefined;
   readonly definitions: DefinitionSource;
 }
 
@@ -40,33 +42,39 @@ export class TableMaps {
 
   /** Takes a table map. A promise means that the table's definition is asked for: nothing may come before it is there. */
   note(body: Buffer, flavour: Flavour, at: () => MapPlace): Promise<void> | undefined {
-    const { wants } = this.#options;
     const id = readTableId(body);
     const known = this.#entries.get(id);
-    if (known !== undefined && known.body.equals(body) && known.isWanted === wants(known.schema, known.name)) return undefined;
+    if (known !== undefined && known.body.equals(body) && this.#isAsWanted(known)) return undefined;
     const { schema, name } = readTableName(body);
-    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted: wants(schema, name), rows: undefined };
+    const isWanted = this.#options.wants(schema, name);
+    const columns = isWanted ? this.#options.columns?.(schema, name) : undefined;
+    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted, columns, rows: undefined };
     this.#entries.set(id, entry);
     if (!entry.isWanted) return undefined;
     const map = readTableMap(body, flavour);
     if (!needsDefinition(map, flavour)) {
-      entry.rows = rowsOfMap(map);
+      entry.rows = rowsOfMap(map, columns);
       return undefined;
     }
     const key = JSON.stringify([schema, name]);
     const cached = this.#definitions.get(key);
     if (cached !== undefined) {
-      entry.rows = rowsOfMap(map, cached.definition);
+      entry.rows = rowsOfMap(map, columns, cached.definition);
       return undefined;
     }
     return this.#define(entry, map, at());
+  }
+
+  #isAsWanted({ schema, name, isWanted, columns }: Entry): boolean {
+    if (this.#options.wants(schema, name) !== isWanted) return false;
+    return !isWanted || this.#options.columns?.(schema, name) === columns;
   }
 
   async #define(entry: Entry, map: TableMap, at: MapPlace): Promise<void> {
     const { schema, name } = entry;
     const definition = await this.#options.definitions.describe(schema, name, at);
     this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
-    entry.rows = rowsOfMap(map, definition);
+    entry.rows = rowsOfMap(map, entry.columns, definition);
   }
 
   /** How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it. */
@@ -106,7 +114,7 @@ function needsDefinition({ isFull, columns }: TableMap, flavour: Flavour): boole
   return flavour === 'mariadb' && columns.some((column) => mayBeLogical(column) || isOldTemporal(column.type));
 }
 
-function rowsOfMap(map: TableMap, definition?: TableDefinition): TableRows {
+function rowsOfMap(map: TableMap, wanted: ReadonlySet<string> | undefined, definition?: TableDefinition): TableRows {
   const { schema, name } = map;
   const id = `${schema}.${name}`;
   const columns =
@@ -116,5 +124,5 @@ function rowsOfMap(map: TableMap, definition?: TableDefinition): TableRows {
   const keyOfMap = map.primaryKey.map((index) => columns[index]?.name ?? '');
   const primaryKey = map.isFull ? keyOfMap : (definition?.primaryKey ?? keyOfMap);
   const table = { schema, name, id, columns: columns.map((column) => ({ name: column.name })), primaryKey };
-  return new TableRows({ table, columns, wantsColumn: () => true });
+  return new TableRows({ table, columns, wantsColumn: (column) => wanted?.has(column) ?? true });
 }
