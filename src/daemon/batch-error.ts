@@ -17,7 +17,7 @@ export function atBatch(error: CodedError, flow: string, batch: Batch): CodedErr
   const group = batch.size === 1 ? batch.parts.find((part) => part.size > 0)?.groups[0] : undefined;
   const row = group === undefined ? undefined : group.op === 'delete' ? group.before[0] : group.after[0];
   const key = Object.fromEntries((group?.table.primaryKey ?? []).map((name) => [name, row?.[name]]));
-  const what = group === undefined ? `${batch.size} changes` : `${group.op} of ${group.table.id} ${JSON.stringify(key)}`;
+  const what = group === undefined ? countOf(batch) : `${group.op} of ${group.table.id} ${JSON.stringify(key)}`;
   const position = formatPosition(batch.start);
   return new CodedError(error.code, `Flow ${flow} at ${position} (${what}): ${error.message}`, {
     class: error.class,
@@ -29,4 +29,8 @@ export function atBatch(error: CodedError, flow: string, batch: Batch): CodedErr
       ...(group === undefined ? {} : { table: group.table.id, key: JSON.stringify(key) }),
     },
   });
+}
+
+function countOf({ size }: Batch): string {
+  return size === 0 ? 'no changes' : size === 1 ? '1 change' : `${size} changes`;
 }

@@ -6,6 +6,7 @@ import type { TableFilter } from './contract.ts';
 import { ARTIFICIAL_FLAG, type EventHeader } from './event-header.ts';
 import { maskStatement, mayTouch, readStatement } from './statement.ts';
 import { readTableStatements } from './table-statement.ts';
+import type { Beginning } from './beginning.ts';
 import { loggedAsStatement, refusals } from './transaction-refusal.ts';
 
 /** Changes of a transaction that were handed on before its end was reached. */
@@ -24,16 +25,6 @@ export interface AssemblerOptions {
   /** What of the first transaction was handed on already, by a connection that was lost in the middle of it. */
   readonly skip: HandedOn;
   readonly logger: Logger;
-}
-
-/** How a transaction begins. */
-export interface Beginning {
-  /** '' for an anonymous one. */
-  readonly gtid: string;
-  /** Whether the event itself opens a transaction (MariaDB), or a statement that follows says what it is. */
-  readonly isOpen: boolean;
-  /** MariaDB: the transaction will be prepared by XA, not committed. */
-  readonly isXa: boolean;
 }
 
 const TWO_TO_32 = 2 ** 32;
