@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
-import { eachServer } from '../support/servers.ts';
+import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { killUnderLoad } from './kill.ts';
 import { runLine, runUntilCurrent, storeRows } from './run-project.ts';
 
 /** What the flows mirror and totals say about rows that go without a change of each; '' for nothing. */
@@ -159,6 +161,42 @@ eachServer((flavour, server) => {
       expect(outcomes).toEqual([{ outcome: 'applied', n: remakes.length }]);
     });
   });
+
+  it('L1: a daemon killed with -9 deletes the rows and keeps the record once each, in their place', async () => {
+    const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 1_000_000);
+    const project = await prepare(server, { mirror: 'on_truncate: apply', totals: 'on_truncate: ignore' });
+    const emptier = await connectTo(server, project.source.name);
+    const stop = new AbortController();
+    let emptied = 0;
+    const emptying = (async () => {
+      for (; !stop.signal.aborted; emptied += 1) {
+        await delay(100 + (seed % 100));
+        await emptier.query('TRUNCATE orders');
+      }
+    })();
+    await killUnderLoad(server, project, {
+      kills: 6,
+      seed,
+      pauseMs: 2,
+      beforeEnd: async () => {
+        stop.abort();
+        await emptying;
+        await change(project, "INSERT INTO orders VALUES (-1, 1, 1, 'last')");
+      },
+    });
+    const wrong = (await disagreements(project)).filter((row) => JSON.stringify(row).includes('"mirror"'));
+    expect(wrong, `seed ${seed}`).toEqual([]);
+    expect(await copiedIds(project)).toContain(-1);
+    const counts = await storeRows(
+      project,
+      'SELECT flow, outcome, COUNT(*) AS n FROM kis_table_statement GROUP BY flow, outcome ORDER BY flow',
+    );
+    expect(counts, `seed ${seed}`).toEqual([
+      { flow: 'mirror', outcome: 'applied', n: emptied },
+      { flow: 'totals', outcome: 'ignored', n: emptied },
+    ]);
+    expect(emptied).toBeGreaterThan(6);
+  }, 180_000);
 
   describe('rows that go in other ways', { timeout: 120_000 }, () => {
     const apply = 'on_truncate: apply, on_drop: apply';
