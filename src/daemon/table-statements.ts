@@ -46,6 +46,7 @@ export function notePassedStatements(logger: Logger, flow: string, passed: reado
     const fields = { flow, op, outcome, table: tableOf(statement), statement: statement.statement, position, gtid };
     // another table under the same name is how columns are changed online
     if (op === 'swap') logger.info(fields, 'another table has taken the name of a source table');
+    else if (op === 'rename') logger.warn(fields, 'a source table was renamed, and none of its name is left');
     else logger.warn(fields, 'rows of a source table went without a change of each');
   }
 }

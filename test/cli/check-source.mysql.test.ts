@@ -267,4 +267,17 @@ eachServer((flavour, shared) => {
     await waitFor(() => ops.filter((op) => op === 'insert').length === 2);
     expect(ops).toEqual(flavour === 'mysql' ? ['insert', 'delete', 'insert'] : ['insert', 'insert']);
   });
+
+  if (flavour === 'mysql')
+    test('L3: and of a MySQL server that leaves foreign keys to InnoDB, whose cascades are in no binlog either', async () => {
+      const server = await startPrivateServer(flavour, { innodb_native_foreign_keys: 'ON' });
+      const { name, connection } = await createDatabase(server, 'shop');
+      await connection.query(
+        `CREATE TABLE customers (id INT PRIMARY KEY);
+         CREATE TABLE orders (id INT PRIMARY KEY, total INT, CONSTRAINT owner FOREIGN KEY (total) REFERENCES customers (id) ON UPDATE SET NULL)`,
+      );
+      const files = project({ source: server.url, store: `${server.url}/store`, database: name });
+      const finding = (await examine({ files })).find('SOURCE_TABLE_CASCADE');
+      expect(finding.message).toContain(`owner changes (ON UPDATE SET NULL of ${name}.customers)`);
+    });
 });

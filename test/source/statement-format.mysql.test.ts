@@ -10,7 +10,7 @@ interface Case {
   readonly name: string;
   readonly other: Connection;
   /** Runs these statements in a session that writes statements to the binlog, and rows before and after. */
-  read(statements: readonly (string | QueryOptions)[], logger?: Logger): Promise<Reading>;
+  readonly read: (statements: readonly (string | QueryOptions)[], logger?: Logger) => Promise<Reading>;
 }
 
 eachServer((flavour, server) => {
