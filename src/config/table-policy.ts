@@ -4,7 +4,7 @@
  */
 import { parseTablePattern } from '../router/table-pattern.ts';
 import type { Configuration } from './configuration.ts';
-import { flowGraph, storeDatabaseOf } from './plan.ts';
+import { flowGraph, isInStore, storeDatabaseOf } from './plan.ts';
 import type { FlowSpec } from './spec.ts';
 
 /** The tables of the store that a flow writes, as `db.table`. */
@@ -59,8 +59,7 @@ function whyNoSave(
     return `${fname} is no Save function without code: what it computes from the rows is its own`;
   const conn = configuration.conns.get(func.option.cname ?? '');
   if (conn === undefined) return undefined;
-  if (conn.type !== 'mysql' || conn.addrs !== 'store')
-    return `${conn.cname} writes outside the store, where nothing can be deleted with the checkpoint`;
+  if (!isInStore(conn)) return `${conn.cname} writes outside the store, where nothing can be deleted with the checkpoint`;
   if (conn.params['mode'] === 'update') return `${conn.cname} only updates rows that others insert (mode: update)`;
   return undefined;
 }

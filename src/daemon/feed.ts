@@ -201,7 +201,7 @@ export class FlowFeed implements TransactionSink {
     const routed = { ...rest, groups, size, bytes };
     const { wants, wantsSchema = () => false } = this.#options;
     const wanted = statements.flatMap((statement) => routeStatement(statement, { wants, wantsSchema }) ?? []);
-    return wanted.length === 0 ? routed : { ...routed, statements: wanted };
+    return wanted.length === 0 ? routed : { ...routed, bytes: part.bytes, statements: wanted };
   }
 
   #route(groups: readonly ChangeGroup[]): readonly ChangeGroup[] {

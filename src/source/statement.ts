@@ -150,7 +150,8 @@ function namesWanted(text: string, schema: string, wants: (schema: string, table
     }
     const name = token.type === 'string' ? token.text.slice(1, -1) : token.text;
     if (token.type !== 'string' || token.text.startsWith('"')) {
-      if (wants(qualifier ?? schema, name)) return true;
+      // Letters of another character set than the one it was read in: it may be any name.
+      if ((token.type !== 'string' && name.includes('\ufffd')) || wants(qualifier ?? schema, name)) return true;
     }
     previous = name;
     qualifier = undefined;

@@ -16,7 +16,12 @@ export function readTableStatements(text: string, schema: string, position: stri
   const all = new Map([...effects, ...more].map((effect) => [JSON.stringify(effect), effect]));
   if (all.size === 0) return [];
   const about = { statement: maskStatement(text), position };
-  return [...all.values()].map((effect) => ({ ...(hasDoubtfulCode(text) ? doubted(effect) : effect), ...about }));
+  const isDoubtful = hasDoubtfulCode(text);
+  return [...all.values()].map((effect) => {
+    // Letters of another character set than the one it was read in: it may be any table of the schema.
+    if (effect.table.includes('\ufffd')) return { ...doubted(effect), table: '', ...about };
+    return { ...(isDoubtful ? doubted(effect) : effect), ...about };
+  });
 }
 
 /** Which servers run the code in `/*!50700 …` and in `/*M!…` differs, so what it says of a table is not certain. */

@@ -61,6 +61,11 @@ describe('L3: rows that go without a change of each are seen:', () => {
     expect(effects('DROP TABLE a /*M!100000 , b */')).toEqual(['rewrite shop.a', 'rewrite shop.b']);
   });
 
+  it('and of a name in a character set that the text was not read in it is any table of the schema', () => {
+    expect(effects('TRUNCATE gr\ufffd\ufffde')).toEqual(['rewrite shop.*']);
+    expect(effects('DROP TABLE a, x.gr\ufffde')).toEqual(['drop shop.a', 'rewrite x.*']);
+  });
+
   it('and of one that cannot be read it is every table of the schema', () => {
     expect(effects('TRUNCATE')).toEqual(['truncate shop.*']);
     expect(effects('DROP TABLE a, (b)')).toEqual(['drop shop.a', 'drop shop.*']);
