@@ -140,6 +140,8 @@ export function mayTouch(text: string, schema: string, wants: (schema: string, t
  * `schema.name`. Column names count too: better one stop too many than a change not seen.
  */
 function namesWanted(text: string, schema: string, wants: (schema: string, table: string) => boolean): boolean {
+  // a server that does not tell names apart by case keeps them in lower case
+  const wantsName = (db: string, name: string): boolean => wants(db, name) || wants(db.toLowerCase(), name.toLowerCase());
   let qualifier: string | undefined;
   let previous: string | undefined;
   for (const token of tokensOf(text)) {
@@ -151,7 +153,8 @@ function namesWanted(text: string, schema: string, wants: (schema: string, table
     const name = token.type === 'string' ? token.text.slice(1, -1) : token.text;
     if (token.type !== 'string' || token.text.startsWith('"')) {
       // Letters of another character set than the one it was read in: it may be any name.
-      if ((token.type !== 'string' && name.includes('\ufffd')) || wants(qualifier ?? schema, name)) return true;
+      if (token.type !== 'string' && name.includes('\ufffd')) return true;
+      if (wantsName(qualifier ?? schema, name)) return true;
     }
     previous = name;
     qualifier = undefined;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
-import { connectTo, eachServer } from '../support/servers.ts';
+import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { killUnderLoad } from './kill.ts';
@@ -161,6 +161,21 @@ eachServer((flavour, server) => {
       expect(outcomes).toEqual([{ outcome: 'applied', n: remakes.length }]);
     });
   });
+
+  if (flavour === 'mysql')
+    it('L1, L3: on a server without GTIDs too, where a statement is known by its place alone', async () => {
+      const own = await startPrivateServer(flavour, { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' });
+      const project = await prepare(own, { mirror: 'on_truncate: apply', totals: 'on_truncate: ignore' });
+      await change(project, 'INSERT INTO orders VALUES (1, 1, 5, NULL)', 'TRUNCATE orders');
+      await runUntilCurrent(project);
+      expect(await copiedIds(project)).toEqual([]);
+      await change(project, 'INSERT INTO orders VALUES (1, 1, 5, NULL)');
+      await runUntilCurrent(project);
+      expect(await copiedIds(project)).toEqual([1]);
+      expect(await storeRows(project, "SELECT outcome, gtid FROM kis_table_statement WHERE flow = 'mirror'")).toEqual([
+        { outcome: 'applied', gtid: '' },
+      ]);
+    }, 120_000);
 
   it('L1: a daemon killed with -9 deletes the rows and keeps the record once each, in their place', async () => {
     const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 1_000_000);

@@ -51,6 +51,7 @@ describe('L3: a statement that may touch a wanted table is found', () => {
     ['REPLACE INTO/* x */shop.item SELECT 1', ''],
     ['CALL p()', ''],
     ['UPDATE gr\ufffde SET a = 1', 'other'],
+    ['UPDATE SHOP.Item SET a = 1', ''],
     ['ANALYZE UPDATE item SET a = 1', 'shop'],
   ])('%j in %j', (text, schema) => expect(mayTouch(text, schema, wantsShopItem)).toBe(true));
 
