@@ -52,7 +52,7 @@ url: "${sourceUrl}"
 ---
 kistype: flow
 flow_name: ${flow}
-source: {name: main, tables: [${tables.join(', ')}], rows: ${rows}, start: ${start}}
+source: {name: main, tables: [${tables.join(', ')}], rows: ${rows}, start: ${start}, on_truncate: ignore, on_drop: ignore}
 flows: [{fname: ${fname}}]
 ---
 kistype: func

@@ -1,6 +1,7 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import { readFlowChanges } from '../daemon/flow-change-record.ts';
+import { countPassedStatements, type StatementCount } from '../daemon/table-statement-record.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
 import { countDeadRows } from '../repair/dead-row-list.ts';
@@ -41,6 +42,8 @@ export interface FlowStatus {
   readonly deadRows: number;
   /** Rows that wait for what a Load function did not find yet, or behind such a row of their key. */
   readonly waitingRows: number;
+  /** Statements that took rows of its tables without a change of each, and that it passed; null where there were none. */
+  readonly tableStatements: StatementCount | null;
   /** Commit time at the source of the last change taken, ISO 8601. */
   readonly lastChange: string | null;
   readonly lastChangeAgeMs: number | null;
@@ -70,6 +73,7 @@ export async function readFlowStatus(
 ): Promise<readonly FlowStatus[]> {
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
   const kept = store === undefined ? undefined : await countDeadRows(store);
+  const passed = store === undefined ? undefined : await countPassedStatements(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const changes = store === undefined ? [] : await readFlowChanges(store);
   const known = [...configuration.flows.values()].map((written) => {
@@ -83,11 +87,13 @@ export async function readFlowStatus(
     .map(([flow, row]) => statusOf(flow, undefined, row));
   return [...known, ...others].map((status) => {
     const { dead, waiting } = kept?.get(status.flow) ?? { dead: 0, waiting: 0 };
-    return { ...status, deadRows: dead, waitingRows: waiting };
+    return { ...status, deadRows: dead, waitingRows: waiting, tableStatements: passed?.get(status.flow) ?? null };
   });
 }
 
-function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): Omit<FlowStatus, 'deadRows' | 'waitingRows'> {
+type RecordedStatus = Omit<FlowStatus, 'deadRows' | 'waitingRows' | 'tableStatements'>;
+
+function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): RecordedStatus {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;
   const code = textOrNull(row?.['error_code']);
   return {

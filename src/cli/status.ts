@@ -1,6 +1,7 @@
 import type { ConfigurationError } from '../config/problem.ts';
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
 import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
+import type { StatementCount } from '../daemon/table-statement-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withReadableStore } from './existing-store.ts';
 import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
@@ -71,8 +72,15 @@ function notesOn(flow: FlowStatus): string[] {
   }
   if (flow.deadRows > 0)
     notes.push('', `${flow.flow}: it has dead rows. \`kisflow dead-rows list --flow ${flow.flow}\` shows them.`);
+  if (flow.tableStatements !== null) notes.push('', `${flow.flow}: ${describeStatements(flow.tableStatements)}`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;
+}
+
+function describeStatements({ count, last }: StatementCount): string {
+  const many = count === 1 ? '1 statement' : `${formatCount(count)} statements`;
+  const when = last.at === null ? '' : ` of ${last.at}`;
+  return `${many} about whole tables, not rows, passed by (kis_table_statement). The last one was ${last.outcome}: ${last.statement}, at ${last.position}${when}.`;
 }
 
 /** The change that a daemon refuses, with every mistake in it. */

@@ -8,6 +8,7 @@ import type { OperatorSpec } from './operator-spec.ts';
 import { findCycles, findOwnerClashes, flowGraph, isSameServer, ownTableReads, storeDatabaseOf, type FlowNode } from './plan.ts';
 import type { Problem } from './problem.ts';
 import type { FlowSpec, FuncSpec } from './spec.ts';
+import { whyNotApplied } from './table-policy.ts';
 
 export interface ReferenceOptions {
   /** Functions that have code; undefined: not checked. */
@@ -94,6 +95,8 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
       'write earliest to take in all that the binlog still holds, or latest to begin now',
     );
   }
+  const refusal = whyNotApplied(configuration, flow, check.functionNames);
+  if (refusal !== undefined) add(refusal.path, refusal.message, 'write ignore or stop');
   if (configuration.global.store === undefined && !check.hasDoubtfulStore) {
     add(
       'source',

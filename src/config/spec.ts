@@ -43,6 +43,10 @@ interface FlowSourceSpec {
   readonly tables: readonly string[];
   /** after: plain rows of inserts and updates; change: whole changes, deletes too. */
   readonly rows: 'after' | 'change';
+  /** What it does when all rows of a table go without a change of each: TRUNCATE, and partitions that are dropped or exchanged. */
+  readonly on_truncate: 'stop' | 'ignore' | 'apply';
+  /** The same when a table is dropped. */
+  readonly on_drop: 'stop' | 'ignore' | 'apply';
   /** Where it begins without a checkpoint (see parseStart); `loadConfiguration` demands it. */
   readonly start?: string | undefined;
 }
@@ -145,6 +149,8 @@ const flowSource = mapping({
   tables: list(text('write db.table, db.* or a glob')),
   rows: oneOf(['after', 'change'], 'after'),
   start: optionalText,
+  on_truncate: oneOf(['stop', 'ignore', 'apply'], 'stop'),
+  on_drop: oneOf(['stop', 'ignore', 'apply'], 'stop'),
 });
 
 const flowBatch = mapping({

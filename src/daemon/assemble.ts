@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
+import { tablesOfFlow } from '../config/table-policy.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
 import { makeConnector, type ConnectorKinds } from '../connector/registry.ts';
@@ -9,7 +10,7 @@ import type { FunctionDefinition } from '../flow/contract.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
-import { compilePatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
+import { compilePatterns, compileSchemaPatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
@@ -87,9 +88,15 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     shape: source.rows,
     start,
     wants,
+    wantsSchema: compileSchemaPatterns(source.tables),
     tablesHash: hashOf(tables),
     batch: spec.batch,
     badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute },
+    tablePolicies: {
+      onTruncate: source.on_truncate,
+      onDrop: source.on_drop,
+      computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.storeDatabase),
+    },
     fingerprint: fingerprintOf(spec, tables, parts),
   };
 }

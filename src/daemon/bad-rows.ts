@@ -108,6 +108,11 @@ function markOf(batch: Batch, error: CodedError): DeadMark {
   return { index, ...markFields(error) };
 }
 
+/** The first of so many marks, as the log has it. */
+export function markLog(flow: string, rows: number, { code, fname, message }: DeadMark) {
+  return { flow, rows, code, function: fname, error: message };
+}
+
 /** What is kept of the error that a single change causes. */
 export function markFields(error: CodedError): Omit<DeadMark, 'index'> {
   const stack = error.cause instanceof BadRowsError ? undefined : stackOf(error);

@@ -12,14 +12,17 @@ export function toCoded(error: unknown, flow: string): CodedError {
   return new CodedError('INTERNAL', `Flow ${flow}: ${describeError(error)}`, { cause: error });
 }
 
-/** Adds where it happened: flow, position, and for a single change its table and key. */
+/** Adds where it happened: flow, position, and for a single change that it may be about its table and key. */
 export function atBatch(error: CodedError, flow: string, batch: Batch): CodedError {
-  const group = batch.size === 1 ? batch.parts.find((part) => part.size > 0)?.groups[0] : undefined;
+  // a statement about a whole table is about no change behind it
+  const isOfRows = error.code !== 'SOURCE_TABLE_EMPTIED';
+  const group = batch.size === 1 && isOfRows ? batch.parts.find((part) => part.size > 0)?.groups[0] : undefined;
   const row = group === undefined ? undefined : group.op === 'delete' ? group.before[0] : group.after[0];
   const key = Object.fromEntries((group?.table.primaryKey ?? []).map((name) => [name, row?.[name]]));
-  const what = group === undefined ? `${batch.size} changes` : `${group.op} of ${group.table.id} ${JSON.stringify(key)}`;
+  const count = isOfRows ? ` (${batch.size} changes)` : '';
+  const what = group === undefined ? count : ` (${group.op} of ${group.table.id} ${JSON.stringify(key)})`;
   const position = formatPosition(batch.start);
-  return new CodedError(error.code, `Flow ${flow} at ${position} (${what}): ${error.message}`, {
+  return new CodedError(error.code, `Flow ${flow} at ${position}${what}: ${error.message}`, {
     class: error.class,
     cause: error.cause,
     details: {

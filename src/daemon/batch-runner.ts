@@ -7,8 +7,8 @@ import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
 import type { Position } from '../row/position.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
-import { withoutBadRows } from './bad-rows.ts';
-import { batchId, batchRows, rowPlaces, type Batch, type DeadMark } from './batch.ts';
+import { markLog, withoutBadRows } from './bad-rows.ts';
+import { batchId, batchRows, hasParked, rowPlaces, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
@@ -17,6 +17,7 @@ import type { IntentLog } from './intent-log.ts';
 import { Park } from './park.ts';
 import { ParkedTries } from './parked-tries.ts';
 import { runRows } from './run-rows.ts';
+import { notePassedStatements, passTableStatements } from './table-statements.ts';
 import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
 
 export interface BatchRunnerOptions extends RunnableFlow, FlowSessionOptions {
@@ -170,6 +171,7 @@ export class BatchRunner {
       step: { position: batch.end, time: batch.time, rows: batch.size },
     });
     const state = this.#state.begin(transaction);
+    const statements = await passTableStatements(transaction, batch, { flow: flow.name, policies: running.tablePolicies });
     const { rows, filtered } = batchRows(batch, shape);
     if (rows.length > 0 && flow.isEnabled) {
       if (running.isExternal) await this.#keepIntent(batch, run.sequence);
@@ -192,6 +194,7 @@ export class BatchRunner {
     mayFail = false;
     await transaction.commit();
     state.settle();
+    notePassedStatements(this.#options.logger, flow.name, statements);
     if (parked.length > 0) this.#noteParked(batch, parked);
     this.#pending = this.#pending.filter((other) => other !== batch);
     this.#options.onCommit(batch, filtered);
@@ -247,14 +250,12 @@ export class BatchRunner {
     const waiting = dead.filter(({ kind }) => kind === 'waiting');
     const [first] = waiting;
     if (first === undefined) return; // only behind others
-    const { code, fname, message } = first;
-    const fields = { flow: this.#running.flow.name, rows: waiting.length, code, function: fname, error: message };
+    const fields = markLog(this.#running.flow.name, waiting.length, first);
     this.#options.logger.info(fields, 'rows wait apart for what they miss; the first of them is named');
   }
 
-  #noteDead(rows: number, { code, fname, message }: DeadMark): void {
-    const fields = { flow: this.#options.flow.name, rows, code, function: fname, error: message };
-    this.#options.logger.warn(fields, 'rows became dead rows; the first of them is named');
+  #noteDead(rows: number, first: DeadMark): void {
+    this.#options.logger.warn(markLog(this.#options.flow.name, rows, first), 'rows became dead rows; the first of them is named');
   }
 
   /** Before a batch runs that may write outside the store: after a crash it has to be the same one, and so have those beside it. */
@@ -293,8 +294,4 @@ export class BatchRunner {
     // what comes is other work: its tries are counted anew
     return [[...withoutBadRows(batch, error, { flow: flow.name, hasGtid, policy }), ...rest], newFailure(error)];
   }
-}
-
-function hasParked(batch: Batch): boolean {
-  return batch.dead.some(({ kind }) => kind !== 'dead');
 }

@@ -33,6 +33,16 @@ export interface Batch {
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
 export type RowShape = 'after' | 'change';
 
+/** Whether the batch has something to do or to keep. */
+export function isEmpty({ size, parts }: Pick<Batch, 'size' | 'parts'>): boolean {
+  return size === 0 && parts.every(({ statements }) => statements === undefined);
+}
+
+/** Whether changes of the batch are kept until others have come. */
+export function hasParked({ dead }: Pick<Batch, 'dead'>): boolean {
+  return dead.some(({ kind }) => kind !== 'dead');
+}
+
 export function countChanges(groups: readonly ChangeGroup[]): number {
   let size = 0;
   for (const group of groups) size += groupSize(group);
@@ -59,7 +69,17 @@ function cutPart(part: RoutedPart, from: number, to: number, isFinal: boolean): 
     if (first < last) groups.push(first === 0 && last === size ? group : sliceGroup(group, first, last));
     at += size;
   }
-  return { ...part, groups, size: to - from, isFinal, bytes: Math.ceil((part.bytes * (to - from)) / Math.max(part.size, 1)) };
+  const { statements, ...rest } = part;
+  // what happened to whole tables stands in front of the first change
+  const front = from > 0 || statements === undefined ? {} : { statements };
+  return {
+    ...rest,
+    ...front,
+    groups,
+    size: to - from,
+    isFinal,
+    bytes: Math.ceil((part.bytes * (to - from)) / Math.max(part.size, 1)),
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
 import type { FlowRecords } from './flow-record.ts';
 import type { ReaderPool } from './reader-pool.ts';
+import type { TablePolicies } from './table-statements.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** One flow as the daemon runs it: the flow, and where its rows come from. */
@@ -16,10 +17,14 @@ export interface DaemonFlow {
   readonly shape: RowShape;
   readonly start: StartPoint;
   readonly wants: (schema: string, table: string) => boolean;
+  /** Whether tables of the schema may be wanted. */
+  readonly wantsSchema: (schema: string) => boolean;
   /** Changes when the flow's tables do: a position inside a transaction counts rows of these tables only. */
   readonly tablesHash: string;
   readonly batch: { readonly rows: number; readonly bytes: number };
   readonly badRows: BadRowsPolicy;
+  /** What it does about rows that go without a change of each. */
+  readonly tablePolicies: TablePolicies;
   readonly sourceName: string;
   /** Changes when anything does that makes the flow what it is: its configuration, its functions' code, its connectors. */
   readonly fingerprint: string;

@@ -5,6 +5,7 @@ import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
 import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
 import { IntendedCuts } from './intended-cuts.ts';
+import { routeStatement } from './route-statement.ts';
 
 export interface FeedOptions {
   readonly flow: string;
@@ -12,6 +13,8 @@ export interface FeedOptions {
   readonly start: Position;
   readonly hasGtid: boolean;
   readonly wants: (schema: string, table: string) => boolean;
+  /** Whether tables of the schema may be wanted; absent: none is known by its schema alone. */
+  readonly wantsSchema?: ((schema: string) => boolean) | undefined;
   /** Above this many bytes waiting, `push` asks its reader to stop; it asks on below half of it. */
   readonly queueBytesMax: number;
   readonly batch: { readonly rows: number; readonly bytes: number };
@@ -162,18 +165,17 @@ export class FlowFeed implements TransactionSink {
   }
 
   #enqueue(part: TransactionPart): void {
-    const groups = this.#route(part.groups);
-    const size = countChanges(groups);
-    let routed: RoutedPart = { ...part, groups, size, bytes: size === 0 ? 0 : part.bytes };
+    let routed = this.#routePart(part);
+    const { size } = routed;
     if (this.#skip > 0) {
       const skipped = Math.min(this.#skip, size);
       this.#skip -= skipped;
       if (skipped > 0) routed = dropChanges(routed, skipped);
       // What moves the place before the cut transaction comes back leaves the count of its rows standing.
-      if (routed.isFinal && size === 0) return this.#received.moveTo(routed);
+      if (routed.isFinal && size === 0 && routed.statements === undefined) return this.#received.moveTo(routed);
     }
     this.#received.advance(routed);
-    if (routed.size === 0 && !routed.isFinal) return;
+    if (routed.size === 0 && !routed.isFinal && routed.statements === undefined) return;
     this.#append(routed);
     this.#arrived?.resolve();
   }
@@ -181,13 +183,25 @@ export class FlowFeed implements TransactionSink {
   /** Parts without changes that follow one another need not all be kept: only GTIDs must. */
   #append(part: RoutedPart): void {
     const last = this.#queue.at(-1);
-    if (part.size === 0 && part.gtid === '' && last?.size === 0 && last.gtid === '') {
+    if (isMove(part) && last !== undefined && isMove(last)) {
       this.#queue[this.#queue.length - 1] = part;
       return;
     }
     this.#queue.push(part);
     this.#queuedBytes += part.bytes;
     this.#queuedSize += part.size;
+  }
+
+  #routePart(part: TransactionPart): RoutedPart {
+    const groups = this.#route(part.groups);
+    const size = countChanges(groups);
+    const bytes = size === 0 ? 0 : part.bytes;
+    if (part.statements === undefined) return { ...part, groups, size, bytes };
+    const { statements, ...rest } = part;
+    const routed = { ...rest, groups, size, bytes };
+    const { wants, wantsSchema = () => false } = this.#options;
+    const wanted = statements.flatMap((statement) => routeStatement(statement, { wants, wantsSchema }) ?? []);
+    return wanted.length === 0 ? routed : { ...routed, bytes: part.bytes, statements: wanted };
   }
 
   #route(groups: readonly ChangeGroup[]): readonly ChangeGroup[] {
@@ -227,12 +241,19 @@ export class FlowFeed implements TransactionSink {
     let taken = 0;
     for (const part of this.#queue) {
       if (count > 0 && part.size > 0 && size > 0 && (size + part.size > rows || taken + part.bytes > bytes)) break;
+      // what happened to whole tables stands in front of a batch's changes
+      if (count > 0 && part.statements !== undefined) break;
       count += 1;
       size += part.size;
       taken += part.bytes;
     }
     return { parts: this.#queue.slice(0, count), rest: this.#queue.slice(count) };
   }
+}
+
+/** Says only how far the source is. */
+function isMove(part: RoutedPart): boolean {
+  return part.size === 0 && part.gtid === '' && part.statements === undefined;
 }
 
 function asIntended(batch: Batch, { origin, dead, deadRounds }: IntendedBatch): Batch {

@@ -1,5 +1,5 @@
 import { sleep } from '../lib/abort.ts';
-import type { Batch } from './batch.ts';
+import { isEmpty, type Batch } from './batch.ts';
 import type { Attempt, BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
 import type { Handover } from './handover.ts';
@@ -50,7 +50,7 @@ class FlowWorker {
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
       while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
-      if (batch.size === 0 && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
+      if (isEmpty(batch) && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }
     if (this.#idle !== undefined) await this.#process(this.#idle);

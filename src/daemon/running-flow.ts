@@ -2,7 +2,7 @@ import type { DaemonFlow } from './daemon-flow.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** The part of a flow that may be another from one batch to the next. */
-export type RunnableFlow = Pick<DaemonFlow, 'flow' | 'shape' | 'badRows' | 'fingerprint'>;
+export type RunnableFlow = Pick<DaemonFlow, 'flow' | 'shape' | 'badRows' | 'tablePolicies' | 'fingerprint'>;
 
 /** The flow as batches run it. */
 export interface RunningFlow extends RunnableFlow {
@@ -14,12 +14,13 @@ export interface RunningFlow extends RunnableFlow {
   readonly isExternal: boolean;
 }
 
-export function prepareFlow({ flow, shape, badRows, fingerprint }: RunnableFlow): RunningFlow {
+export function prepareFlow(runnable: RunnableFlow): RunningFlow {
+  const { flow, shape, badRows, tablePolicies, fingerprint } = runnable;
   const { steps } = flow;
   let trailing = steps.length;
   while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
   const activities = steps.map((step) => `flow ${flow.name}, function ${step.fname}`);
-  return { flow, shape, badRows, fingerprint, trailing, activities, isExternal: isExternal({ flow }) };
+  return { flow, shape, badRows, tablePolicies, fingerprint, trailing, activities, isExternal: isExternal({ flow }) };
 }
 
 /** Whether the flow may write to a storage that is not in the batch's transaction. A Load without code only reads. */

@@ -40,6 +40,12 @@ export const errorCodes = {
     meaning: 'The binlog holds an event that cannot be decoded. Nothing after it was read, and no checkpoint passes it.',
     remedy: 'The message names the server setting to change. Start the flow after the event once that is done.',
   },
+  SOURCE_TABLE_EMPTIED: {
+    meaning:
+      'A table that the flow reads was truncated or dropped, or a part of its rows went with a partition: its rows went without a change of each, and the flow’s policy is to stop. No checkpoint passes the statement.',
+    remedy:
+      'Decide what becomes of the computed rows: set source.on_truncate or source.on_drop of the flow to ignore (they stay, with a record) or apply (they are deleted too), then resume the flow.',
+  },
   SOURCE_PURGED: {
     meaning: 'The server no longer has the binlog that holds the wanted position.',
     remedy: 'Choose a new start for the flow and rebuild it; raise binlog_expire_logs_seconds.',

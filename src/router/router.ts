@@ -8,7 +8,7 @@
  * read what flows write into `shop`. An explicit name does match, so flows can be chained through tables.
  */
 import { CodedError } from '../lib/error.ts';
-import { matchesTable, parseTablePattern, type TablePattern } from './table-pattern.ts';
+import { matchesSchema, matchesTable, parseTablePattern, type TablePattern } from './table-pattern.ts';
 
 /** One flow's wish: its name and the patterns under its `source.tables`. */
 interface RouterFlow {
@@ -45,6 +45,12 @@ export function compilePatterns(patterns: readonly string[], isReserved: TablePr
   return cachePerTable((schema, table) =>
     parsed.some((pattern) => matchesTable(pattern, schema, table) && (pattern.isExplicit || !isReserved(schema, table))),
   );
+}
+
+/** Whether one of the patterns may take in tables of a schema. Throws CONFIG_INVALID on a text that is no pattern. */
+export function compileSchemaPatterns(patterns: readonly string[]): (schema: string) => boolean {
+  const parsed = patterns.map(requirePattern);
+  return (schema) => parsed.some((pattern) => matchesSchema(pattern, schema));
 }
 
 /** Makes the router of these flows. Throws CONFIG_INVALID on a text that is no pattern. */

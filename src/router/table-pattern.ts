@@ -67,6 +67,12 @@ export function matchesGlob(glob: string, text: string): boolean {
   return want.slice(wantAt).every((sign) => sign === '*');
 }
 
+/** Whether the pattern may take in tables of the schema. */
+export function matchesSchema(pattern: TablePattern, schema: string): boolean {
+  if (hasWildcard(pattern.schema) && systemSchemas.has(schema)) return false;
+  return matchesGlob(pattern.schema, schema);
+}
+
 function hasWildcard(text: string): boolean {
   return text.includes('*') || text.includes('?');
 }

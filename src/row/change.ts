@@ -68,10 +68,34 @@ export function sliceGroup(group: ChangeGroup, from: number, to: number): Change
   }
 }
 
+/**
+ * What a statement about a whole table did to its rows, none of which has a change of its own.
+ * - `truncate`: all rows went.
+ * - `drop`: the table went, and its rows with it; another may have been made in its place.
+ * - `rewrite`: which rows went or came cannot be told (a partition dropped or exchanged, a tablespace discarded).
+ * - `rename`: no table of that name is left; the rows live on under another.
+ * - `swap`: another table has taken the name, with rows of its own.
+ */
+export type TableOp = 'truncate' | 'drop' | 'rewrite' | 'rename' | 'swap';
+
+/** A statement that took, brought or moved rows of a table without a change of each. */
+export interface TableStatement {
+  readonly op: TableOp;
+  readonly schema: string;
+  /** '' for every table of the schema. */
+  readonly table: string;
+  /** Its text without its literals. */
+  readonly statement: string;
+  /** `file:offset` where it begins. */
+  readonly position: string;
+}
+
 /** One source commit, or a part of one that is too large for a single batch; parts of a commit follow one another. */
 export interface TransactionPart {
   /** The changes of wanted tables, in commit order; empty where the commit touched none (it still moves the position). */
   readonly groups: readonly ChangeGroup[];
+  /** What happened to whole tables before these changes, wanted or not; absent where nothing did. */
+  readonly statements?: readonly TableStatement[];
   /** Identity of the server that it was read from: file and offset are places on that server. */
   readonly server: string;
   /** Binlog file and the offset behind the commit. Only a final part moves the position there. */

@@ -114,7 +114,7 @@ export class BinlogReader {
 
   #push(part: TransactionPart, place: MovingPosition): Promise<void> | undefined {
     if (part.isFinal) {
-      const isMove = part.gtid === '' && part.groups.length === 0;
+      const isMove = part.gtid === '' && part.groups.length === 0 && part.statements === undefined;
       if (isMove && !this.#isAhead(part)) return undefined;
       if (!isMove) this.#movesFrom = part;
       place.advance(part);

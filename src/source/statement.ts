@@ -26,32 +26,42 @@ export interface Statement {
   readonly subject: string;
 }
 
-interface Token {
+export interface Token {
   readonly type: 'word' | 'name' | 'string' | 'symbol';
   readonly text: string;
 }
 
+interface TokenOptions {
+  /** Whether a backslash in a string escapes what follows; true unless said otherwise. */
+  readonly hasEscapes?: boolean;
+}
+
 // Comments; strings; quoted names; words; anything else. `/*!50100 …*/` and `/*M!…*/` hold code: only their ends are passed over.
 const tokenPattern =
-  /--[\s-][^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|\/\*M?!\d*|\*\/|'(?:[^'\\]|\\[\s\S]|'')*'|"(?:[^"\\]|\\[\s\S]|"")*"|`(?:[^`]|``)*`|[\p{L}\p{N}_$]+|[^\s]/gu;
+  /--[\s-][^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|\/\*M?!\d*|\*\/|'(?:[^'\\]|\\[\s\S]|'')*'|"(?:[^"\\]|\\[\s\S]|"")*"|`(?:[^`]|``)*`|[\p{L}\p{N}_$\u0080-\uffff]+|[^\s]/gu;
+// The same where a backslash is a character like others: sql_mode NO_BACKSLASH_ESCAPES, and names under ANSI_QUOTES.
+const plainTokenPattern =
+  /--[\s-][^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|\/\*M?!\d*|\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\p{L}\p{N}_$\u0080-\uffff]+|[^\s]/gu;
 
-function* tokensOf(text: string): Generator<Token> {
-  for (const [token] of text.matchAll(tokenPattern)) {
+/** The statement's tokens, without its comments. */
+function* tokensOf(text: string, { hasEscapes = true }: TokenOptions = {}): Generator<Token> {
+  for (const [token] of text.matchAll(hasEscapes ? tokenPattern : plainTokenPattern)) {
     const first = token[0];
     if (token === '*/' || (token.length > 1 && (first === '-' || first === '#' || first === '/'))) continue;
     if (first === "'") yield { type: 'string', text: token };
     else if (first === '`') yield { type: 'name', text: token.slice(1, -1).replaceAll('``', '`') };
     // A name under ANSI_QUOTES, a string otherwise: taken for a name, and masked like a string.
     else if (first === '"') yield { type: 'string', text: token };
-    else yield { type: /^[\p{L}\p{N}_$]/u.test(token) ? 'word' : 'symbol', text: token };
+    else yield { type: /^[\p{L}\p{N}_$\u0080-\uffff]/u.test(token) ? 'word' : 'symbol', text: token };
   }
 }
 
 const definitionVerbs = new Set(['CREATE', 'ALTER', 'DROP', 'RENAME', 'TRUNCATE']);
 // CALL, SELECT and DO are logged as statements when what they call changes rows.
-const changeVerbs = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'LOAD', 'WITH', 'CALL', 'SELECT', 'DO', 'IMPORT']);
-
-const opaqueVerbs = new Set(['CALL', 'SELECT', 'DO']);
+const opaqueVerbs = new Set(['CALL', 'SELECT', 'DO', 'VALUES', '(']);
+const changeVerbs = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'LOAD', 'WITH', 'IMPORT', ...opaqueVerbs]);
+/** What follows ANALYZE where it is no statement of MariaDB that is carried out to be looked at. */
+const analyzeWords = new Set(['TABLE', 'TABLES', 'LOCAL', 'NO_WRITE_TO_BINLOG']);
 
 /** Reads a statement's first words. */
 export function readStatement(text: string): Statement {
@@ -59,7 +69,7 @@ export function readStatement(text: string): Statement {
   if (text === 'COMMIT') return { kind: 'commit', verb: 'COMMIT', subject: '' };
   const words: string[] = [];
   let last: Token | undefined;
-  for (const token of tokensOf(text)) {
+  for (const token of statementTokens(text)) {
     if (token.text === ';' || words.length === 6) break;
     words.push(token.text.toUpperCase());
     last = token;
@@ -71,9 +81,17 @@ export function readStatement(text: string): Statement {
   if (verb === 'SAVEPOINT') return of('savepoint', last?.text ?? '');
   if (verb === 'ROLLBACK') return second === 'TO' ? of('rollback-to', last?.text ?? '') : of('rollback');
   if (verb === 'XA') return readXa(text, second, verb);
-  if (changeVerbs.has(verb) || (verb === 'SET' && second === 'STATEMENT')) return of('change');
+  if (changeVerbs.has(verb) || (verb === 'ANALYZE' && !analyzeWords.has(second))) return of('change');
   if (definitionVerbs.has(verb)) return of(isCreateSelect(text, words) ? 'change' : 'definition');
   return of('other');
+}
+
+/** Without MariaDB's `SET STATEMENT variable = value FOR`, which stands before any statement. */
+export function statementTokens(text: string, options?: TokenOptions): readonly Token[] {
+  const tokens = [...tokensOf(text, options)];
+  if (tokens[0]?.text.toUpperCase() !== 'SET' || tokens[1]?.text.toUpperCase() !== 'STATEMENT') return tokens;
+  const at = tokens.findIndex((token) => token.type === 'word' && token.text.toUpperCase() === 'FOR');
+  return at === -1 ? tokens : tokens.slice(at + 1);
 }
 
 const xaKinds: ReadonlyMap<string, StatementKind> = new Map([
@@ -92,11 +110,21 @@ function readXa(text: string, second: string, verb: string): Statement {
   return { kind: xaKinds.get(second) ?? 'other', verb, subject };
 }
 
-/** CREATE TABLE … SELECT in statement format fills the table; in row format the server logs it without its SELECT. */
+/**
+ * CREATE TABLE … SELECT in statement format fills the table, and so do MySQL's … TABLE t and … VALUES ROW(…); in row format the server
+ * logs it without them.
+ */
 function isCreateSelect(text: string, words: readonly string[]): boolean {
-  if (words[0] !== 'CREATE' || !words.slice(1, 4).includes('TABLE') || words.includes('TEMPORARY')) return false;
-  for (const token of tokensOf(text)) {
-    if (token.type === 'word' && token.text.toUpperCase() === 'SELECT') return true;
+  const tableAt = words.indexOf('TABLE', 1);
+  if (words[0] !== 'CREATE' || tableAt === -1 || tableAt > 3 || words.includes('TEMPORARY')) return false;
+  let depth = 0;
+  let at = -1;
+  for (const { type, text: token } of statementTokens(text)) {
+    at += 1;
+    if (type === 'symbol') depth += token === '(' ? 1 : token === ')' ? -1 : 0;
+    if (type !== 'word' || at <= tableAt) continue;
+    const word = token.toUpperCase();
+    if (word === 'SELECT' || (depth === 0 && (word === 'TABLE' || word === 'VALUES'))) return true;
   }
   return false;
 }
@@ -112,6 +140,8 @@ export function mayTouch(text: string, schema: string, wants: (schema: string, t
  * `schema.name`. Column names count too: better one stop too many than a change not seen.
  */
 function namesWanted(text: string, schema: string, wants: (schema: string, table: string) => boolean): boolean {
+  // a server that does not tell names apart by case keeps them in lower case
+  const wantsName = (db: string, name: string): boolean => wants(db, name) || wants(db.toLowerCase(), name.toLowerCase());
   let qualifier: string | undefined;
   let previous: string | undefined;
   for (const token of tokensOf(text)) {
@@ -122,7 +152,9 @@ function namesWanted(text: string, schema: string, wants: (schema: string, table
     }
     const name = token.type === 'string' ? token.text.slice(1, -1) : token.text;
     if (token.type !== 'string' || token.text.startsWith('"')) {
-      if (wants(qualifier ?? schema, name)) return true;
+      // Letters of another character set than the one it was read in: it may be any name.
+      if (token.type !== 'string' && name.includes('\ufffd')) return true;
+      if (wantsName(qualifier ?? schema, name)) return true;
     }
     previous = name;
     qualifier = undefined;

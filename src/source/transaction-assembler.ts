@@ -1,11 +1,14 @@
 import type { ErrorCode } from '../lib/error-codes.ts';
 import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
-import { groupSize, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
+import { groupSize, sliceGroup, type ChangeGroup, type TableStatement, type TransactionPart } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
 import type { MapPlace } from './table-definitions.ts';
-import { maskStatement, mayTouch, readStatement, type Statement } from './statement.ts';
+import { maskStatement, mayTouch, readStatement } from './statement.ts';
+import { readTableStatements } from './table-statement.ts';
+import type { Beginning } from './beginning.ts';
+import { loggedAsStatement, refusals } from './transaction-refusal.ts';
 
 /** Changes of a transaction that were handed on before its end was reached. */
 export interface HandedOn {
@@ -23,16 +26,6 @@ export interface AssemblerOptions {
   /** What of the first transaction was handed on already, by a connection that was lost in the middle of it. */
   readonly skip: HandedOn;
   readonly logger: Logger;
-}
-
-/** How a transaction begins. */
-export interface Beginning {
-  /** '' for an anonymous one. */
-  readonly gtid: string;
-  /** Whether the event itself opens a transaction (MariaDB), or a statement that follows says what it is. */
-  readonly isOpen: boolean;
-  /** MariaDB: the transaction will be prepared by XA, not committed. */
-  readonly isXa: boolean;
 }
 
 const TWO_TO_32 = 2 ** 32;
@@ -59,6 +52,8 @@ export class TransactionAssembler {
   #gtid = '';
   #isXa = false;
   #groups: ChangeGroup[] = [];
+  /** What happened to whole tables before these changes. */
+  #statements: TableStatement[] = [];
   #bytes = 0;
   /** Changes handed on of the transaction that is open, those before this connection included. */
   #handedOn = 0;
@@ -67,6 +62,7 @@ export class TransactionAssembler {
   /** Savepoint to the number of groups gathered, and of parts emitted, when it was set. */
   readonly #savepoints = new Map<string, { readonly groups: number; readonly parts: number }>();
   #parts = 0;
+  #hasPassedChange = false;
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
@@ -175,7 +171,7 @@ export class TransactionAssembler {
     if (this.#bytes < this.#options.pieceBytes) return;
     // An XA transaction's end says whether it is a commit: nothing of it may be handed on before.
     if (!this.#isXa) this.#emit(header.time, false);
-    else if (this.#bytes > XA_BYTES_MAX) throw this.#xaError();
+    else if (this.#bytes > XA_BYTES_MAX) throw this.#error('SOURCE_UNDECODABLE', refusals.xa);
   }
 
   commit(header: EventHeader): void {
@@ -184,7 +180,7 @@ export class TransactionAssembler {
 
   /** The end of an XA transaction's first phase: with `isOnePhase` it is its commit. */
   xaPrepare(header: EventHeader, isOnePhase: boolean): void {
-    if (!isOnePhase && (this.#groups.length > 0 || this.#handedOn > 0)) throw this.#xaError();
+    if (!isOnePhase && (this.#groups.length > 0 || this.#handedOn > 0)) throw this.#error('SOURCE_UNDECODABLE', refusals.xa);
     this.#finish(header);
   }
 
@@ -209,10 +205,11 @@ export class TransactionAssembler {
       case 'xa-end':
         return;
       case 'change':
-        if (mayTouch(text, schema, this.#options.wants)) throw this.#statementError(text);
+        if (mayTouch(text, schema, this.#options.wants)) throw this.#error('SOURCE_STATEMENT_FORMAT', loggedAsStatement(text));
+        this.#notePassed(schema, text);
         break;
       case 'definition':
-        if (mayTouch(text, schema, this.#options.wants)) this.#noteDefinition(statement, schema, text);
+        this.#define(schema, text);
         break;
       case 'xa-commit':
       case 'xa-rollback':
@@ -224,22 +221,40 @@ export class TransactionAssembler {
     if (this.#state !== 'open') this.#finish(header);
   }
 
-  #noteDefinition({ verb }: Statement, schema: string, text: string): void {
-    const fields = { schema, statement: maskStatement(text), position: this.place, gtid: this.#gtid };
-    // Rows that go with the table go without a change.
-    if (verb === 'TRUNCATE' || verb === 'DROP') this.#options.logger.warn(fields, 'wanted table emptied or dropped at the source');
-    else this.#options.logger.info(fields, 'wanted table defined anew at the source');
+  /** Whether a flow wants the tables is asked downstream: patterns may take in tables that nobody has listed. */
+  #define(schema: string, text: string): void {
+    const statements = readTableStatements(text, schema, this.place);
+    if (statements.length === 0 && mayTouch(text, schema, this.#options.wants)) {
+      const fields = { schema, statement: maskStatement(text), position: this.place, gtid: this.#gtid };
+      this.#options.logger.info(fields, 'wanted table defined anew at the source');
+    }
+    // What comes again behind changes that were handed on was handed on with them.
+    if (statements.length === 0 || this.#skipCount > 0) return;
+    const isBehindChanges = this.#groups.length > 0 || this.#handedOn > 0;
+    if (isBehindChanges) throw this.#error('SOURCE_UNDECODABLE', `changes are followed by a statement: ${maskStatement(text)}`);
+    this.#statements.push(...statements);
+  }
+
+  /** Said once: what a view, a trigger or a function of such a statement changes is not seen. */
+  #notePassed(schema: string, text: string): void {
+    if (this.#hasPassedChange) return;
+    this.#hasPassedChange = true;
+    const fields = { schema, statement: maskStatement(text), position: this.place };
+    this.#options.logger.warn(
+      fields,
+      'changes of other tables are in the binlog as statements: set binlog_format = ROW for their writers',
+    );
   }
 
   /** Changes of transactional tables in a group that ends so never happened; those of others are in groups of their own. */
   #rollBack(header: EventHeader): void {
-    if (this.#handedOn > 0) throw this.#rollBackError();
+    if (this.#handedOn > 0) throw this.#error('SOURCE_UNDECODABLE', refusals.rolledBack);
     this.#groups = [];
     this.#finish(header);
   }
 
   #abandon(): void {
-    if (this.#handedOn > 0) throw this.#rollBackError();
+    if (this.#handedOn > 0) throw this.#error('SOURCE_UNDECODABLE', refusals.rolledBack);
     this.#options.logger.warn(
       { position: this.place, gtid: this.#gtid },
       'binlog file ends inside a transaction, which is left out',
@@ -250,7 +265,7 @@ export class TransactionAssembler {
   #rollBackTo(savepoint: string): void {
     if (this.#groups.length === 0 && this.#handedOn === 0) return;
     const mark = this.#savepoints.get(savepoint);
-    if (mark === undefined || mark.parts !== this.#parts) throw this.#rollBackError();
+    if (mark === undefined || mark.parts !== this.#parts) throw this.#error('SOURCE_UNDECODABLE', refusals.rolledBack);
     this.#groups.length = mark.groups;
   }
 
@@ -267,11 +282,13 @@ export class TransactionAssembler {
     for (const group of this.#groups) this.#handedOn += groupSize(group);
     const place = { server: this.#options.server, file: this.#file, offset: this.#offset, gtid: this.#gtid };
     const part = { ...place, groups: this.#groups, time, bytes: this.#bytes, isFinal };
+    const statements = this.#statements;
     this.#groups = [];
+    this.#statements = [];
     this.#bytes = 0;
     this.#parts += 1;
     if (isFinal) this.#state = 'between';
-    this.#options.emit(part);
+    this.#options.emit(statements.length === 0 ? part : { ...part, statements });
   }
 
   #reset(): void {
@@ -279,29 +296,9 @@ export class TransactionAssembler {
     this.#gtid = '';
     this.#isXa = false;
     this.#groups = [];
+    this.#statements = [];
     this.#bytes = this.#handedOn = this.#parts = 0;
     if (this.#savepoints.size > 0) this.#savepoints.clear();
-  }
-
-  #statementError(text: string): CodedError {
-    return this.#error(
-      'SOURCE_STATEMENT_FORMAT',
-      `a change is in the binlog as a statement, not as rows (${maskStatement(text)}): SET GLOBAL binlog_format = ROW, reconnect the writers`,
-    );
-  }
-
-  #rollBackError(): CodedError {
-    return this.#error(
-      'SOURCE_UNDECODABLE',
-      'a transaction too large to be held was rolled back after a part of it had been handed on: give the flow a new start after it',
-    );
-  }
-
-  #xaError(): CodedError {
-    return this.#error(
-      'SOURCE_UNDECODABLE',
-      'a wanted table is changed by an XA transaction in two phases, which cannot be read: use XA COMMIT … ONE PHASE or plain transactions',
-    );
   }
 
   #error(code: ErrorCode, message: string): CodedError {

@@ -177,6 +177,23 @@ CREATE TABLE IF NOT EXISTS kis_intent (
   PRIMARY KEY (flow)
 ) ${options} COMMENT = 'kisflow: batches to be cut again after a crash'`;
 
+/** One row a statement at the source about a whole table of a flow. Written in the transaction of the checkpoint that passes it (L1, L3). */
+const tableStatementTable = `
+CREATE TABLE IF NOT EXISTS kis_table_statement (
+  id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'also their order within a flow',
+  flow         VARCHAR(190)    NOT NULL COMMENT 'flow_name',
+  op           VARCHAR(16)     NOT NULL COMMENT 'truncate | drop | rewrite (of a part of its rows) | rename (no table of that name is left) | swap (another has taken the name)',
+  outcome      VARCHAR(16)     NOT NULL COMMENT 'ignored | applied (the rows of the computed tables were deleted) | noted (nothing was to be done)',
+  source_table VARCHAR(255)    NOT NULL COMMENT 'schema.table at the source; schema.* for all of them',
+  statement    TEXT            NOT NULL COMMENT 'its text without its literals',
+  position     TEXT            NOT NULL COMMENT 'file:offset where it begins at the source',
+  gtid         VARCHAR(255)    NOT NULL COMMENT 'its GTID; empty where there is none',
+  commit_time  DATETIME(3)     NULL     COMMENT 'its commit time at the source, UTC; NULL where it is not known',
+  created_at   DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock',
+  PRIMARY KEY (id),
+  KEY by_flow (flow)
+) ${options} COMMENT = 'kisflow: statements that took rows without a change of each, and what flows did about them'`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
@@ -184,4 +201,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0004-aggregates', statements: [aggregateTable, aggregateValueTable] },
   { name: 'kisflow:0005-flow-changes', statements: [flowChangeTable, reloadTable] },
   { name: 'kisflow:0006-intents', statements: [intentTable] },
+  { name: 'kisflow:0007-table-statements', statements: [tableStatementTable] },
 ];

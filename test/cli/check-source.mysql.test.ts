@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createCheckpoint, stepCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
+import type { TransactionPart } from '../../src/row/change.ts';
 import type { Position } from '../../src/row/position.ts';
 import { createBinlogSource } from '../../src/source/binlog-source.ts';
 import { onEnd } from '../support/cleanup.ts';
@@ -229,4 +230,54 @@ eachServer((flavour, shared) => {
     expect(started.of('error')).toEqual(['SOURCE_PURGED flow copy']);
     expect((await run(past)).of('error')).toEqual(['SOURCE_PURGED flow copy']);
   });
+
+  test('L3: a table whose rows a foreign key changes below the binlog is a warning with the key’s name, where the server does not log them', async () => {
+    const { name, connection } = await createDatabase(shared, 'shop');
+    await connection.query(
+      `CREATE TABLE customers (id INT PRIMARY KEY);
+       CREATE TABLE orders (id INT PRIMARY KEY, total INT, CONSTRAINT owner FOREIGN KEY (total) REFERENCES customers (id) ON DELETE CASCADE);
+       CREATE TABLE notes (id INT PRIMARY KEY, CONSTRAINT kept FOREIGN KEY (id) REFERENCES customers (id) ON DELETE RESTRICT)`,
+    );
+    const { url } = await createDatabase(shared, 'store');
+    const files = project({ source: shared.url, store: url, database: name });
+    const { findings } = await examine({ files });
+    const found = findings.filter(({ code }) => code === 'SOURCE_TABLE_CASCADE');
+    const mariadb = {
+      severity: 'warning',
+      subject: 'flow copy',
+      message: `Rows of ${name}.orders that the foreign key owner changes (ON DELETE CASCADE of ${name}.customers) are not in the binlog: the flow does not see them.`,
+    };
+    expect(found).toMatchObject(flavour === 'mysql' ? [] : [mariadb]);
+    const source = createBinlogSource({ name: 'main', url: shared.url, serverId: 0, logger: silentLogger });
+    onEnd(() => source.close());
+    const signal = new AbortController();
+    onEnd(async () => signal.abort());
+    const from = await source.resolve({ kind: 'latest' }, signal.signal);
+    await connection.query(
+      'INSERT INTO customers VALUES (1); INSERT INTO orders VALUES (5, 1); DELETE FROM customers; INSERT INTO orders VALUES (6, NULL)',
+    );
+    const ops: string[] = [];
+    const push = ({ groups }: TransactionPart) => void ops.push(...groups.map(({ op }) => op));
+    void source.read({
+      from,
+      wants: (schema, table) => schema === name && table === 'orders',
+      sink: { push },
+      signal: signal.signal,
+    });
+    await waitFor(() => ops.filter((op) => op === 'insert').length === 2);
+    expect(ops).toEqual(flavour === 'mysql' ? ['insert', 'delete', 'insert'] : ['insert', 'insert']);
+  });
+
+  if (flavour === 'mysql')
+    test('L3: and of a MySQL server that leaves foreign keys to InnoDB, whose cascades are in no binlog either', async () => {
+      const server = await startPrivateServer(flavour, { innodb_native_foreign_keys: 'ON' });
+      const { name, connection } = await createDatabase(server, 'shop');
+      await connection.query(
+        `CREATE TABLE customers (id INT PRIMARY KEY);
+         CREATE TABLE orders (id INT PRIMARY KEY, total INT, CONSTRAINT owner FOREIGN KEY (total) REFERENCES customers (id) ON UPDATE SET NULL)`,
+      );
+      const files = project({ source: server.url, store: `${server.url}/store`, database: name });
+      const finding = (await examine({ files })).find('SOURCE_TABLE_CASCADE');
+      expect(finding.message).toContain(`owner changes (ON UPDATE SET NULL of ${name}.customers)`);
+    });
 });

@@ -219,4 +219,51 @@ describe('mistakes', () => {
       { seed, numRuns: 60 },
     );
   });
+
+  describe('a flow that applies a TRUNCATE to its computed tables', () => {
+    const base = { 'g.yml': globalYaml, 's.yml': sourceYaml };
+    const mirror = (params = ''): string =>
+      mirrorYaml({ flow: 'm', tables: 'shop.orders', key: 'orders', params }).replace(
+        ', start: earliest',
+        ', start: earliest, rows: change, on_truncate: apply',
+      );
+    const other = mirrorYaml({ flow: 'o', tables: 'shop.items', key: 'items' });
+    const refusal = async (files: Readonly<Record<string, string>>, code: readonly string[] = []): Promise<readonly string[]> =>
+      (await problemsOf({ ...base, ...files }, { functionNames: new Set(code) }).catch(() => [])).map(formatProblem);
+    const refused = (why: string) => [
+      `m.yml:4: source.on_truncate: is apply, which deletes every row of the computed tables, and ${why}; write ignore or stop`,
+    ];
+
+    test('is let be where they mirror one source table', async () => {
+      expect(await refusal({ 'm.yml': mirror(), 'o.yml': other })).toEqual([]);
+    });
+
+    test.each([
+      [
+        'other tables',
+        { 'm.yml': mirror().replace('[shop.orders]', '[shop.orders, shop.old]') },
+        'their rows may come from other source tables too: the flow reads more than one',
+      ],
+      [
+        'a pattern',
+        { 'm.yml': mirror().replace('[shop.orders]', '["shop.order*"]') },
+        'their rows may come from other source tables too: the flow reads more than one',
+      ],
+      ['deleted rows', { 'm.yml': mirror().replace('rows: change', 'rows: after') }, 'the flow keeps deleted rows: rows is after'],
+      [
+        'other storages',
+        { 'm.yml': mirror().replace('addrs: store', 'addrs: mysql://a:b@c/d') },
+        'conn_m writes outside the store, where nothing can be deleted with the checkpoint',
+      ],
+      ['mode: update', { 'm.yml': mirror('mode: update') }, 'conn_m only updates rows that others insert (mode: update)'],
+      ['some columns', { 'm.yml': mirror('columns: "a, b"') }, 'the flow owns only some columns of kisflow.orders'],
+    ])('is refused with %s', async (_what, files, why) => expect(await refusal(files)).toEqual(refused(why)));
+
+    test('is refused with code, and with other flows of its table', async () => {
+      const why = 'save_m is no Save function without code: what it computes from the rows is its own';
+      expect(await refusal({ 'm.yml': mirror() }, ['save_m'])).toEqual(refused(why));
+      const shared = mirrorYaml({ flow: 'o', tables: 'shop.items', key: 'orders' });
+      expect(await refusal({ 'm.yml': mirror(), 'o.yml': shared })).toContain(refused('the flow o writes kisflow.orders too')[0]);
+    });
+  });
 });

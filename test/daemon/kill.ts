@@ -24,7 +24,7 @@ export async function killAndCompare(server: SqlAddress, options: KillOptions): 
 export async function killUnderLoad(
   server: SqlAddress,
   project: ShopProject,
-  options: KillOptions & { readonly pauseMs?: number },
+  options: KillOptions & { readonly pauseMs?: number; readonly beforeEnd?: () => Promise<void> },
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];
@@ -41,6 +41,7 @@ export async function killUnderLoad(
   }
   stop.abort();
   const transactions = await writing;
+  await options.beforeEnd?.();
   const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(transactions).toBeGreaterThan(options.kills);

@@ -50,6 +50,9 @@ describe('L3: a statement that may touch a wanted table is found', () => {
     ['UPDATE "shop"."item" SET a = 1', ''],
     ['REPLACE INTO/* x */shop.item SELECT 1', ''],
     ['CALL p()', ''],
+    ['UPDATE gr\ufffde SET a = 1', 'other'],
+    ['UPDATE SHOP.Item SET a = 1', ''],
+    ['ANALYZE UPDATE item SET a = 1', 'shop'],
   ])('%j in %j', (text, schema) => expect(mayTouch(text, schema, wantsShopItem)).toBe(true));
 
   it.each([
@@ -58,6 +61,7 @@ describe('L3: a statement that may touch a wanted table is found', () => {
     ['insert into log values (1) -- item', 'shop'],
     ['update other.item set a = 1', 'shop'],
     ['insert into items values (1)', 'shop'],
+    ['insert into items values ("gr\ufffde")', 'shop'],
   ])('and %j in %j is let pass', (text, schema) => expect(mayTouch(text, schema, wantsShopItem)).toBe(false));
 });
 

@@ -192,4 +192,33 @@ describe('L2: the assembler', () => {
       expect.objectContaining({ code: 'SOURCE_STATEMENT_FORMAT', message: expect.not.stringContaining('secret') }),
     );
   });
+
+  it('hands a statement about a whole table on in its place, in front of the changes that follow it in its transaction', () => {
+    const feed = new Feed({ pieceBytes: 300 });
+    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false, isXa: false });
+    feed.query('TRUNCATE t');
+    feed.begin('g:2');
+    feed.query('CREATE OR REPLACE TABLE `t` (`id` int)');
+    feed.rows(300, 1);
+    feed.rows(300, 2);
+    feed.commit();
+    const dropped = [
+      { op: 'drop', schema: 's', table: 't', statement: 'CREATE OR REPLACE TABLE `t`(`id` int)', position: 'b.000001:404' },
+    ];
+    expect(feed.parts).toMatchObject([
+      { gtid: 'g:1', isFinal: true, groups: [], statements: [{ op: 'truncate', table: 't', position: 'b.000001:104' }] },
+      { gtid: 'g:2', isFinal: false, statements: dropped },
+      { gtid: 'g:2' },
+      { gtid: 'g:2', isFinal: true },
+    ]);
+    expect(feed.parts.map(({ statements }) => statements?.length)).toEqual([1, 1, undefined, undefined]);
+    const again = new Feed({ skip: { gtid: 'g:2', count: 1 } });
+    again.begin('g:2');
+    again.query('CREATE OR REPLACE TABLE `t` (`id` int)');
+    again.rows(300, 1);
+    again.rows(300, 2);
+    again.commit();
+    expect(again.parts.map(({ statements }) => statements)).toEqual([undefined]);
+    expect(again.ids).toEqual([2]);
+  });
 });

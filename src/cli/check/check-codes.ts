@@ -56,6 +56,11 @@ export const checkCodes = {
     meaning: 'A source table has no primary key, so its rows have no identity and no order among themselves.',
     remedy: 'Add a primary key to the table.',
   },
+  SOURCE_TABLE_CASCADE: {
+    meaning:
+      'A foreign key changes rows of a table that a flow reads (ON DELETE or ON UPDATE CASCADE, SET NULL, SET DEFAULT) below the binlog: the flow does not see it.',
+    remedy: 'Let the application change the child’s rows itself, or read them from MySQL 9.6 or later, which logs them.',
+  },
   STORE_DATABASE_MISSING: {
     meaning: 'The database of the store does not exist yet; the first start makes it.',
     remedy: 'Nothing, or `kisflow migrate`.',

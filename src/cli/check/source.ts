@@ -5,6 +5,7 @@ import { CodedError } from '../../lib/error.ts';
 import { toCodedError } from '../../source/server-error.ts';
 import { textOf, withServer, type Query } from '../../source/server-link.ts';
 import { readServerSettings, type ServerSettings } from '../../source/server-settings.ts';
+import { examineCascades, listHiddenCascades } from './cascades.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { isSamePlace, placeOf, placeVariables, type ServerPlace } from './server-place.ts';
 import { examinePositions } from './source-position.ts';
@@ -111,6 +112,7 @@ async function examineTables(
   { configuration, flows, findings, store, place }: Around & { readonly place: ServerPlace },
 ): Promise<ReadonlyMap<string, readonly SourceTable[]>> {
   const all = await listSourceTables(query);
+  const cascades = await listHiddenCascades(query, settings.flavour);
   const storeDatabase = storeDatabaseOf(configuration);
   const isStore = store.place !== undefined && isSamePlace(store.place, place);
   const isReserved = isStore ? reservedTables(computedTables(configuration, storeDatabase), storeDatabase) : () => false;
@@ -118,7 +120,7 @@ async function examineTables(
   const tables = new Map<string, readonly SourceTable[]>();
   for (const flow of flows) {
     const examined = examineFlowTables(flow, { all, grants, isReserved });
-    findings.push(...examined.findings);
+    findings.push(...examined.findings, ...examineCascades(flow.flow_name, examined.tables, cascades));
     tables.set(flow.flow_name, examined.tables);
   }
   return tables;
