@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
+import { absentOf, markPartial } from '../row/partial-row.ts';
 import type { IntendedMark } from '../checkpoint/intent.ts';
 import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
 
@@ -32,6 +33,13 @@ export interface Batch {
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
 export type RowShape = 'after' | 'change';
+
+/** How a batch's changes become rows. */
+export interface RowOptions {
+  readonly shape: RowShape;
+  /** The flow takes it that a column which an insert does not have is its default (`row_image: partial`). */
+  readonly takesDefaults: boolean;
+}
 
 export function countChanges(groups: readonly ChangeGroup[]): number {
   let size = 0;
@@ -153,8 +161,12 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
  * The rows that the flow's first function receives, dead ones left out. `filtered` counts the changes that this shape of flow does
  * not want.
  */
-export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unknown[]; readonly filtered: number } {
-  const rows = allRows(batch, shape);
+export function batchRows(
+  batch: Batch,
+  shape: RowShape,
+  { takesDefaults = false }: { readonly takesDefaults?: boolean } = {},
+): { readonly rows: unknown[]; readonly filtered: number } {
+  const rows = allRows(batch, { shape, takesDefaults });
   const filtered = batch.size - rows.length;
   if (batch.dead.length === 0) return { rows, filtered };
   const dead = new Set(batch.dead.map(({ index }) => index));
@@ -182,15 +194,26 @@ function wantedPlaces(batch: Batch, shape: RowShape): readonly number[] {
   return places;
 }
 
-function allRows(batch: Batch, shape: RowShape): unknown[] {
+/** Whether the images of some of its changes lack columns. */
+export function hasPartialRows(batch: Batch): boolean {
+  return batch.parts.some(({ groups }) => groups.some(({ isPartial }) => isPartial === true));
+}
+
+function allRows(batch: Batch, options: RowOptions): unknown[] {
   const rows: unknown[] = [];
   for (const part of batch.parts) {
     for (const group of part.groups) {
-      if (shape === 'change') pushChanges(rows, group, part);
-      else if (group.op !== 'delete') pushAll(rows, group.after);
+      if (options.shape === 'change') pushChanges(rows, { group, part, options });
+      else if (group.op !== 'delete') pushAll(rows, plainRows(group, part, options));
     }
   }
   return rows;
+}
+
+function plainRows(group: Exclude<ChangeGroup, { op: 'delete' }>, part: RoutedPart, options: RowOptions): readonly Row[] {
+  const absent = absentOf(group, options);
+  if (absent === undefined) return group.after;
+  return markPartial(group.after, { op: group.op, table: group.table.id, position: placeOf(part), absent });
 }
 
 /** Not `push(...rows)`: a group may have more rows than a call may have arguments. */
@@ -198,8 +221,13 @@ function pushAll(rows: unknown[], more: readonly unknown[]): void {
   for (const row of more) rows.push(row);
 }
 
-function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): void {
-  const shared = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
+function pushChanges(
+  rows: unknown[],
+  { group, part, options }: { readonly group: ChangeGroup; readonly part: RoutedPart; readonly options: RowOptions },
+): void {
+  const absent = absentOf(group, options);
+  const place = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
+  const shared = absent === undefined ? place : { ...place, absent };
   for (let i = 0; i < groupSize(group); i += 1) rows.push(makeChange({ op: group.op, ...imagesOf(group, i), ...shared }));
 }
 

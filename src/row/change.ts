@@ -33,10 +33,14 @@ export interface Table {
 export type Op = 'insert' | 'update' | 'delete';
 
 /** Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together. */
-export type ChangeGroup =
+export type ChangeGroup = (
   | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[] }
   | { readonly op: 'update'; readonly table: Table; readonly before: readonly Row[]; readonly after: readonly Row[] }
-  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[] };
+  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[] }
+) & {
+  /** The event's images lack columns of the table (binlog_row_image is not FULL): an absent column is a property that is not there. */
+  readonly isPartial?: true;
+};
 
 /** How many changes a group holds. */
 export function groupSize(group: ChangeGroup): number {
@@ -47,11 +51,11 @@ export function groupSize(group: ChangeGroup): number {
 export function sliceGroup(group: ChangeGroup, from: number, to: number): ChangeGroup {
   switch (group.op) {
     case 'insert':
-      return { op: 'insert', table: group.table, after: group.after.slice(from, to) };
+      return { ...group, after: group.after.slice(from, to) };
     case 'update':
-      return { op: 'update', table: group.table, before: group.before.slice(from, to), after: group.after.slice(from, to) };
+      return { ...group, before: group.before.slice(from, to), after: group.after.slice(from, to) };
     case 'delete':
-      return { op: 'delete', table: group.table, before: group.before.slice(from, to) };
+      return { ...group, before: group.before.slice(from, to) };
     default:
       return group satisfies never;
   }
@@ -76,6 +80,17 @@ export interface TransactionPart {
   readonly isFinal: boolean;
 }
 
+/** What a row image lacks that its table has. An absent column is not NULL. */
+export interface Absent {
+  /** Names of the columns that one of the images lacks. */
+  readonly columns: readonly string[];
+  /**
+   * `unknown`: the columns have a value that the image does not tell. `default`: the row was inserted without them, and the flow takes it
+   * that its computed tables have the same defaults (`row_image: partial`).
+   */
+  readonly meaning: 'unknown' | 'default';
+}
+
 /** One row's change, as a flow with `rows: change` receives it. */
 export interface Change {
   readonly op: Op;
@@ -91,6 +106,8 @@ export interface Change {
   readonly position: string;
   /** Commit time at the source in milliseconds since 1970. */
   readonly time: number;
+  /** What one of the images lacks that the table has; not there where both are whole, as with binlog_row_image=FULL. */
+  readonly absent?: Absent;
 }
 
 const changeMark = Symbol.for('kisflow.change');
@@ -104,6 +121,7 @@ class MarkedChange implements Change {
   readonly key: readonly string[];
   readonly position: string;
   readonly time: number;
+  declare readonly absent?: Absent;
 
   constructor(fields: Change) {
     this.op = fields.op;
@@ -113,6 +131,7 @@ class MarkedChange implements Change {
     this.key = fields.key;
     this.position = fields.position;
     this.time = fields.time;
+    if (fields.absent !== undefined) this.absent = fields.absent;
   }
 }
 Object.defineProperty(MarkedChange.prototype, changeMark, { value: true });
