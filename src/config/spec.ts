@@ -43,6 +43,11 @@ interface FlowSourceSpec {
   readonly tables: readonly string[];
   /** after: plain rows of inserts and updates; change: whole changes, deletes too. */
   readonly rows: 'after' | 'change';
+  /**
+   * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not
+   * FULL), and its computed tables have the source's defaults.
+   */
+  readonly row_image: 'full' | 'partial';
   /** Where it begins without a checkpoint (see parseStart); `loadConfiguration` demands it. */
   readonly start?: string | undefined;
 }
@@ -144,6 +149,7 @@ const flowSource = mapping({
   name: text('name a source'),
   tables: list(text('write db.table, db.* or a glob')),
   rows: oneOf(['after', 'change'], 'after'),
+  row_image: oneOf(['full', 'partial'], 'full'),
   start: optionalText,
 });
 

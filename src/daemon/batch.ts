@@ -157,21 +157,31 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
   ];
 }
 
+/** What a flow is given of a batch. */
+export interface BatchRows {
+  readonly rows: unknown[];
+  /** How many changes this shape of flow does not want. */
+  readonly filtered: number;
+  /** The images of some changes lack columns. */
+  readonly hasPartialRows: boolean;
+  readonly places: () => readonly number[];
+}
+
 /**
- * The rows that the flow's first function receives, dead ones left out. `filtered` counts the changes that this shape of flow does
- * not want.
+ * The rows that the flow's first function receives, dead ones left out.
  */
 export function batchRows(
   batch: Batch,
   shape: RowShape,
   { takesDefaults = false }: { readonly takesDefaults?: boolean } = {},
-): { readonly rows: unknown[]; readonly filtered: number } {
+): BatchRows {
   const rows = allRows(batch, { shape, takesDefaults });
   const filtered = batch.size - rows.length;
-  if (batch.dead.length === 0) return { rows, filtered };
+  const about = { filtered, hasPartialRows: hasPartialRows(batch), places: () => rowPlaces(batch, shape) };
+  if (batch.dead.length === 0) return { rows, ...about };
   const dead = new Set(batch.dead.map(({ index }) => index));
   const places = wantedPlaces(batch, shape);
-  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), filtered };
+  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), ...about };
 }
 
 /** Each of `batchRows`' rows is the change at this place of the batch. */
@@ -194,8 +204,7 @@ function wantedPlaces(batch: Batch, shape: RowShape): readonly number[] {
   return places;
 }
 
-/** Whether the images of some of its changes lack columns. */
-export function hasPartialRows(batch: Batch): boolean {
+function hasPartialRows(batch: Batch): boolean {
   return batch.parts.some(({ groups }) => groups.some(({ isPartial }) => isPartial === true));
 }
 

@@ -68,7 +68,7 @@ describe('loading', () => {
       kistype: 'flow',
       flow_name: 'mirror',
       status: 1,
-      source: { name: 'main', tables: ['shop.orders'], rows: 'after', start: 'earliest' },
+      source: { name: 'main', tables: ['shop.orders'], rows: 'after', row_image: 'full', start: 'earliest' },
       batch: { rows: 5000, bytes: 4_194_304 },
       on_bad_row: 'dead-row',
       dead_rows: { per_minute: 1000 },
