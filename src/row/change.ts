@@ -32,15 +32,22 @@ export interface Table {
 
 export type Op = 'insert' | 'update' | 'delete';
 
-/** Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together. */
-export type ChangeGroup = (
-  | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[] }
-  | { readonly op: 'update'; readonly table: Table; readonly before: readonly Row[]; readonly after: readonly Row[] }
-  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[] }
-) & {
-  /** The event's images lack columns of the table (binlog_row_image is not FULL): an absent column is a property that is not there. */
-  readonly isPartial?: true;
-};
+/**
+ * Rows of one table changed in the same way by one event. `before[i]` and `after[i]` belong together.
+ *
+ * `isPartial`: the event did not hold every column (binlog_row_image is not FULL). A column that is absent is a property that is not
+ * there, which is not NULL; in an update, `after` has what `before` has where it did not change.
+ */
+export type ChangeGroup =
+  | { readonly op: 'insert'; readonly table: Table; readonly after: readonly Row[]; readonly isPartial?: true }
+  | {
+      readonly op: 'update';
+      readonly table: Table;
+      readonly before: readonly Row[];
+      readonly after: readonly Row[];
+      readonly isPartial?: true;
+    }
+  | { readonly op: 'delete'; readonly table: Table; readonly before: readonly Row[]; readonly isPartial?: true };
 
 /** How many changes a group holds. */
 export function groupSize(group: ChangeGroup): number {

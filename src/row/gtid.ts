@@ -1,4 +1,4 @@
-import { GtidSet, MariadbGtidPosition } from '@vlasky/zongji';
+import { GtidSet } from './gtid-set.ts';
 
 /**
  * GTID sets in both dialects, as text outside and as the dialect's own set inside.
@@ -24,23 +24,23 @@ export function gtidDialect(text: string): GtidDialect | undefined {
  * transactions one after another, so a run of them is kept as two numbers and folded into the set when somebody asks.
  */
 export class GtidProgress {
-  #mysql: GtidSet | undefined;
-  readonly #mariadb: MariadbGtidPosition | undefined;
+  readonly #mysql: GtidSet | undefined;
+  /** MariaDB: the last transaction of each domain. */
+  readonly #domains = new Map<number, string>();
   /** The run being gathered: `uuid:` or `uuid:tag:`, its first and last number. */
   #runSource = '';
   #runFirst = 0;
   #runLast = 0;
 
   constructor(text: string, dialect: GtidDialect) {
-    const compact = text.replace(/\s/g, '');
-    if (dialect === 'mysql') this.#mysql = GtidSet.parse(compact);
-    else this.#mariadb = MariadbGtidPosition.parse(compact);
+    if (dialect === 'mysql') this.#mysql = GtidSet.parse(text);
+    else for (const gtid of text.replace(/\s/g, '').split(',')) if (gtid !== '') this.add(gtid);
   }
 
   add(gtid: string): void {
-    if (this.#mariadb !== undefined) {
-      const [domainId = '', serverId = '', seqNo = ''] = gtid.split('-');
-      this.#mariadb.add({ domainId: Number(domainId), serverId: Number(serverId), seqNo });
+    if (this.#mysql === undefined) {
+      // Not the largest: after a failover within a domain the newest may have a lower number.
+      this.#domains.set(Number.parseInt(gtid, 10), gtid);
       return;
     }
     const numberAt = gtid.lastIndexOf(':') + 1;
@@ -51,7 +51,8 @@ export class GtidProgress {
     }
     this.#fold();
     if (!Number.isSafeInteger(number)) {
-      this.#mysql?.add(gtid);
+      const exact = BigInt(gtid.slice(numberAt));
+      this.#mysql.add(sourceOf(gtid.slice(0, numberAt)), { first: exact, last: exact });
       return;
     }
     this.#runSource = gtid.slice(0, numberAt);
@@ -59,44 +60,38 @@ export class GtidProgress {
     this.#runLast = number;
   }
 
+  /** Whether a transaction was passed. MariaDB's domains are ordered, but numbers of two servers say nothing of one another. */
   has(gtid: string): boolean {
-    this.#fold();
-    return this.#mysql?.contains(gtid) ?? this.#mariadb?.covers(gtid) ?? false;
+    if (this.#mysql !== undefined) {
+      this.#fold();
+      const numberAt = gtid.lastIndexOf(':') + 1;
+      return this.#mysql.has(sourceOf(gtid.slice(0, numberAt)), BigInt(gtid.slice(numberAt)));
+    }
+    const [domain = '', server = '', number = ''] = gtid.split('-');
+    const [, lastServer = '', lastNumber = ''] = this.#domains.get(Number(domain))?.split('-') ?? [];
+    return server === lastServer && BigInt(number) <= BigInt(lastNumber);
   }
 
   toString(): string {
     this.#fold();
-    return (this.#mysql ?? this.#mariadb)?.toString() ?? '';
+    if (this.#mysql !== undefined) return this.#mysql.toString();
+    return [...this.#domains]
+      .toSorted(([a], [b]) => a - b)
+      .map(([, gtid]) => gtid)
+      .join(',');
   }
 
   #fold(): void {
     if (this.#runSource === '' || this.#mysql === undefined) return;
-    const run = `${this.#runSource}${this.#runFirst}-${this.#runLast}`;
-    if (this.#runFirst === this.#runLast) this.#mysql.add(`${this.#runSource}${this.#runFirst}`);
-    else this.#mysql = GtidSet.parse(this.#mysql.isEmpty() ? run : `${this.#mysql.toString()},${run}`);
+    this.#mysql.add(sourceOf(this.#runSource), { first: BigInt(this.#runFirst), last: BigInt(this.#runLast) });
     this.#runSource = '';
     this.#runLast = 0;
   }
 }
 
-interface Interval {
-  readonly source: string;
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
-function mysqlIntervals(text: string): Interval[] {
-  const intervals: Interval[] = [];
-  for (const block of text.replace(/\s/g, '').toLowerCase().split(',')) {
-    const [uuid = '', ...items] = block.split(':');
-    let tag = '';
-    for (const item of items) {
-      const [first = '', last] = item.split('-');
-      if (!/^\d/.test(item)) tag = item;
-      else intervals.push({ source: `${uuid}:${tag}`, first: BigInt(first), last: BigInt(last ?? first) });
-    }
-  }
-  return intervals;
+/** `uuid:` stays, `uuid:tag:` becomes `uuid:tag`, as a GtidSet has them. */
+function sourceOf(prefix: string): string {
+  return prefix.indexOf(':') === prefix.length - 1 ? prefix : prefix.slice(0, -1);
 }
 
 /**
@@ -113,8 +108,5 @@ export function gtidContains(outer: string, inner: string): boolean {
       return BigInt(sequence) <= (reached.get(domain) ?? -1n);
     });
   }
-  const sets = mysqlIntervals(GtidSet.parse(outer).toString());
-  return mysqlIntervals(inner).every((want) =>
-    sets.some((have) => have.source === want.source && have.first <= want.first && want.last <= have.last),
-  );
+  return GtidSet.parse(outer).contains(GtidSet.parse(inner));
 }

@@ -6,7 +6,6 @@ import type { TransactionPart } from '../row/change.ts';
 import { comparePositions, formatPosition, MovingPosition } from '../row/position.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity } from './contract.ts';
-import { ChecksumChanged } from './event-feed.ts';
 import { withServer } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
 import type { HandedOn } from './transaction-assembler.ts';
@@ -46,7 +45,6 @@ export class BinlogReader {
   /** The server that `#place`'s file and offset belong to. */
   #server: string;
   #handedOn = NOTHING;
-  #hasChecksum: boolean | undefined;
   /** Whether parts that only move file and offset count: not before the dump has reached the place that it resumes at. */
   #movesFrom: { readonly file: string; readonly offset: number } | 'transaction' = 'transaction';
 
@@ -71,8 +69,7 @@ export class BinlogReader {
       } catch (error) {
         if (signal.aborted) return;
         const delayMs = this.#delayAfter(error);
-        if (!(error instanceof Error) || delayMs === 'now') continue;
-        onState?.({ isConnected: false, lastEventAt, lastError: error });
+        if (error instanceof Error) onState?.({ isConnected: false, lastEventAt, lastError: error });
         await sleep(delayMs, signal);
       }
     }
@@ -89,13 +86,13 @@ export class BinlogReader {
     const stream = new BinlogStream({
       ...this.#options,
       server: identity.server,
+      flavour: identity.flavour,
       serverId: this.#serverId,
       from: isByGtid ? { gtid } : { file, offset },
       isBounded: false,
       wants,
       sink: { push: (part) => this.#push(part, place) },
       skip: this.#handedOn,
-      hasChecksum: this.#hasChecksum,
       onAlive,
     });
     try {
@@ -133,12 +130,8 @@ export class BinlogReader {
   }
 
   /** How long to wait before the next try; throws what no further try can mend. */
-  #delayAfter(error: unknown): number | 'now' {
+  #delayAfter(error: unknown): number {
     const { logger, nextServerId } = this.#options;
-    if (error instanceof ChecksumChanged) {
-      this.#hasChecksum = error.hasChecksum;
-      return 'now';
-    }
     if (!(error instanceof CodedError)) throw error;
     if (error.code === 'SOURCE_SERVER_ID_CLASH' && nextServerId !== undefined) {
       this.#serverId = nextServerId();

@@ -1,12 +1,10 @@
 import { escape } from 'mysql2';
-import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Position, StartPoint } from '../row/position.ts';
 import { readHead } from './binlog-places.ts';
 import { BinlogReader } from './binlog-reader.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
-import { ChecksumChanged } from './event-feed.ts';
 import { findObstacles, obstacleError } from './obstacle.ts';
 import { resolveStart, type Scan, type ScanVisitor } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
@@ -63,8 +61,7 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     resolve: (start: StartPoint, signal: AbortSignal): Promise<Position> =>
       ask(signal, async (query) => {
         const identity = await readIdentity(query);
-        const scan: Scan = (file, visitor) =>
-          scanBinlog(file, visitor, { ...limits, server: identity.server, serverId: chooseId(), signal });
+        const scan: Scan = (file, visitor) => scanBinlog(file, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
         return resolveStart(start, { query, identity, scan });
       }),
     seesLock: (lock, signal) =>
@@ -99,6 +96,7 @@ async function inspect(query: Query): Promise<ServerIdentity> {
 interface ScanLimits {
   readonly url: string;
   readonly server: string;
+  readonly flavour: 'mysql' | 'mariadb';
   readonly serverId: number;
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;
@@ -115,35 +113,23 @@ async function scanBinlog(file: string, visitor: ScanVisitor, limits: ScanLimits
     if (answer === 'stop') stopping.abort();
   };
   const signal = AbortSignal.any([limits.signal, stopping.signal]);
-  let hasChecksum: boolean | undefined;
-  for (;;) {
-    const stream = new BinlogStream({
-      ...limits,
-      hasChecksum,
-      from: { file, offset: 4 },
-      isBounded: true,
-      wants: () => false,
-      sink: {
-        push(part) {
-          if (part.isFinal && !stopping.signal.aborted) heed(visitor.onEnd?.(part));
-          return undefined;
-        },
+  const stream = new BinlogStream({
+    ...limits,
+    from: { file, offset: 4 },
+    isBounded: true,
+    wants: () => false,
+    sink: {
+      push(part) {
+        if (part.isFinal && !stopping.signal.aborted) heed(visitor.onEnd?.(part));
+        return undefined;
       },
-      skip: { gtid: '', count: 0 },
-      onAlive: () => {},
-      onFormat: (time) => stopping.signal.aborted || heed(visitor.onFile?.(time)),
-    });
-    try {
-      await stream.run(signal);
-      limits.signal.throwIfAborted();
-      return;
-    } catch (error) {
-      if (!(error instanceof ChecksumChanged)) throw error;
-      if (hasChecksum !== undefined)
-        throw new CodedError('SOURCE_UNDECODABLE', `the checksums change from file to file near ${file}`);
-      hasChecksum = error.hasChecksum;
-    }
-  }
+    },
+    skip: { gtid: '', count: 0 },
+    onAlive: () => {},
+    onFormat: (time) => stopping.signal.aborted || heed(visitor.onFile?.(time)),
+  });
+  await stream.run(signal);
+  limits.signal.throwIfAborted();
 }
 
 /** Hands out a server_id for each reader that runs: given ones by the smallest free index, chosen ones at random. */

@@ -1,99 +1,53 @@
-import type { AnyBinlogEvent } from '@vlasky/zongji';
+import { EventType, readBody, readEventHeader, useOfEvent, whyRefused, type EventHeader } from '../binlog/event-header.ts';
+import { isOnePhase, readGtid, readMariadbGtid, readTaggedGtid } from '../binlog/gtid-event.ts';
+import { MalformedEvent } from '../binlog/malformed.ts';
+import { eventsOfPayload } from '../binlog/payload.ts';
+import { readFormatDescription, readHeartbeat, readRotate } from '../binlog/place-event.ts';
+import { readQuery } from '../binlog/query-event.ts';
+import type { Flavour } from '../binlog/value-reader.ts';
 import { CodedError } from '../lib/error.ts';
-import {
-  EventType,
-  readEventHeader,
-  readHeartbeat,
-  readRotate,
-  readTableId,
-  useOfEvent,
-  whyRefused,
-  type EventHeader,
-  type EventPacket,
-} from './event-header.ts';
-import { readExecuteLoadQuery } from './load-query.ts';
-import { toChangeGroup, type RowsEvent } from './row-group.ts';
-import type { TableMaps } from './table-map.ts';
+import type { TableMaps } from './table-maps.ts';
 import type { TransactionAssembler } from './transaction-assembler.ts';
-import { isEvent } from './zongji-event.ts';
-
-/** The binlog goes on with other checksums than this connection was made for: it must be made anew. */
-export class ChecksumChanged extends Error {
-  readonly hasChecksum: boolean;
-
-  constructor(hasChecksum: boolean) {
-    super('the checksums of the binlog change');
-    this.hasChecksum = hasChecksum;
-  }
-}
 
 export interface EventFeedOptions {
   readonly assembler: TransactionAssembler;
   readonly tables: TableMaps;
-  /** Whether zongji takes the last four bytes of each event for a checksum. */
-  readonly hasChecksum: () => boolean;
-  /** Called where table ids begin anew. */
-  readonly onNewFile: () => void;
   /** The time in a file's first event: when the file was begun. */
   readonly onFormat: ((time: number) => void) | undefined;
 }
 
-/**
- * What is done with each event, in two steps: `needsDecoding` looks at the packet before zongji has it, moves the assembler on and
- * settles what the header alone can settle; `take` gets the decoded event. Both throw at what cannot be read.
- */
+/** Events within an event, which are to be taken one by one, in order. */
+export type InnerEvents = Iterator<Buffer, void>;
+
+/** Decodes each event and moves the assembler on. Throws at what cannot be read. */
 export class EventFeed {
   readonly #options: EventFeedOptions;
-  #header: EventHeader | undefined;
+  #flavour: Flavour = 'mysql';
+  #hasChecksum = false;
 
   constructor(options: EventFeedOptions) {
     this.#options = options;
   }
 
-  needsDecoding(packet: EventPacket): boolean {
+  /** Takes an event of the stream; gives the events within it, which must be handed to `takeInner` before the next one of the stream. */
+  take(event: Buffer): InnerEvents | undefined {
     const { assembler } = this.#options;
-    const header = readEventHeader(packet);
-    this.#header = header;
-    if (header.type === EventType.FORMAT_DESCRIPTION) this.#onFormat(header, packet);
-    else if (header.type !== EventType.HEARTBEAT) assembler.advance(header);
-    const use = useOfEvent(header);
-    switch (use) {
-      case 'decode':
-        return header.type !== EventType.TABLE_MAP || this.#isNewTable(packet);
-      case 'place':
-        if (header.type === EventType.ROTATE) this.#onRotate(header, packet);
-        else this.#onHeartbeat(header, packet);
-        return false;
-      case 'rows':
-        return this.#isWanted(header, packet);
-      case 'move':
-        if (assembler.isBetween && header.nextPosition > 0) assembler.moveTo(header, assembler.file, assembler.offset);
-        return false;
-      case 'pass':
-        if (header.type === EventType.EXECUTE_LOAD_QUERY) this.#onLoad(header, packet);
-        return false;
-      case 'refuse':
-        throw this.undecodable(whyRefused(header.type));
-      default:
-        return use satisfies never;
+    const header = readEventHeader(event);
+    if (header.type === EventType.FORMAT_DESCRIPTION) {
+      this.#takeFormat(header, event);
+      return undefined;
     }
+    if (header.type !== EventType.HEARTBEAT) assembler.advance(header);
+    const body = readBody(event, header.type, this.#hasChecksum);
+    if (header.type === EventType.TRANSACTION_PAYLOAD) return eventsOfPayload(body);
+    this.#takeBody(header, body);
+    return undefined;
   }
 
-  take(event: AnyBinlogEvent): void {
-    const header = this.#header;
-    if (header === undefined) throw this.undecodable('an event came without its packet');
-    const { assembler, tables } = this.#options;
-    // By how often they come.
-    if (isEvent(event, 'WriteRows') || isEvent(event, 'UpdateRows') || isEvent(event, 'DeleteRows')) this.#takeRows(header, event);
-    else if (isEvent(event, 'TableMap')) tables.add(event);
-    else if (isEvent(event, 'Xid')) assembler.commit(header);
-    else if (isEvent(event, 'Query')) assembler.query(header, event.schema, event.query);
-    else if (isEvent(event, 'Gtid')) assembler.begin(header, { gtid: event.gtid, isOpen: false, isXa: false });
-    else if (isEvent(event, 'AnonymousGtid')) assembler.begin(header, { gtid: '', isOpen: false, isXa: false });
-    else if (isEvent(event, 'MariadbGtid')) {
-      assembler.begin(header, { gtid: event.gtid, isOpen: !event.standalone, isXa: event.preparedXa });
-    } else if (isEvent(event, 'XaPrepare')) assembler.xaPrepare(header, event.onePhase);
-    else throw this.undecodable(`an event that nothing here takes (${event.getTypeName()})`);
+  /** Takes an event that was within another one: without a checksum, and without a place of its own. */
+  takeInner(event: Buffer): void {
+    const header = readEventHeader(event);
+    this.#takeBody(header, readBody(event, header.type, false));
   }
 
   /** The error that ends a read at the event in hand. */
@@ -102,57 +56,83 @@ export class EventFeed {
     return new CodedError('SOURCE_UNDECODABLE', `${what} (at ${place})`, { cause, details: { position: place } });
   }
 
-  #onFormat(header: EventHeader, packet: EventPacket): void {
+  #takeBody(header: EventHeader, body: Buffer): void {
+    const { assembler } = this.#options;
+    const use = useOfEvent(header);
+    switch (use) {
+      case 'rows':
+        return this.#takeRows(header, body);
+      case 'take':
+        return this.#takeKnown(header, body);
+      case 'move':
+        if (assembler.isBetween && header.nextPosition > 0) assembler.moveTo(header, assembler.file, assembler.offset);
+        return;
+      case 'pass':
+        return;
+      case 'refuse':
+        throw new MalformedEvent(whyRefused(header.type));
+      default:
+        use satisfies never;
+    }
+  }
+
+  #takeKnown(header: EventHeader, body: Buffer): void {
+    const { assembler, tables } = this.#options;
+    switch (header.type) {
+      case EventType.TABLE_MAP:
+        return tables.note(body);
+      case EventType.XID:
+        return assembler.commit(header);
+      case EventType.QUERY:
+      case EventType.QUERY_COMPRESSED:
+      case EventType.EXECUTE_LOAD_QUERY: {
+        const { schema, text } = readQuery(header.type, body, this.#flavour);
+        return assembler.query(header, schema, text);
+      }
+      case EventType.GTID:
+        return assembler.begin(header, readGtid(body));
+      case EventType.GTID_TAGGED:
+        return assembler.begin(header, readTaggedGtid(body));
+      case EventType.ANONYMOUS_GTID:
+        return assembler.begin(header, { gtid: '', isOpen: false, isXa: false });
+      case EventType.MARIADB_GTID:
+        return assembler.begin(header, readMariadbGtid(body, header.serverId));
+      case EventType.XA_PREPARE:
+        return assembler.xaPrepare(header, isOnePhase(body));
+      case EventType.ROTATE:
+        return this.#takeRotate(header, body);
+      case EventType.HEARTBEAT:
+        return this.#takeHeartbeat(header, body);
+      default:
+        throw new MalformedEvent(whyRefused(header.type));
+    }
+  }
+
+  #takeFormat(header: EventHeader, event: Buffer): void {
+    const { flavour, hasChecksum } = readFormatDescription(event);
     // The dump repeats it, without a position of its own, when it begins inside a file.
     if (header.nextPosition > 0) this.#options.assembler.advance(header);
     this.#options.onFormat?.(header.time);
-    // Its last five bytes: the checksum algorithm of the events that follow (0 none, 1 CRC32), and a checksum in any case.
-    const hasChecksum = packet.buffer.readUInt8(packet.end - 5) === 1;
-    if (hasChecksum !== this.#options.hasChecksum()) throw new ChecksumChanged(hasChecksum);
+    this.#flavour = flavour;
+    this.#hasChecksum = hasChecksum;
   }
 
-  #isNewTable(packet: EventPacket): boolean {
-    const { tables, hasChecksum } = this.#options;
-    const bodyEnd = packet.end - (hasChecksum() ? 4 : 0);
-    if (tables.isKnown(packet, bodyEnd)) return false;
-    tables.note(packet, bodyEnd);
-    return true;
-  }
-
-  #isWanted(header: EventHeader, packet: EventPacket): boolean {
-    const { tables } = this.#options;
-    const id = readTableId(packet);
-    if (tables.get(id) !== undefined) {
-      if (header.type === EventType.PARTIAL_UPDATE_ROWS) throw this.undecodable(whyRefused(header.type));
-      return true;
-    }
-    // 0xffffff marks the end of a statement and holds no rows.
-    if (tables.has(id) || id === 0xff_ff_ff) return false;
-    throw this.undecodable('rows of a table that no table map described');
-  }
-
-  #onLoad(header: EventHeader, packet: EventPacket): void {
-    const { schema, text } = readExecuteLoadQuery(packet, this.#options.hasChecksum());
-    this.#options.assembler.query(header, schema, text);
-  }
-
-  #takeRows(header: EventHeader, event: RowsEvent): void {
+  #takeRows(header: EventHeader, body: Buffer): void {
     const { tables, assembler } = this.#options;
-    const table = tables.get(event.tableId);
-    if (table !== undefined) assembler.rows(header, toChangeGroup(event, table, tables.inexact(event.tableId)));
+    const rows = tables.rowsOf(body, this.#flavour);
+    if (rows !== undefined) assembler.rows(header, rows.read(header.type, body));
   }
 
-  #onRotate(header: EventHeader, packet: EventPacket): void {
-    const { file, offset } = readRotate(packet);
+  #takeRotate(header: EventHeader, body: Buffer): void {
+    const { file, offset } = readRotate(body);
     this.#options.assembler.rotate(header, file, offset);
     this.#options.tables.clear();
-    this.#options.onNewFile();
   }
 
   /** Sent when nothing else is: also behind transactions that the server left out, so that an idle reader reaches the end. */
-  #onHeartbeat(header: EventHeader, packet: EventPacket): void {
+  #takeHeartbeat(header: EventHeader, body: Buffer): void {
     const { isBetween, file, offset } = this.#options.assembler;
-    const heard = readHeartbeat(packet, header);
+    const heard = readHeartbeat(body, header);
     const place = heard.offset > 2 ** 32 ? heard.offset : offset - (offset % 2 ** 32) + heard.offset;
     if (isBetween && heard.file === file && place > offset) this.#options.assembler.moveTo(header, file, place);
   }

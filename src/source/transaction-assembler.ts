@@ -3,7 +3,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { groupSize, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
-import { ARTIFICIAL_FLAG, type EventHeader } from './event-header.ts';
+import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
 import { maskStatement, mayTouch, readStatement, type Statement } from './statement.ts';
 
 /** Changes of a transaction that were handed on before its end was reached. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { groupSize, type ChangeGroup, type TransactionPart } from '../../src/row/change.ts';
-import { ARTIFICIAL_FLAG, type EventHeader } from '../../src/source/event-header.ts';
+import { ARTIFICIAL_FLAG, type EventHeader } from '../../src/binlog/event-header.ts';
 import { TransactionAssembler, type HandedOn } from '../../src/source/transaction-assembler.ts';
 
 const table = { schema: 's', name: 't', id: 's.t', columns: [{ name: 'id' }], primaryKey: ['id'] };

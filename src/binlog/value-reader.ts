@@ -1,0 +1,192 @@
+import { charsetOf, decoderOfCharset } from './charset.ts';
+import { BINARY_COLLATION, ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
+import type { Cursor } from './cursor.ts';
+import { decimalReader, decimalSize } from './decimal.ts';
+import { integerReader, readDouble, readFloat, readYear, type ReadValue } from './integer.ts';
+import { jsonText } from './json-text.ts';
+import { MalformedEvent } from './malformed.ts';
+import { oldDateTimeReader, oldTimeReader, oldTimestampReader } from './old-temporal.ts';
+import { dateReader, dateTimeReader, timeReader, timestampReader } from './temporal.ts';
+import {
+  copyBytes,
+  decompressed,
+  enumReader,
+  fixedReader,
+  padded,
+  setReader,
+  sizedReader,
+  skipSized,
+  type MakeValue,
+} from './text-values.ts';
+
+export type Flavour = 'mysql' | 'mariadb';
+
+/** Moves behind one value that is not NULL, without making it. */
+export type SkipValue = (cursor: Cursor) => void;
+
+const integerSizes: ReadonlyMap<number, number> = new Map<number, number>([
+  [ColumnType.TINY, 1],
+  [ColumnType.SHORT, 2],
+  [ColumnType.INT24, 3],
+  [ColumnType.LONG, 4],
+  [ColumnType.LONGLONG, 8],
+]);
+
+/** How a column's values are read. The column must be whole: with a sign, a collation and values where its type has them. */
+export function valueReader(column: ColumnFormat, flavour: Flavour): ReadValue {
+  const { type, meta, isUnsigned } = column;
+  const integerSize = integerSizes.get(type);
+  if (integerSize !== undefined) return integerReader(integerSize, known(isUnsigned, column, 'sign'));
+  switch (type) {
+    case ColumnType.FLOAT:
+      return readFloat;
+    case ColumnType.DOUBLE:
+      return readDouble;
+    case ColumnType.NEWDECIMAL:
+      return decimalReader(meta.precision, meta.digits);
+    case ColumnType.YEAR:
+      return readYear;
+    case ColumnType.BIT:
+      return fixedReader(meta.size);
+    case ColumnType.ENUM:
+      return enumReader(meta.size, valuesOf(column, flavour));
+    case ColumnType.SET:
+      return setReader(meta.size, valuesOf(column, flavour));
+    case ColumnType.JSON:
+      return sizedReader(meta.size, jsonText);
+    case ColumnType.GEOMETRY:
+    case ColumnType.VECTOR:
+      return sizedReader(meta.size, copyBytes);
+    default:
+      return temporalReader(column) ?? textReader(column, flavour);
+  }
+}
+
+function temporalReader({ type, meta }: ColumnFormat): ReadValue | undefined {
+  switch (type) {
+    case ColumnType.DATE:
+      return dateReader();
+    case ColumnType.TIMESTAMP2:
+      return timestampReader(meta.digits);
+    case ColumnType.DATETIME2:
+      return dateTimeReader(meta.digits);
+    case ColumnType.TIME2:
+      return timeReader(meta.digits);
+    case ColumnType.TIMESTAMP:
+      return oldTimestampReader(meta.digits);
+    case ColumnType.DATETIME:
+      return oldDateTimeReader(meta.digits);
+    case ColumnType.TIME:
+      return oldTimeReader(meta.digits);
+    default:
+      return undefined;
+  }
+}
+
+function textReader(column: ColumnFormat, flavour: Flavour): ReadValue {
+  const { type, meta } = column;
+  const make = textMaker(column, flavour);
+  switch (type) {
+    case ColumnType.STRING:
+      return sizedReader(meta.size > 255 ? 2 : 1, make === copyBytes ? padded(meta.size) : make);
+    case ColumnType.VARCHAR:
+      return sizedReader(meta.size > 255 ? 2 : 1, make);
+    case ColumnType.VARCHAR_COMPRESSED:
+      return sizedReader(meta.size > 255 ? 2 : 1, decompressed(make));
+    case ColumnType.BLOB:
+      return sizedReader(meta.size, make);
+    case ColumnType.BLOB_COMPRESSED:
+      return sizedReader(meta.size, decompressed(make));
+    default:
+      throw new MalformedEvent(`${describe(column)} has the type ${type}, which is not known`);
+  }
+}
+
+function textMaker(column: ColumnFormat, flavour: Flavour): MakeValue {
+  const collation = known(column.collation, column, 'character set');
+  if (collation === BINARY_COLLATION) return copyBytes;
+  return textDecoder(collation, column, flavour);
+}
+
+function textDecoder(
+  collation: number,
+  column: ColumnFormat,
+  flavour: Flavour,
+): (buffer: Buffer, start: number, end: number) => string {
+  const charset = charsetOf(collation, flavour);
+  const decode = charset === undefined ? undefined : decoderOfCharset(charset, flavour);
+  if (decode === undefined) throw new MalformedEvent(`${describe(column)} has the collation ${collation}, which is not known`);
+  return decode;
+}
+
+function valuesOf(column: ColumnFormat, flavour: Flavour): readonly string[] {
+  const values = known(column.values, column, 'values');
+  const collation = known(column.collation, column, 'character set');
+  // An ENUM of a binary column: its values are bytes, and what a SELECT gives of them as text.
+  if (collation === BINARY_COLLATION) return values.map((value) => value.toString('latin1'));
+  const decode = textDecoder(collation, column, flavour);
+  return values.map((value) => decode(value, 0, value.length));
+}
+
+/** How a column's values are passed by. */
+export function valueSkipper(column: ColumnFormat): SkipValue {
+  const { type, meta } = column;
+  const size = fixedSize(type, meta);
+  if (size !== undefined) return (c) => void c.take(size);
+  switch (type) {
+    case ColumnType.STRING:
+    case ColumnType.VARCHAR:
+    case ColumnType.VARCHAR_COMPRESSED: {
+      const lengthSize = meta.size > 255 ? 2 : 1;
+      return (c) => skipSized(c, lengthSize);
+    }
+    case ColumnType.BLOB:
+    case ColumnType.BLOB_COMPRESSED:
+    case ColumnType.JSON:
+    case ColumnType.GEOMETRY:
+    case ColumnType.VECTOR:
+      return (c) => skipSized(c, meta.size);
+    default: {
+      const read = temporalReader(column);
+      if (read === undefined) throw new MalformedEvent(`${describe(column)} has the type ${type}, which is not known`);
+      return (c) => void read(c);
+    }
+  }
+}
+
+function fixedSize(type: number, meta: ColumnMeta): number | undefined {
+  const fraction = (meta.digits + 1) >> 1;
+  switch (type) {
+    case ColumnType.FLOAT:
+      return 4;
+    case ColumnType.DOUBLE:
+      return 8;
+    case ColumnType.NEWDECIMAL:
+      return decimalSize(meta.precision, meta.digits);
+    case ColumnType.YEAR:
+      return 1;
+    case ColumnType.DATE:
+      return 3;
+    case ColumnType.BIT:
+    case ColumnType.ENUM:
+    case ColumnType.SET:
+      return meta.size;
+    case ColumnType.TIMESTAMP2:
+      return 4 + fraction;
+    case ColumnType.DATETIME2:
+      return 5 + fraction;
+    case ColumnType.TIME2:
+      return 3 + fraction;
+    default:
+      return integerSizes.get(type);
+  }
+}
+
+function known<T>(what: T | undefined, column: ColumnFormat, name: string): T {
+  if (what === undefined) throw new MalformedEvent(`${describe(column)} comes without its ${name}`);
+  return what;
+}
+
+function describe({ name, type }: ColumnFormat): string {
+  return name === undefined ? `a column of type ${type}` : `the column ${name}`;
+}
