@@ -1,6 +1,6 @@
 import type { PartialUpdate } from './mysql-partial.ts';
 import type { RowWrite } from './mysql-shape.ts';
-import type { TableDefinition } from './mysql-table.ts';
+import type { TableColumn, TableDefinition } from './mysql-table.ts';
 
 /** One statement, and which rows it writes, so that an error can name one. */
 export interface Statement {
@@ -18,4 +18,15 @@ export const statementCharsMax = 512 * 1024;
 export function keyColumns(table: TableDefinition): string {
   const names = table.primaryKey.map(({ sql }) => sql);
   return names.length === 1 ? (names[0] ?? '') : `(${names.join(',')})`;
+}
+
+/**
+ * Rows that have one of these values in these columns, each value as `writeKey` writes it. MariaDB (10.11) does not convert the texts of
+ * a list of tuples to a column's character set and finds nothing by those that are not ASCII; it does in a comparison with each of them.
+ */
+export function whereIn(columns: readonly TableColumn[], values: readonly string[]): string {
+  const sql = columns.map((column) => column.sql);
+  const names = sql.length === 1 ? (sql[0] ?? '') : `(${sql.join(',')})`;
+  const isConverted = columns.length > 1 && columns.some(({ kind, collation }) => kind === 'text' && !/^utf8mb4_/.test(collation));
+  return isConverted ? values.map((value) => `${names}=${value}`).join(' OR ') : `${names} IN (${values.join(',')})`;
 }

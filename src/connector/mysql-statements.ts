@@ -2,7 +2,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Flavour } from '../store/contract.ts';
 import type { Write } from './mysql-plan.ts';
 import { writeKey, writeValues, type RowWrite, type SaveMode, type Shape } from './mysql-shape.ts';
-import { keyColumns, statementCharsMax, type Statement } from './mysql-statement.ts';
+import { keyColumns, statementCharsMax, whereIn, type Statement } from './mysql-statement.ts';
 import type { TableDefinition } from './mysql-table.ts';
 import { buildPartialUpdates } from './mysql-updates.ts';
 
@@ -111,9 +111,8 @@ function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statem
 function buildDeletes(table: TableDefinition, keys: readonly string[]): Statement[] {
   const statements: Statement[] = [];
   for (let from = 0; from < keys.length; from += keysMax) {
-    const list = keys.slice(from, from + keysMax).join(',');
     statements.push({
-      sql: `DELETE FROM ${table.sql} WHERE ${keyColumns(table)} IN (${list})`,
+      sql: `DELETE FROM ${table.sql} WHERE ${whereIn(table.primaryKey, keys.slice(from, from + keysMax))}`,
       rows: [],
     });
   }

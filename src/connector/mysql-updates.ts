@@ -1,7 +1,7 @@
 /** UPDATEs of rows that have to be there: of one row, or of many whose values can stand in one CASE. */
 import type { PartialUpdate } from './mysql-partial.ts';
 import { hasSameKey, writeKey, writeValues, type SaveMode } from './mysql-shape.ts';
-import { keyColumns, statementCharsMax, type Statement } from './mysql-statement.ts';
+import { keyColumns, statementCharsMax, whereIn, type Statement } from './mysql-statement.ts';
 import type { TableColumn, TableDefinition } from './mysql-table.ts';
 
 /** Every row of a statement is compared with every key of it, so many more cost more than they save. */
@@ -95,8 +95,11 @@ function writeUpdate(table: TableDefinition, group: readonly Prepared[], mode: S
     const cases = group.map((one) => `WHEN ${names}=${one.key} THEN ${one.sets[at]?.text ?? 'NULL'}`).join(' ');
     return `${column.sql}=CASE ${cases} END`;
   });
-  const where = group.length === 1 ? `=${first?.key ?? ''}` : ` IN (${group.map(({ key }) => key).join(',')})`;
-  const sql = `UPDATE ${table.sql} SET ${sets.join(',')} WHERE ${names}${where}`;
+  const where = whereIn(
+    table.primaryKey,
+    group.map(({ key }) => key),
+  );
+  const sql = `UPDATE ${table.sql} SET ${sets.join(',')} WHERE ${where}`;
   const updates = group.map(({ update }) => update);
   // of several rows the server's “at row” does not say which one it means
   return { sql, rows: group.length === 1 ? updates : [], ...(mode === 'update' ? {} : { updates }) };

@@ -62,6 +62,30 @@ eachServer((_flavour, server) => {
     };
   }
 
+  test('rows of a key with texts of another character set are found, many at a time', async () => {
+    const { url } = await createDatabase(server);
+    const store = await openStore({ url });
+    onEnd(() => store.close());
+    await store.query(
+      'CREATE TABLE parts (id INT, part VARCHAR(9) CHARACTER SET latin1, n INT NULL, m INT NULL, PRIMARY KEY (id, part))',
+    );
+    const connector = createMysqlConnector({ name: 'p', type: 'mysql', addrs: 'store', key: 'parts', params: {} });
+    const within = <T>(work: (session: ReturnType<typeof connector.session>) => Promise<T>): Promise<T> =>
+      store.transaction((transaction) => {
+        const signal = new AbortController().signal;
+        return work(connector.session({ id: 'b', flow: 'f', store: transaction, signal, logger: silentLogger }));
+      });
+    const keys = [1, 2, 3].map((id) => ({ id, part: 'ü' }));
+    await within((session) => session.save(keys.map((key) => ({ ...key, n: 0, m: 0 }))));
+    expect(await within((session) => session.load(keys))).toHaveLength(3);
+    const absent = { columns: ['m'], meaning: 'unknown' } as const;
+    const updates = keys.map((key) => makeChange({ ...full(key, { ...key, n: key.id }), absent }));
+    await within((session) => session.save(updates));
+    expect((await store.query('SELECT n FROM parts ORDER BY id')).rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    await within((session) => session.save(keys.map((key) => full(key, null))));
+    expect((await store.query('SELECT * FROM parts')).rows).toEqual([]);
+  });
+
   describe('rows whose image lacks columns', () => {
     test('an update of some columns leaves the others as they are', async () => {
       const mirror = await makeMirror();
