@@ -27,6 +27,7 @@ export function keyColumns(table: TableDefinition): string {
 export function whereIn(columns: readonly TableColumn[], values: readonly string[]): string {
   const sql = columns.map((column) => column.sql);
   const names = sql.length === 1 ? (sql[0] ?? '') : `(${sql.join(',')})`;
-  const isConverted = columns.length > 1 && columns.some(({ kind, collation }) => kind === 'text' && !/^utf8mb4_/.test(collation));
+  const isConverted =
+    columns.length > 1 && columns.some(({ kind, collation }) => kind === 'text' && !collation.startsWith('utf8mb4_'));
   return isConverted ? values.map((value) => `${names}=${value}`).join(' OR ') : `${names} IN (${values.join(',')})`;
 }
