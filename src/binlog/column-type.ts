@@ -46,11 +46,16 @@ export interface ColumnFormat {
   readonly name: string | undefined;
   /** Undefined where the event does not say, or the type is not numeric. */
   readonly isUnsigned: boolean | undefined;
-  /** Id of the collation of a text, ENUM or SET (63: binary); undefined where the event does not say. */
-  readonly collation: number | undefined;
-  /** Values of an ENUM or SET in the column's character set; undefined where the event does not say. */
-  readonly values: readonly Buffer[] | undefined;
+  /** Of a text, ENUM or SET, 'binary' of bytes; undefined where the event does not say. */
+  readonly charset: string | undefined;
+  /** Values of an ENUM or SET; undefined where the event does not say. */
+  readonly values: readonly string[] | undefined;
+  /** A type that the binlog writes as BINARY and that only the table's definition names. */
+  readonly logical?: LogicalType;
 }
+
+/** MariaDB's types that are bytes within and text outside. */
+export type LogicalType = 'uuid' | 'inet4' | 'inet6';
 
 export interface ColumnMeta {
   /** Bytes at most of a text or BINARY; bytes of an ENUM's, SET's or BIT's value; bytes of a length in front of a blob. */
@@ -60,7 +65,8 @@ export interface ColumnMeta {
   readonly digits: number;
 }
 
-export const BINARY_COLLATION = 63;
+/** The character set of bytes. */
+export const BINARY = 'binary';
 
 const numeric: ReadonlySet<number> = new Set<number>([
   ColumnType.TINY,

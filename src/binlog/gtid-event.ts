@@ -1,4 +1,5 @@
 import { Cursor } from './cursor.ts';
+import { formatUuid } from './logical-values.ts';
 import { MalformedEvent } from './malformed.ts';
 
 /** What a transaction's first event says of it. */
@@ -11,7 +12,7 @@ export interface Gtid {
 }
 
 let lastSource = Buffer.alloc(16);
-let lastSourceText = uuidText(lastSource);
+let lastSourceText = formatUuid(lastSource);
 
 /** GTID of MySQL: flags (1), source (16), number (8); the rest is about how it was committed. */
 export function readGtid(body: Buffer): Gtid {
@@ -20,7 +21,7 @@ export function readGtid(body: Buffer): Gtid {
   // One after the other they mostly come from one server.
   if (lastSource.compare(source) !== 0) {
     lastSource = Buffer.from(source);
-    lastSourceText = uuidText(source);
+    lastSourceText = formatUuid(source);
   }
   return { gtid: `${lastSourceText}:${cursor.u64()}`, isOpen: false, isXa: false };
 }
@@ -43,7 +44,7 @@ export function readTaggedGtid(body: Buffer): Gtid {
   if (readVarint(cursor) > LAST_KNOWN_FIELD) throw new MalformedEvent('a tagged GTID with a field that is not known');
   if (isNext(cursor, 0)) readVarint(cursor);
   if (!isNext(cursor, 1)) throw new MalformedEvent('a tagged GTID without its source');
-  const source = uuidText(Buffer.from(Array.from({ length: 16 }, () => Number(readVarint(cursor)))));
+  const source = formatUuid(Buffer.from(Array.from({ length: 16 }, () => Number(readVarint(cursor)))));
   if (!isNext(cursor, 2)) throw new MalformedEvent('a tagged GTID without its number');
   // Signed: the lowest bit is the sign.
   const number = readVarint(cursor) >> 1n;
@@ -95,9 +96,4 @@ export function readMariadbGtid(body: Buffer, serverId: number): Gtid {
 /** Whether an XA_PREPARE event is XA COMMIT … ONE PHASE. */
 export function isOnePhase(body: Buffer): boolean {
   return new Cursor(body).u8() !== 0;
-}
-
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

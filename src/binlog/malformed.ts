@@ -1,2 +1,2 @@
-/** Bytes that are not what the format says: truncated, corrupted, or of a version that this decoder does not know. */
+/** Bytes of a binlog that are not what their format says. */
 export class MalformedEvent extends Error {}

@@ -1,7 +1,7 @@
 import { Cursor } from './cursor.ts';
 import type { EventHeader } from './event-header.ts';
 import { MalformedEvent } from './malformed.ts';
-import type { Flavour } from './value-reader.ts';
+import type { Flavour } from './flavour.ts';
 
 /** What a file's first event says of the events behind it. */
 export interface FormatDescription {

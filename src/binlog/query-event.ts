@@ -2,7 +2,7 @@ import { charsetOf, decoderOfCharset } from './charset.ts';
 import { Cursor } from './cursor.ts';
 import { EventType } from './event-header.ts';
 import { inflateEventPart } from './rows-event.ts';
-import type { Flavour } from './value-reader.ts';
+import type { Flavour } from './flavour.ts';
 
 export interface QueryText {
   /** The default schema. */
@@ -38,7 +38,7 @@ function textIn(bytes: Buffer, variables: Buffer, flavour: Flavour): string {
   if (isAscii(bytes)) return bytes.toString('latin1');
   const collation = clientCollation(new Cursor(variables));
   const charset = collation === undefined ? undefined : charsetOf(collation, flavour);
-  const decode = charset === undefined ? undefined : decoderOfCharset(charset, flavour);
+  const decode = charset === undefined ? undefined : decoderOfCharset(charset);
   // A statement may hold literals of any bytes; what counts are its words and names.
   try {
     return decode === undefined ? bytes.toString('utf8') : decode(bytes, 0, bytes.length);

@@ -1,5 +1,7 @@
+import { charsetOf, decoderOfCharset } from './charset.ts';
 import { ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
 import { Cursor } from './cursor.ts';
+import type { Flavour } from './flavour.ts';
 import { MalformedEvent } from './malformed.ts';
 import { readTableMetadata, type TableMetadata } from './table-metadata.ts';
 
@@ -23,7 +25,7 @@ export function readTableName(body: Buffer): { readonly schema: string; readonly
 }
 
 /** A whole table map (MySQL libs/mysql/binlog/event/rows_event.h, Table_map_event). `body` has no header and no checksum. */
-export function readTableMap(body: Buffer): TableMap {
+export function readTableMap(body: Buffer, flavour: Flavour): TableMap {
   const cursor = new Cursor(body, 8);
   const names = readNames(cursor);
   const count = cursor.lengthEncoded();
@@ -38,7 +40,7 @@ export function readTableMap(body: Buffer): TableMap {
     cursor,
     shapes.map(({ type }) => type),
   );
-  return { ...names, ...describe(shapes, metadata) };
+  return { ...names, ...describe(shapes, metadata, flavour) };
 }
 
 function readNames(cursor: Cursor): { readonly schema: string; readonly name: string } {
@@ -52,20 +54,32 @@ function readNames(cursor: Cursor): { readonly schema: string; readonly name: st
 function describe(
   shapes: readonly Shape[],
   metadata: TableMetadata,
+  flavour: Flavour,
 ): { columns: readonly ColumnFormat[]; isFull: boolean; primaryKey: readonly number[] } {
-  const columns = shapes.map(({ type, meta }, index): ColumnFormat => ({
-    type,
-    meta,
-    name: metadata.names?.[index],
-    isUnsigned: metadata.isUnsigned[index],
-    collation: metadata.collations[index],
-    values: metadata.values[index],
-  }));
+  const columns = shapes.map(({ type, meta }, index): ColumnFormat => {
+    const charset = charsetName(metadata.collations[index], flavour);
+    const values = decodeValues(metadata.values[index], charset);
+    return { type, meta, name: metadata.names?.[index], isUnsigned: metadata.isUnsigned[index], charset, values };
+  });
   const { names, primaryKey } = metadata;
   if (names !== undefined && names.length !== shapes.length)
     throw new MalformedEvent('a table has more columns than names, or fewer');
   if (primaryKey.some((index) => index >= shapes.length)) throw new MalformedEvent('a primary key has a column that is none');
   return { columns, isFull: names !== undefined, primaryKey };
+}
+
+function charsetName(collation: number | undefined, flavour: Flavour): string | undefined {
+  if (collation === undefined) return undefined;
+  const charset = charsetOf(collation, flavour);
+  if (charset === undefined) throw new MalformedEvent(`a column with the collation ${collation}, which is not known`);
+  return charset;
+}
+
+function decodeValues(values: readonly Buffer[] | undefined, charset: string | undefined): readonly string[] | undefined {
+  if (values === undefined || charset === undefined) return undefined;
+  // Those of a binary column are bytes.
+  const decode = decoderOfCharset(charset);
+  return values.map((value) => decode?.(value, 0, value.length) ?? value.toString('latin1'));
 }
 
 interface Shape {

@@ -1,17 +1,17 @@
 import type { ChangeGroup, Row, Table } from '../row/change.ts';
+import { hasBit } from './bits.ts';
 import type { ColumnFormat } from './column-type.ts';
 import { EventType } from './event-header.ts';
 import { MalformedEvent } from './malformed.ts';
 import { readPartialUpdates } from './partial-update.ts';
 import { compileRowReader, type ImageColumn, type ReadRow } from './row-reader.ts';
 import { readImages, readRowsBody } from './rows-event.ts';
-import { valueReader, valueSkipper, type Flavour } from './value-reader.ts';
+import { valueReader, valueSkipper } from './value-reader.ts';
 
 export interface TableRowsOptions {
   readonly table: Table;
   /** Whole: with names, signs, collations and values, from the event or from the table's definition at its time. */
   readonly columns: readonly (ColumnFormat & { readonly name: string })[];
-  readonly flavour: Flavour;
   /** Which columns are read; the primary key's always are. */
   readonly wantsColumn: (name: string) => boolean;
 }
@@ -26,12 +26,12 @@ export class TableRows {
   #lastPresent = Buffer.alloc(0);
   #lastReader: ReadRow | undefined;
 
-  constructor({ table, columns, flavour, wantsColumn }: TableRowsOptions) {
+  constructor({ table, columns, wantsColumn }: TableRowsOptions) {
     this.table = table;
     this.#formats = columns;
     this.#columns = columns.map((column) => ({
       name: column.name,
-      read: wantsColumn(column.name) || table.primaryKey.includes(column.name) ? valueReader(column, flavour) : undefined,
+      read: wantsColumn(column.name) || table.primaryKey.includes(column.name) ? valueReader(column) : undefined,
       skip: valueSkipper(column),
     }));
   }
@@ -52,7 +52,7 @@ export class TableRows {
     const before: Row[] = [];
     const after: Row[] = [];
     if (type === EventType.PARTIAL_UPDATE_ROWS) {
-      const shape = { formats: this.#formats, columns: this.#columns, present, presentAfter };
+      const shape = { table: table.id, formats: this.#formats, columns: this.#columns, present, presentAfter };
       readPartialUpdates(images, shape, (old, changed) => before.push(old) + after.push(changed));
     } else {
       const readBefore = this.#readerOf(present);
@@ -90,9 +90,4 @@ export class TableRows {
     const mask = (1 << (count & 7)) - 1;
     return ((present[fullBytes] ?? 0) & mask) === mask;
   }
-}
-
-/** Whether a bit is set, the lowest of the first byte first. */
-export function hasBit(bits: Buffer, index: number): boolean {
-  return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
 }

@@ -1,9 +1,10 @@
-import { charsetOf, decoderOfCharset } from './charset.ts';
-import { BINARY_COLLATION, ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
+import { decoderOfCharset } from './charset.ts';
+import { BINARY, ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
 import type { Cursor } from './cursor.ts';
 import { decimalReader, decimalSize } from './decimal.ts';
 import { integerReader, readDouble, readFloat, readYear, type ReadValue } from './integer.ts';
 import { jsonText } from './json-text.ts';
+import { logicalMaker } from './logical-values.ts';
 import { MalformedEvent } from './malformed.ts';
 import { oldDateTimeReader, oldTimeReader, oldTimestampReader } from './old-temporal.ts';
 import { dateReader, dateTimeReader, timeReader, timestampReader } from './temporal.ts';
@@ -19,8 +20,6 @@ import {
   type MakeValue,
 } from './text-values.ts';
 
-export type Flavour = 'mysql' | 'mariadb';
-
 /** Moves behind one value that is not NULL, without making it. */
 export type SkipValue = (cursor: Cursor) => void;
 
@@ -33,7 +32,7 @@ const integerSizes: ReadonlyMap<number, number> = new Map<number, number>([
 ]);
 
 /** How a column's values are read. The column must be whole: with a sign, a collation and values where its type has them. */
-export function valueReader(column: ColumnFormat, flavour: Flavour): ReadValue {
+export function valueReader(column: ColumnFormat): ReadValue {
   const { type, meta, isUnsigned } = column;
   const integerSize = integerSizes.get(type);
   if (integerSize !== undefined) return integerReader(integerSize, known(isUnsigned, column, 'sign'));
@@ -49,16 +48,16 @@ export function valueReader(column: ColumnFormat, flavour: Flavour): ReadValue {
     case ColumnType.BIT:
       return fixedReader(meta.size);
     case ColumnType.ENUM:
-      return enumReader(meta.size, valuesOf(column, flavour));
+      return enumReader(meta.size, known(column.values, column, 'values'));
     case ColumnType.SET:
-      return setReader(meta.size, valuesOf(column, flavour));
+      return setReader(meta.size, known(column.values, column, 'values'));
     case ColumnType.JSON:
       return sizedReader(meta.size, jsonText);
     case ColumnType.GEOMETRY:
     case ColumnType.VECTOR:
       return sizedReader(meta.size, copyBytes);
     default:
-      return temporalReader(column) ?? textReader(column, flavour);
+      return temporalReader(column) ?? textReader(column);
   }
 }
 
@@ -83,12 +82,12 @@ function temporalReader({ type, meta }: ColumnFormat): ReadValue | undefined {
   }
 }
 
-function textReader(column: ColumnFormat, flavour: Flavour): ReadValue {
+function textReader(column: ColumnFormat): ReadValue {
   const { type, meta } = column;
-  const make = textMaker(column, flavour);
+  const make = textMaker(column);
   switch (type) {
     case ColumnType.STRING:
-      return sizedReader(meta.size > 255 ? 2 : 1, make === copyBytes ? padded(meta.size) : make);
+      return sizedReader(meta.size > 255 ? 2 : 1, make);
     case ColumnType.VARCHAR:
       return sizedReader(meta.size > 255 ? 2 : 1, make);
     case ColumnType.VARCHAR_COMPRESSED:
@@ -102,30 +101,21 @@ function textReader(column: ColumnFormat, flavour: Flavour): ReadValue {
   }
 }
 
-function textMaker(column: ColumnFormat, flavour: Flavour): MakeValue {
-  const collation = known(column.collation, column, 'character set');
-  if (collation === BINARY_COLLATION) return copyBytes;
-  return textDecoder(collation, column, flavour);
-}
-
-function textDecoder(
-  collation: number,
-  column: ColumnFormat,
-  flavour: Flavour,
-): (buffer: Buffer, start: number, end: number) => string {
-  const charset = charsetOf(collation, flavour);
-  const decode = charset === undefined ? undefined : decoderOfCharset(charset, flavour);
-  if (decode === undefined) throw new MalformedEvent(`${describe(column)} has the collation ${collation}, which is not known`);
-  return decode;
-}
-
-function valuesOf(column: ColumnFormat, flavour: Flavour): readonly string[] {
-  const values = known(column.values, column, 'values');
-  const collation = known(column.collation, column, 'character set');
-  // An ENUM of a binary column: its values are bytes, and what a SELECT gives of them as text.
-  if (collation === BINARY_COLLATION) return values.map((value) => value.toString('latin1'));
-  const decode = textDecoder(collation, column, flavour);
-  return values.map((value) => decode(value, 0, value.length));
+function textMaker(column: ColumnFormat): MakeValue {
+  const { type, meta, logical } = column;
+  if (logical !== undefined) return logicalMaker(logical);
+  const charset = known(column.charset, column, 'character set');
+  if (charset === BINARY) return type === ColumnType.STRING ? padded(meta.size) : copyBytes;
+  const decode = decoderOfCharset(charset);
+  if (decode === undefined) throw new MalformedEvent(`${describe(column)} has the character set ${charset}, which is not known`);
+  // Bytes that are no characters of the set, which a server lets into many: a SELECT shows '?', and the value would be lost.
+  return (buffer, start, end) => {
+    try {
+      return decode(buffer, start, end);
+    } catch {
+      return copyBytes(buffer, start, end);
+    }
+  };
 }
 
 /** How a column's values are passed by. */

@@ -8,6 +8,7 @@ import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity } from './contract.ts';
 import { withServer } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
+import type { DefinitionSource } from './table-definitions.ts';
 import type { HandedOn } from './transaction-assembler.ts';
 import { verifyServer } from './verify-server.ts';
 
@@ -16,6 +17,7 @@ export interface BinlogReaderOptions {
   readonly serverId: number;
   /** Another server_id when this one is taken; undefined where the user has given it. */
   readonly nextServerId: (() => number) | undefined;
+  readonly definitions: DefinitionSource;
   readonly pieceBytes: number;
   readonly heartbeatMs: number;
   readonly silenceMs: number;

@@ -3,12 +3,13 @@ import type { Logger } from '../lib/logger.ts';
 import type { Position, StartPoint } from '../row/position.ts';
 import { readHead } from './binlog-places.ts';
 import { BinlogReader } from './binlog-reader.ts';
-import { BinlogStream } from './binlog-stream.ts';
+import { scanBinlog, scanStatements } from './binlog-scan.ts';
 import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
 import { findObstacles, obstacleError } from './obstacle.ts';
-import { resolveStart, type Scan, type ScanVisitor } from './resolve-start.ts';
+import { resolveStart, type Scan } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
+import { TableDefinitions } from './table-definitions.ts';
 
 export interface BinlogSourceOptions {
   readonly name: string;
@@ -47,8 +48,15 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     const reader = ids.take();
     const signal = AbortSignal.any([readOptions.signal, closing.signal]);
     const nextServerId = options.serverId === 0 ? chooseId : undefined;
+    const definitions = new TableDefinitions({
+      ask: (use) => ask(signal, use),
+      scan: async (from, onStatement) => {
+        const identity = await ask(signal, readIdentity);
+        return scanStatements(from, onStatement, { ...limits, ...identity, serverId: chooseId(), signal });
+      },
+    });
     try {
-      await new BinlogReader({ ...limits, serverId: reader.id, nextServerId }, { ...readOptions, signal }).run();
+      await new BinlogReader({ ...limits, definitions, serverId: reader.id, nextServerId }, { ...readOptions, signal }).run();
     } finally {
       ids.giveBack(reader.index);
     }
@@ -61,7 +69,8 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     resolve: (start: StartPoint, signal: AbortSignal): Promise<Position> =>
       ask(signal, async (query) => {
         const identity = await readIdentity(query);
-        const scan: Scan = (file, visitor) => scanBinlog(file, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
+        const scan: Scan = (file, visitor) =>
+          scanBinlog({ file, offset: 4 }, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
         return resolveStart(start, { query, identity, scan });
       }),
     seesLock: (lock, signal) =>
@@ -91,45 +100,6 @@ async function inspect(query: Query): Promise<ServerIdentity> {
   if (obstacle !== undefined) throw obstacleError(obstacle);
   const { flavour, version, server, hasGtid } = settings;
   return { flavour, version, server, hasGtid };
-}
-
-interface ScanLimits {
-  readonly url: string;
-  readonly server: string;
-  readonly flavour: 'mysql' | 'mariadb';
-  readonly serverId: number;
-  readonly signal: AbortSignal;
-  readonly heartbeatMs: number;
-  readonly silenceMs: number;
-  readonly pieceBytes: number;
-  readonly connectTimeoutMs: number;
-  readonly logger: Logger;
-}
-
-/** A bounded dump of which no table is wanted: ends of transactions only. */
-async function scanBinlog(file: string, visitor: ScanVisitor, limits: ScanLimits): Promise<void> {
-  const stopping = new AbortController();
-  const heed = (answer: 'stop' | undefined) => {
-    if (answer === 'stop') stopping.abort();
-  };
-  const signal = AbortSignal.any([limits.signal, stopping.signal]);
-  const stream = new BinlogStream({
-    ...limits,
-    from: { file, offset: 4 },
-    isBounded: true,
-    wants: () => false,
-    sink: {
-      push(part) {
-        if (part.isFinal && !stopping.signal.aborted) heed(visitor.onEnd?.(part));
-        return undefined;
-      },
-    },
-    skip: { gtid: '', count: 0 },
-    onAlive: () => {},
-    onFormat: (time) => stopping.signal.aborted || heed(visitor.onFile?.(time)),
-  });
-  await stream.run(signal);
-  limits.signal.throwIfAborted();
 }
 
 /** Hands out a server_id for each reader that runs: given ones by the smallest free index, chosen ones at random. */

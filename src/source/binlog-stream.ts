@@ -4,9 +4,10 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { TableFilter, TransactionSink } from './contract.ts';
 import { DumpConnection, type DumpStart } from './dump-connection.ts';
-import { EventFeed, type InnerEvents } from './event-feed.ts';
+import { EventFeed, type EventFeedOptions, type InnerEvents } from './event-feed.ts';
 import { unreachable } from './server-error.ts';
 import { SilenceWatch } from './silence-watch.ts';
+import type { DefinitionSource } from './table-definitions.ts';
 import { TableMaps } from './table-maps.ts';
 import { TransactionAssembler, type HandedOn } from './transaction-assembler.ts';
 
@@ -20,6 +21,7 @@ export interface BinlogStreamOptions {
   /** Ends at the binlog's end instead of waiting for more. */
   readonly isBounded: boolean;
   readonly wants: TableFilter;
+  readonly definitions: DefinitionSource;
   readonly sink: TransactionSink;
   readonly skip: HandedOn;
   readonly pieceBytes: number;
@@ -29,6 +31,8 @@ export interface BinlogStreamOptions {
   readonly logger: Logger;
   /** Called when the server has begun to send, and then about twice per silenceMs with the time of the last byte. */
   readonly onAlive: (lastEventAt: number) => void;
+  /** Each statement of the binlog, with where it begins. */
+  readonly onStatement?: EventFeedOptions['onStatement'];
   /** The time in a file's first event: when the file was begun. */
   readonly onFormat?: (time: number) => void;
 }
@@ -49,18 +53,22 @@ export class BinlogStream {
   #dump: DumpConnection | undefined;
   /** Events of a compressed transaction that are still to be taken; the connection is paused for as long. */
   #inner: InnerEvents | undefined;
+  #isInnerDue = false;
   /** Bytes read since the other work of the process last had its turn. */
   #turnBytes = 0;
   #isEnded = false;
   #isAlive = false;
-  #sinkWaits = 0;
+  /** Promises that are still to resolve before anything more is taken. */
+  #waits = 0;
 
   constructor(options: BinlogStreamOptions) {
     this.#options = options;
     this.#assembler = new TransactionAssembler({ ...options, emit: (part) => this.#push(options.sink.push(part)) });
     this.#feed = new EventFeed({
       assembler: this.#assembler,
-      tables: new TableMaps(options.wants),
+      tables: new TableMaps(options),
+      onWait: (ready) => this.#wait('definition', ready),
+      onStatement: options.onStatement,
       onFormat: options.onFormat,
     });
     this.#watch = new SilenceWatch({
@@ -120,7 +128,7 @@ export class BinlogStream {
 
   /** Takes events of a compressed transaction until the turn is over, the sink has enough, or there are no more. */
   #takeInner(): void {
-    while (this.#inner !== undefined && !this.#isEnded && this.#sinkWaits === 0) {
+    while (this.#inner !== undefined && !this.#isEnded && this.#waits === 0) {
       const event = this.#nextInner(this.#inner);
       if (event === undefined) {
         this.#inner = undefined;
@@ -129,10 +137,19 @@ export class BinlogStream {
       }
       this.#guard(() => this.#feed.takeInner(event));
       if (this.#isTurnOver(event.length)) {
-        setImmediate(() => this.#takeInner());
+        this.#takeInnerLater();
         return;
       }
     }
+  }
+
+  #takeInnerLater(): void {
+    if (this.#isInnerDue) return;
+    this.#isInnerDue = true;
+    setImmediate(() => {
+      this.#isInnerDue = false;
+      this.#takeInner();
+    });
   }
 
   #nextInner(events: InnerEvents): Buffer | undefined {
@@ -155,17 +172,24 @@ export class BinlogStream {
   }
 
   #push(enough: Promise<void> | undefined): void {
-    if (enough === undefined) return;
-    this.#sinkWaits += 1;
-    this.#dump?.pause('sink');
+    if (enough !== undefined) this.#wait('sink', enough);
+  }
+
+  /** Reads nothing more before this resolves. */
+  #wait(reason: 'sink' | 'definition', ready: Promise<void>): void {
+    this.#waits += 1;
+    this.#dump?.pause('wait');
     const goOn = () => {
-      this.#sinkWaits -= 1;
-      if (this.#sinkWaits > 0 || this.#isEnded) return;
+      this.#waits -= 1;
+      if (this.#waits > 0 || this.#isEnded) return;
       this.#watch.restart();
       this.#takeInner();
-      this.#dump?.resume('sink');
+      if (this.#waits === 0) this.#dump?.resume('wait');
     };
-    enough.then(goOn, (error: unknown) => this.#fail(new CodedError('INTERNAL', 'a sink refused a part', { cause: error })));
+    ready.then(goOn, (error: unknown) => {
+      const isCoded = error instanceof CodedError && reason === 'definition';
+      this.#fail(isCoded ? error : new CodedError('INTERNAL', `a ${reason} was refused`, { cause: error }));
+    });
   }
 
   /** Runs what handles an event: whatever it throws ends the stream. */

@@ -4,7 +4,7 @@ import { MalformedEvent } from '../binlog/malformed.ts';
 import { eventsOfPayload } from '../binlog/payload.ts';
 import { readFormatDescription, readHeartbeat, readRotate } from '../binlog/place-event.ts';
 import { readQuery } from '../binlog/query-event.ts';
-import type { Flavour } from '../binlog/value-reader.ts';
+import type { Flavour } from '../binlog/flavour.ts';
 import { CodedError } from '../lib/error.ts';
 import type { TableMaps } from './table-maps.ts';
 import type { TransactionAssembler } from './transaction-assembler.ts';
@@ -12,6 +12,10 @@ import type { TransactionAssembler } from './transaction-assembler.ts';
 export interface EventFeedOptions {
   readonly assembler: TransactionAssembler;
   readonly tables: TableMaps;
+  /** Nothing may be taken before this resolves. */
+  readonly onWait: (ready: Promise<void>) => void;
+  /** Each statement of the binlog, with where it begins. */
+  readonly onStatement: ((statement: { schema: string; text: string; file: string; offset: number }) => void) | undefined;
   /** The time in a file's first event: when the file was begun. */
   readonly onFormat: ((time: number) => void) | undefined;
 }
@@ -77,18 +81,16 @@ export class EventFeed {
   }
 
   #takeKnown(header: EventHeader, body: Buffer): void {
-    const { assembler, tables } = this.#options;
+    const { assembler } = this.#options;
     switch (header.type) {
       case EventType.TABLE_MAP:
-        return tables.note(body);
+        return this.#takeTableMap(body);
       case EventType.XID:
         return assembler.commit(header);
       case EventType.QUERY:
       case EventType.QUERY_COMPRESSED:
-      case EventType.EXECUTE_LOAD_QUERY: {
-        const { schema, text } = readQuery(header.type, body, this.#flavour);
-        return assembler.query(header, schema, text);
-      }
+      case EventType.EXECUTE_LOAD_QUERY:
+        return this.#takeQuery(header, body);
       case EventType.GTID:
         return assembler.begin(header, readGtid(body));
       case EventType.GTID_TAGGED:
@@ -117,9 +119,23 @@ export class EventFeed {
     this.#hasChecksum = hasChecksum;
   }
 
+  #takeTableMap(body: Buffer): void {
+    const { tables, assembler, onWait } = this.#options;
+    const ready = tables.note(body, this.#flavour, () => assembler.mapPlace);
+    if (ready !== undefined) onWait(ready);
+  }
+
+  #takeQuery(header: EventHeader, body: Buffer): void {
+    const { assembler, tables, onStatement } = this.#options;
+    const { schema, text } = readQuery(header.type, body, this.#flavour);
+    tables.onStatement(schema, text);
+    if (onStatement !== undefined) onStatement({ schema, text, file: assembler.file, offset: assembler.eventStart });
+    assembler.query(header, schema, text);
+  }
+
   #takeRows(header: EventHeader, body: Buffer): void {
     const { tables, assembler } = this.#options;
-    const rows = tables.rowsOf(body, this.#flavour);
+    const rows = tables.rowsOf(body);
     if (rows !== undefined) assembler.rows(header, rows.read(header.type, body));
   }
 

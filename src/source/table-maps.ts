@@ -1,9 +1,10 @@
-import type { ColumnFormat } from '../binlog/column-type.ts';
-import { readTableMap, readTableName } from '../binlog/table-map.ts';
+import { readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
 import { TableRows } from '../binlog/table-rows.ts';
-import type { Flavour } from '../binlog/value-reader.ts';
-import { CodedError } from '../lib/error.ts';
+import type { Flavour } from '../binlog/flavour.ts';
 import type { TableFilter } from './contract.ts';
+import { mayTouch, readStatement } from './statement.ts';
+import { completeColumns, isOldTemporal, mayBeLogical, type TableDefinition } from './table-definition.ts';
+import type { DefinitionSource, MapPlace } from './table-definitions.ts';
 
 interface Entry {
   /** The table map's body: the same bytes say the same columns. */
@@ -11,8 +12,13 @@ interface Entry {
   readonly schema: string;
   readonly name: string;
   readonly isWanted: boolean;
-  /** Made when the first rows of a wanted table come. */
+  /** Of a wanted table; undefined until its definition is there. */
   rows: TableRows | undefined;
+}
+
+export interface TableMapsOptions {
+  readonly wants: TableFilter;
+  readonly definitions: DefinitionSource;
 }
 
 /**
@@ -20,33 +26,66 @@ interface Entry {
  * same until the table is altered: it is read once, which for small transactions is most of the work.
  */
 export class TableMaps {
-  readonly #wants: TableFilter;
+  readonly #options: TableMapsOptions;
   readonly #entries = new Map<number, Entry>();
+  /** Definitions that hold here, by `schema.name`: until a statement names the table. */
+  readonly #definitions = new Map<
+    string,
+    { readonly schema: string; readonly name: string; readonly definition: TableDefinition }
+  >();
 
-  constructor(wants: TableFilter) {
-    this.#wants = wants;
+  constructor(options: TableMapsOptions) {
+    this.#options = options;
   }
 
-  /** Takes a table map's body. */
-  note(body: Buffer): void {
+  /** Takes a table map. A promise means that the table's definition is asked for: nothing may come before it is there. */
+  note(body: Buffer, flavour: Flavour, at: () => MapPlace): Promise<void> | undefined {
+    const { wants } = this.#options;
     const id = readTableId(body);
     const known = this.#entries.get(id);
-    if (known !== undefined && known.body.equals(body) && known.isWanted === this.#wants(known.schema, known.name)) return;
+    if (known !== undefined && known.body.equals(body) && known.isWanted === wants(known.schema, known.name)) return undefined;
     const { schema, name } = readTableName(body);
-    this.#entries.set(id, { body: Buffer.from(body), schema, name, isWanted: this.#wants(schema, name), rows: undefined });
+    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted: wants(schema, name), rows: undefined };
+    this.#entries.set(id, entry);
+    if (!entry.isWanted) return undefined;
+    const map = readTableMap(body, flavour);
+    if (!needsDefinition(map, flavour)) {
+      entry.rows = rowsOfMap(map);
+      return undefined;
+    }
+    const key = JSON.stringify([schema, name]);
+    const cached = this.#definitions.get(key);
+    if (cached !== undefined) {
+      entry.rows = rowsOfMap(map, cached.definition);
+      return undefined;
+    }
+    return this.#define(entry, map, at());
   }
 
-  /**
-   * How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it, and
-   * SOURCE_ROW_METADATA where that did not say its own columns.
-   */
-  rowsOf(body: Buffer, flavour: Flavour): TableRows | undefined {
+  async #define(entry: Entry, map: TableMap, at: MapPlace): Promise<void> {
+    const { schema, name } = entry;
+    const definition = await this.#options.definitions.describe(schema, name, at);
+    this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
+    entry.rows = rowsOfMap(map, definition);
+  }
+
+  /** How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it. */
+  rowsOf(body: Buffer): TableRows | undefined {
     const id = readTableId(body);
     const entry = this.#entries.get(id);
-    if (entry !== undefined) return entry.isWanted ? (entry.rows ??= describeTable(entry, flavour)) : undefined;
+    if (entry !== undefined) return entry.rows;
     // Marks the end of a statement and holds no rows.
     if (id === DUMMY_ID) return undefined;
     throw new Error('rows of a table that no table map described');
+  }
+
+  /** A statement passes: the definitions of tables that it may define anew hold no longer. */
+  onStatement(schema: string, text: string): void {
+    if (this.#definitions.size === 0 || readStatement(text).kind !== 'definition') return;
+    for (const [key, known] of this.#definitions) {
+      const isIt = (someSchema: string, someName: string) => someSchema === known.schema && someName === known.name;
+      if (mayTouch(text, schema, isIt)) this.#definitions.delete(key);
+    }
   }
 
   /** Table ids are given anew with every opening of a table: those of a past file must not gather. */
@@ -61,25 +100,21 @@ function readTableId(body: Buffer): number {
   return body.readUIntLE(0, 6);
 }
 
-function describeTable({ body, schema, name }: Entry, flavour: Flavour): TableRows {
-  const map = readTableMap(body);
-  const columns = map.columns.map((column) => ({ ...column, name: nameOf(column, `${schema}.${name}`) }));
-  const table = {
-    schema,
-    name,
-    id: `${schema}.${name}`,
-    columns: columns.map((column) => ({ name: column.name })),
-    primaryKey: map.primaryKey.map((index) => columns[index]?.name ?? ''),
-  };
-  return new TableRows({ table, columns, flavour, wantsColumn: () => true });
+/** Without binlog_row_metadata=FULL; and with it where MariaDB's event does not tell types apart. */
+function needsDefinition({ isFull, columns }: TableMap, flavour: Flavour): boolean {
+  if (!isFull) return true;
+  return flavour === 'mariadb' && columns.some((column) => mayBeLogical(column) || isOldTemporal(column.type));
 }
 
-/** A table map of a wanted table must carry its column names (binlog_row_metadata=FULL). */
-function nameOf({ name }: ColumnFormat, table: string): string {
-  if (name !== undefined) return name;
-  throw new CodedError(
-    'SOURCE_ROW_METADATA',
-    `an event of ${table} does not carry its column names: SET GLOBAL binlog_row_metadata = FULL, reconnect the writers`,
-    { details: { table } },
-  );
+function rowsOfMap(map: TableMap, definition?: TableDefinition): TableRows {
+  const { schema, name } = map;
+  const id = `${schema}.${name}`;
+  const columns =
+    definition === undefined
+      ? map.columns.map((column) => ({ ...column, name: column.name ?? '' }))
+      : completeColumns(map.columns, definition, id);
+  const keyOfMap = map.primaryKey.map((index) => columns[index]?.name ?? '');
+  const primaryKey = map.isFull ? keyOfMap : (definition?.primaryKey ?? keyOfMap);
+  const table = { schema, name, id, columns: columns.map((column) => ({ name: column.name })), primaryKey };
+  return new TableRows({ table, columns, wantsColumn: () => true });
 }

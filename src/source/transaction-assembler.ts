@@ -4,6 +4,7 @@ import type { Logger } from '../lib/logger.ts';
 import { groupSize, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
+import type { MapPlace } from './table-definitions.ts';
 import { maskStatement, mayTouch, readStatement, type Statement } from './statement.ts';
 
 /** Changes of a transaction that were handed on before its end was reached. */
@@ -54,6 +55,7 @@ export class TransactionAssembler {
   #file = '';
   #offset = 0;
   #eventStart = 0;
+  #transactionStart = 0;
   #gtid = '';
   #isXa = false;
   #groups: ChangeGroup[] = [];
@@ -89,7 +91,17 @@ export class TransactionAssembler {
     return { gtid: this.#gtid, count: this.#state === 'between' ? 0 : this.#handedOn };
   }
 
-  /** Where the event that is being read begins, for messages. */
+  /** Where the event that is being read begins. */
+  get eventStart(): number {
+    return this.#eventStart;
+  }
+
+  /** Where the event that is being read begins, and its transaction. */
+  get mapPlace(): MapPlace {
+    return { file: this.#file, offset: this.#eventStart, transaction: { file: this.#file, offset: this.#transactionStart } };
+  }
+
+  /** The same, for messages. */
   get place(): string {
     return `${this.#file}:${this.#eventStart}`;
   }
@@ -133,6 +145,7 @@ export class TransactionAssembler {
     if (this.#state === 'open') throw this.#error('SOURCE_UNDECODABLE', 'a transaction begins inside another one');
     this.#reset();
     this.#state = isOpen ? 'open' : 'opened';
+    this.#transactionStart = this.#eventStart;
     this.#gtid = gtid;
     this.#isXa = isXa;
     this.#bytes = header.size;

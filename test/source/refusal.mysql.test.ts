@@ -56,23 +56,6 @@ eachServer((flavour, server) => {
       expect(error.message).not.toContain('secret');
     });
 
-    it('a row that lacks columns: no absent column is taken for NULL', async () => {
-      for (const bad of ['INSERT INTO t (id, a) VALUES (2, 2)', 'UPDATE t SET a = 5 WHERE id = 1', 'DELETE FROM t WHERE id = 1']) {
-        const test = await prepare();
-        await test.sql(
-          'INSERT INTO t (id) VALUES (1)',
-          'SET SESSION binlog_row_image = MINIMAL',
-          bad,
-          'SET SESSION binlog_row_image = FULL',
-          'INSERT INTO t (id) VALUES (4)',
-        );
-        expect(await refusal(test)).toMatchObject({
-          code: 'SOURCE_ROW_IMAGE',
-          message: expect.stringContaining('binlog_row_image = FULL'),
-        });
-      }
-    });
-
     it('an XA transaction of a wanted table in two phases, committed or not', async () => {
       const test = await prepare();
       const xid = `'${test.name}'`;
@@ -87,86 +70,7 @@ eachServer((flavour, server) => {
       );
       expect((await refusal(test)).code).toBe('SOURCE_UNDECODABLE');
     });
-
-    if (flavour === 'mysql')
-      it('a compressed transaction, with the SQL that mends it', async () => {
-        // A server of its own: what is in such a transaction is not known, so that it stops every reader.
-        const test = await prepare(undefined, await startPrivateServer(flavour));
-        await test.sql(
-          'INSERT INTO t (id) VALUES (1)',
-          'SET SESSION binlog_transaction_compression = ON',
-          'INSERT INTO t (id) VALUES (2)',
-          'SET SESSION binlog_transaction_compression = OFF',
-          'INSERT INTO t (id) VALUES (4)',
-        );
-        expect(await refusal(test)).toMatchObject({
-          code: 'SOURCE_UNDECODABLE',
-          message: expect.stringMatching(/binlog_transaction_compression = OFF.*at binlog\.\d+:\d+/),
-        });
-      });
-
-    if (flavour === 'mysql')
-      it('an update that logs a part of a JSON value; one of another table passes', async () => {
-        const test = await prepare('id INT PRIMARY KEY, j JSON');
-        const update = (table: string) => `UPDATE ${table} SET j = JSON_SET(j, '$.a', 2) WHERE id = 1`;
-        const value = `{"a": 1, "pad": "${'x'.repeat(200)}"}`;
-        await test.sql(
-          `INSERT INTO t VALUES (1, '${value}')`,
-          `INSERT INTO unwanted VALUES (1, 1, '${value}')`,
-          'SET SESSION binlog_row_value_options = PARTIAL_JSON',
-          update('unwanted'),
-          update('t'),
-          "SET SESSION binlog_row_value_options = ''",
-          "INSERT INTO t VALUES (4, '{}')",
-        );
-        expect(await refusal(test)).toMatchObject({
-          code: 'SOURCE_UNDECODABLE',
-          message: expect.stringContaining("binlog_row_value_options = ''"),
-        });
-      });
   });
-
-  it('L3: an event without its own column names stops the read, though the server could be asked for them', async () => {
-    const own = await startPrivateServer(flavour);
-    const connection = await connectTo(own);
-    await connection.query('CREATE DATABASE s');
-    await connection.query('CREATE TABLE s.t (id INT PRIMARY KEY, a INT)');
-    const source = openSource(own.url);
-    const from = await source.resolve({ kind: 'latest' }, never);
-    await connection.query('INSERT INTO s.t VALUES (1, 1)');
-    await connection.query('SET GLOBAL binlog_row_metadata = MINIMAL');
-    await connection.query('INSERT INTO s.t VALUES (2, 2)');
-    await connection.query('SET GLOBAL binlog_row_metadata = FULL');
-    await connection.query('INSERT INTO s.t VALUES (3, 3)');
-    const reading = new Reading(source, { from, wants: inSchema('s') });
-    expect(await reading.failure()).toMatchObject({
-      code: 'SOURCE_ROW_METADATA',
-      message: expect.stringContaining('binlog_row_metadata = FULL'),
-    });
-    expect(reading.ids()).toEqual([1]);
-  });
-
-  // Their width is in no event, so zongji asks the server, with its connection paused.
-  if (flavour === 'mariadb')
-    it('L3: old temporal columns are read by the present definition while it is the event’s own, else stop', async () => {
-      const own = await startPrivateServer(flavour, { mysql56_temporal_format: 'OFF' });
-      const connection = await connectTo(own);
-      await connection.query('CREATE DATABASE s');
-      await connection.query('CREATE TABLE s.t (id INT PRIMARY KEY, at DATETIME(3), other DATETIME(3))');
-      const source = openSource(own.url);
-      const from = await source.resolve({ kind: 'latest' }, never);
-      for (let id = 1; id <= 50; id += 1) await connection.query(`INSERT INTO s.t VALUES (${id}, '2026-11-22 10:00:00.123', NULL)`);
-      const reading = new Reading(source, { from, wants: inSchema('s') });
-      await reading.untilIds(50);
-      expect(reading.changes.map(({ after }) => after)).toEqual(
-        Array.from({ length: 50 }, (_, i) => ({ id: i + 1, at: '2026-11-22 10:00:00.123', other: null })),
-      );
-      await reading.stop();
-      await connection.query('ALTER TABLE s.t CHANGE at moved DATETIME(3)');
-      const late = new Reading(source, { from, wants: inSchema('s') });
-      expect(await late.failure()).toMatchObject({ code: 'SOURCE_ROW_METADATA' });
-      expect(late.ids()).toEqual([]);
-    });
 
   describe('what touches no wanted table is passed by:', () => {
     it('statements, partial rows and XA transactions of other tables', async () => {

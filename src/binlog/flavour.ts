@@ -1,0 +1,2 @@
+/** Which of the two kinds of server wrote a binlog. */
+export type Flavour = 'mysql' | 'mariadb';

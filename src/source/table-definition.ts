@@ -1,0 +1,154 @@
+import { BINARY, ColumnType, type ColumnFormat, type LogicalType } from '../binlog/column-type.ts';
+import { CodedError } from '../lib/error.ts';
+import { textOf, type Query } from './server-link.ts';
+
+/** A table as the server defines it now: what a table map does not say. */
+export interface TableDefinition {
+  readonly columns: readonly ColumnDefinition[];
+  /** The primary key's column names in key order. */
+  readonly primaryKey: readonly string[];
+}
+
+export interface ColumnDefinition {
+  readonly name: string;
+  /** `int unsigned`, `enum('a','b')`: as information_schema says it. */
+  readonly type: string;
+  readonly charset: string;
+  /** Digits behind a time's second. */
+  readonly digits: number;
+}
+
+/** Asks the server; undefined where there is no such table. */
+export async function readTableDefinition(query: Query, schema: string, table: string): Promise<TableDefinition | undefined> {
+  const where = `WHERE table_schema = ${quote(schema)} AND table_name = ${quote(table)}`;
+  const rows = await query(
+    'SELECT column_name AS name, column_type AS type, character_set_name AS charset, datetime_precision AS digits ' +
+      `FROM information_schema.columns ${where} ORDER BY ordinal_position`,
+  );
+  if (rows.length === 0) return undefined;
+  const keys = await query(
+    `SELECT column_name AS name FROM information_schema.key_column_usage ${where} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position`,
+  );
+  return {
+    columns: rows.map((row) => ({
+      name: textOf(row, 'name'),
+      type: textOf(row, 'type'),
+      charset: textOf(row, 'charset') || BINARY,
+      digits: Number(textOf(row, 'digits')),
+    })),
+    primaryKey: keys.map((row) => textOf(row, 'name')),
+  };
+}
+
+/** Text as an SQL literal, whatever sql_mode says of backslashes. */
+function quote(text: string): string {
+  return `CONVERT(X'${Buffer.from(text).toString('hex')}' USING utf8)`;
+}
+
+/**
+ * The columns of a table map, made whole by the table's definition. Throws SOURCE_ROW_METADATA where the two are not of one table: another
+ * number of columns, other names, or another type.
+ */
+export function completeColumns(
+  columns: readonly ColumnFormat[],
+  definition: TableDefinition,
+  table: string,
+): readonly (ColumnFormat & { readonly name: string })[] {
+  if (columns.length !== definition.columns.length) {
+    throw differs(table, `it has ${definition.columns.length} columns now and had ${columns.length}`);
+  }
+  return columns.map((column, index) => {
+    const defined = definition.columns[index];
+    if (defined === undefined || !isOfType(column, defined)) {
+      throw differs(
+        table,
+        `its column ${index + 1} is ${defined?.name ?? ''} ${defined?.type ?? ''} now and had the type ${column.type}`,
+      );
+    }
+    if (column.name !== undefined && column.name !== defined.name) {
+      throw differs(table, `its column ${defined.name} was ${column.name} then`);
+    }
+    const logical = logicalOf(defined.type);
+    return {
+      ...column,
+      name: defined.name,
+      isUnsigned: column.isUnsigned ?? /\bunsigned\b/.test(defined.type),
+      charset: column.charset ?? defined.charset,
+      values: column.values ?? valuesOf(defined.type),
+      meta: isOldTemporal(column.type) ? { ...column.meta, digits: defined.digits } : column.meta,
+      ...(logical === undefined ? {} : { logical }),
+    };
+  });
+}
+
+function differs(table: string, how: string): CodedError {
+  return new CodedError(
+    'SOURCE_ROW_METADATA',
+    `an event of ${table} does not describe its columns, and the table is another one now (${how}): SET GLOBAL binlog_row_metadata = FULL, ` +
+      'and give the flow a start behind this event',
+    { details: { table } },
+  );
+}
+
+/** MariaDB's UUID, INET4 and INET6 are in the binlog as BINARY(16) and BINARY(4). */
+export function mayBeLogical(column: ColumnFormat): boolean {
+  const { type, charset, meta } = column;
+  return type === ColumnType.STRING && (charset ?? BINARY) === BINARY && (meta.size === 16 || meta.size === 4);
+}
+
+/** Types from before MySQL 5.6, of whose fraction the event says nothing. */
+export function isOldTemporal(type: number): boolean {
+  return type === ColumnType.TIMESTAMP || type === ColumnType.DATETIME || type === ColumnType.TIME;
+}
+
+function logicalOf(type: string): LogicalType | undefined {
+  const found = (['uuid', 'inet4', 'inet6'] as const).find((name) => name === type.toLowerCase());
+  return found;
+}
+
+/** The values of `enum('a','it''s')`, as information_schema writes them (MySQL sql/sql_show.cc, append_unescaped). */
+export function valuesOf(type: string): readonly string[] | undefined {
+  if (!/^(enum|set)\(/i.test(type)) return undefined;
+  const escaped: Readonly<Record<string, string>> = { '0': '\0', n: '\n', r: '\r' };
+  return [...type.matchAll(/'((?:[^'\\]|\\[\s\S]|'')*)'/g)].map(([, value = '']) =>
+    value.replace(/''|\\([\s\S])/g, (_, character?: string) => (character === undefined ? "'" : (escaped[character] ?? character))),
+  );
+}
+
+/** Words a definition's type begins with, by the event's type. */
+const words: Readonly<Record<number, RegExp>> = {
+  [ColumnType.TINY]: /^(tinyint|bool)/,
+  [ColumnType.SHORT]: /^smallint/,
+  [ColumnType.INT24]: /^mediumint/,
+  [ColumnType.LONG]: /^int/,
+  [ColumnType.LONGLONG]: /^bigint/,
+  [ColumnType.FLOAT]: /^float/,
+  [ColumnType.DOUBLE]: /^(double|real)/,
+  [ColumnType.NEWDECIMAL]: /^decimal/,
+  [ColumnType.YEAR]: /^year/,
+  [ColumnType.DATE]: /^date\b/,
+  [ColumnType.TIME]: /^time\b/,
+  [ColumnType.TIME2]: /^time\b/,
+  [ColumnType.DATETIME]: /^datetime/,
+  [ColumnType.DATETIME2]: /^datetime/,
+  [ColumnType.TIMESTAMP]: /^timestamp/,
+  [ColumnType.TIMESTAMP2]: /^timestamp/,
+  [ColumnType.BIT]: /^bit/,
+  [ColumnType.ENUM]: /^enum/,
+  [ColumnType.SET]: /^set/,
+  [ColumnType.JSON]: /^json/,
+  [ColumnType.VECTOR]: /^vector/,
+  [ColumnType.VARCHAR]: /^(varchar|varbinary|vector)/,
+  [ColumnType.VARCHAR_COMPRESSED]: /^(varchar|varbinary)/,
+  [ColumnType.STRING]: /^(char|binary|uuid|inet4|inet6)/,
+  [ColumnType.BLOB]: /^(tiny|medium|long)?(blob|text)|^json/,
+  [ColumnType.BLOB_COMPRESSED]: /^(tiny|medium|long)?(blob|text)/,
+  [ColumnType.GEOMETRY]: /^(geometry|point|linestring|polygon|multi|geom)/,
+};
+
+function isOfType({ type, meta }: ColumnFormat, { type: text }: ColumnDefinition): boolean {
+  const lower = text.toLowerCase();
+  if (words[type]?.test(lower) !== true) return false;
+  if (type !== ColumnType.NEWDECIMAL) return true;
+  return lower.startsWith(`decimal(${meta.precision},${meta.digits})`);
+}

@@ -1,0 +1,78 @@
+import { CodedError } from '../lib/error.ts';
+import { comparePositions } from '../row/position.ts';
+import { maskStatement, mayTouch, readStatement } from './statement.ts';
+import type { Query } from './server-link.ts';
+import { readTableDefinition, type TableDefinition } from './table-definition.ts';
+
+/** A place in the binlog. */
+export interface BinlogPlace {
+  readonly file: string;
+  readonly offset: number;
+}
+
+/** Where a table map stands: the event, and the beginning of its transaction, which a scan can begin at. */
+export interface MapPlace extends BinlogPlace {
+  readonly transaction: BinlogPlace;
+}
+
+export interface DefinitionSource {
+  /** The definition that a table had at a place. */
+  describe(schema: string, table: string, at: MapPlace): Promise<TableDefinition>;
+}
+
+interface DefinitionStatement extends BinlogPlace {
+  readonly schema: string;
+  readonly text: string;
+}
+
+export interface TableDefinitionsOptions {
+  readonly ask: <T>(use: (query: Query) => Promise<T>) => Promise<T>;
+  /** Reads the statements of the binlog from a place to its end; resolves with that end. */
+  readonly scan: (from: BinlogPlace, onStatement: (statement: DefinitionStatement) => void) => Promise<BinlogPlace>;
+}
+
+/**
+ * What tables were at a place in the binlog, for events that do not say it themselves. The server knows only what they are now: that
+ * holds for the past as far as no statement between the two has altered the table, which the binlog itself says. So the definition
+ * is read first, and then the statements from the place to the binlog's end; each stretch of the binlog is read once.
+ */
+export class TableDefinitions implements DefinitionSource {
+  readonly #options: TableDefinitionsOptions;
+  #statements: DefinitionStatement[] = [];
+  /** What has been read for statements. */
+  #scanned: { readonly from: BinlogPlace; readonly to: BinlogPlace } | undefined;
+
+  constructor(options: TableDefinitionsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws SOURCE_ROW_METADATA where nobody knows the definition any more. */
+  async describe(schema: string, table: string, at: MapPlace): Promise<TableDefinition> {
+    const definition = await this.#options.ask((query) => readTableDefinition(query, schema, table));
+    await this.#scanFrom(at.transaction);
+    const isIt = (someSchema: string, someTable: string) => someSchema === schema && someTable === table;
+    const altered = this.#statements.find(
+      (statement) => comparePositions(statement, at) > 0 && mayTouch(statement.text, statement.schema, isIt),
+    );
+    if (definition !== undefined && altered === undefined) return definition;
+    const why =
+      altered === undefined ? 'it is not there any more' : `${maskStatement(altered.text)} at ${altered.file}:${altered.offset}`;
+    throw new CodedError(
+      'SOURCE_ROW_METADATA',
+      `an event of ${schema}.${table} does not describe its columns, and the table has changed since (${why}): ` +
+        'SET GLOBAL binlog_row_metadata = FULL, reconnect the writers, and give the flow a start behind this event',
+      { details: { table: `${schema}.${table}`, position: `${at.file}:${at.offset}` } },
+    );
+  }
+
+  async #scanFrom(from: BinlogPlace): Promise<void> {
+    const scanned = this.#scanned;
+    const isInside = scanned !== undefined && comparePositions(scanned.from, from) <= 0 && comparePositions(from, scanned.to) <= 0;
+    if (!isInside) this.#statements = [];
+    const start = isInside ? scanned.to : from;
+    const to = await this.#options.scan(start, (statement) => {
+      if (readStatement(statement.text).kind === 'definition') this.#statements.push(statement);
+    });
+    this.#scanned = { from: isInside ? scanned.from : from, to };
+  }
+}
