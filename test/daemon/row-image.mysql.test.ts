@@ -5,7 +5,7 @@ import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
 import { createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
 
 const columns = `id INT NOT NULL, part VARCHAR(10) CHARACTER SET latin1 NOT NULL DEFAULT 'p', cents DECIMAL(12,2) NULL, state ENUM('new','paid') NOT NULL DEFAULT 'new',
-  note TEXT NULL, data BLOB NULL, seen TIMESTAMP(3) NULL, flag BIT(9) NULL, PRIMARY KEY (id, part)`;
+  note TEXT NULL, data BLOB NULL, doc JSON NULL, seen TIMESTAMP(3) NULL, flag BIT(9) NULL, PRIMARY KEY (id, part)`;
 
 interface Project {
   readonly source: TestDatabase;
@@ -69,7 +69,7 @@ ${saveDocuments}${more}`,
       },
       async rowsOf({ connection }, table) {
         const [found] = await connection.query<RowDataPacket[]>(
-          `SELECT id, part, cents, state, note, HEX(data) AS data, seen, flag+0 AS flag FROM ${table} ORDER BY id, part`,
+          `SELECT id, part, cents, state, note, HEX(data) AS data, CAST(doc AS CHAR) AS doc, seen, flag+0 AS flag FROM ${table} ORDER BY id, part`,
         );
         return found;
       },
@@ -106,6 +106,7 @@ ${saveDocuments}${more}`,
           state: fc.constantFrom('new', 'paid'),
           note: fc.option(fc.constantFrom('', 'it’s', "o'\\\\ne", 'x'.repeat(300))),
           data: fc.option(fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes))),
+          doc: fc.option(fc.constantFrom('{"a": [1, null]}', '"text"', '17')),
           seen: fc.option(fc.constantFrom('2024-02-29 12:00:00.125', '2001-01-01 00:00:01.000')),
           flag: fc.option(fc.integer({ min: 0, max: 511 })),
           part: fc.constantFrom('p', 'q', 'ü'),
