@@ -29,7 +29,7 @@ export { buildFlow, type FlowOptions, type StepOptions } from './flow/build.ts';
 export type { OperatorOptions } from './flow/operator/make-operator.ts';
 export type { Field, FieldType, Fields } from './flow/operator/field.ts';
 export { Registry } from './flow/registry.ts';
-export { isChange, makeChange, type Change, type Row, type Value } from './row/change.ts';
+export { isChange, makeChange, type Absent, type Change, type Row, type Value } from './row/change.ts';
 export { CodedError, type CodedErrorOptions, type ErrorClass } from './lib/error.ts';
 export type { ErrorCode } from './lib/error-codes.ts';
 export type { Logger } from './lib/logger.ts';

@@ -64,7 +64,9 @@ async function examineServers({ context, configuration, functionNames }: ServerS
   const unused = [...configuration.sources.values()].filter((source) => flowsOf(source).length === 0);
   context.progress(`examining ${used.map(({ name }) => `source ${name}`).join(', ') || 'no source'}`);
   const sources = await Promise.all(
-    used.map((spec) => examineSource({ configuration, spec, flows: flowsOf(spec), columnsFor, store, stop: context.stop })),
+    used.map((spec) =>
+      examineSource({ configuration, spec, flows: flowsOf(spec), columnsFor, functionNames, store, stop: context.stop }),
+    ),
   );
   return [
     ...(enabled.length === 0 ? [noFlow(context.conf)] : []),

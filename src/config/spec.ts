@@ -47,6 +47,11 @@ interface FlowSourceSpec {
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
   readonly on_drop: 'stop' | 'ignore' | 'apply';
+  /**
+   * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not
+   * FULL), and its computed tables have the source's defaults.
+   */
+  readonly row_image: 'full' | 'partial';
   /** Where it begins without a checkpoint (see parseStart); `loadConfiguration` demands it. */
   readonly start?: string | undefined;
 }
@@ -148,6 +153,7 @@ const flowSource = mapping({
   name: text('name a source'),
   tables: list(text('write db.table, db.* or a glob')),
   rows: oneOf(['after', 'change'], 'after'),
+  row_image: oneOf(['full', 'partial'], 'full'),
   start: optionalText,
   on_truncate: oneOf(['stop', 'ignore', 'apply'], 'stop'),
   on_drop: oneOf(['stop', 'ignore', 'apply'], 'stop'),

@@ -33,7 +33,8 @@ export interface ConnectorSession {
   /**
    * Writes rows (plain rows or changes, see row/change.ts isChange). A plain row is upserted by the table's primary key; a change is applied:
    * insert and update write `after`, a delete removes the key, a changed primary key does both. Fields that a row does not
-   * have are left alone. Rows of one key take effect in the order given.
+   * have are left alone. Rows of one key take effect in the order given. Only a connector that `takesPartial` is given partial rows
+   * of a flow that does not ask for them.
    */
   save(rows: readonly unknown[]): Promise<void>;
   /** Reads the rows that have these values in these columns; in no particular order; keys without a row are absent. */
@@ -46,6 +47,8 @@ export interface Connector {
   readonly name: string;
   readonly type: string;
   readonly guarantee: Guarantee;
+  /** Its save makes no row with holes of a partial row: an update without all columns never makes a row. Absent: it may. */
+  readonly takesPartial?: boolean;
   open(): Promise<void>;
   session(batch: BatchScope): ConnectorSession;
   close(): Promise<void>;

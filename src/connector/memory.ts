@@ -13,6 +13,7 @@ export class MemoryConnector implements Connector {
   readonly name: string;
   readonly type = 'memory';
   readonly guarantee = 'at-least-once';
+  readonly takesPartial = false;
   readonly #keyColumns: readonly string[];
   readonly #mode: SaveMode;
   readonly #rows = new Map<string, Row>();

@@ -2,6 +2,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
 import { writeKeyLiteral } from './mysql-key.ts';
 import { keysMax } from './mysql-statements.ts';
+import { whereIn } from './mysql-statement.ts';
 import type { TableColumn, TableDefinition } from './mysql-table.ts';
 
 /**
@@ -31,7 +32,7 @@ export function buildSelects(table: TableDefinition, keys: readonly Row[]): read
     const selects: string[] = [];
     for (let from = 0; from < list.length; from += keysMax) {
       const some = list.slice(from, from + keysMax);
-      const where = isWhole ? `${tuple(columns.map(({ sql }) => sql))} IN (${some.join(',')})` : some.join(' OR ');
+      const where = isWhole ? whereIn(columns, some) : some.join(' OR ');
       selects.push(`SELECT * FROM ${table.sql} WHERE ${where}`);
     }
     return selects;

@@ -20,6 +20,16 @@ export interface Shape {
   readonly group: string;
 }
 
+/** What writing a row means: `upsert` inserts or updates, `insert` only inserts, `update` only updates. */
+export type SaveMode = 'upsert' | 'insert' | 'update';
+
+/** One row to be written: its fields, and its values as SQL. */
+export interface RowWrite {
+  readonly row: Row;
+  readonly shape: Shape;
+  readonly text: string;
+}
+
 /** Whether a row has exactly these fields in this order: what almost every row has, so it is asked first. */
 export function hasShape(shape: Shape, row: Row): boolean {
   const { fields } = shape;

@@ -11,9 +11,11 @@ import { errnoOf } from '../store/errors.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from './contract.ts';
 import { buildSelects } from './mysql-load.ts';
-import { planWrites, ShapeCache, type SaveMode } from './mysql-plan.ts';
-import { writeKey } from './mysql-shape.ts';
-import { buildStatements, dialectOf, isGuardError, type Statement } from './mysql-statements.ts';
+import type { PartialUpdate } from './mysql-partial.ts';
+import { planWrites, ShapeCache } from './mysql-plan.ts';
+import { writeKey, type SaveMode } from './mysql-shape.ts';
+import type { Statement } from './mysql-statement.ts';
+import { buildStatements, dialectOf, isGuardError } from './mysql-statements.ts';
 import { parseTableName, readTable, type TableDefinition } from './mysql-table.ts';
 
 export interface MysqlConnectorDeps {
@@ -31,6 +33,7 @@ class MysqlConnector implements Connector {
   readonly name: string;
   readonly type: string;
   readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly takesPartial = true;
   readonly #options: ConnectorOptions;
   readonly #deps: MysqlConnectorDeps;
   readonly #table: CachedTable;
@@ -114,7 +117,8 @@ class MysqlConnector implements Connector {
     const statements = await this.#table.use(store, build);
     for (const statement of statements) {
       try {
-        await this.#table.watch(store.query(statement.sql));
+        const { affectedRows } = await this.#table.watch(store.query(statement.sql));
+        if (statement.updates !== undefined) requireFound(affectedRows, statement.updates, this.#table.known);
       } catch (error) {
         throw explain(error, statement, this.#table.known);
       }
@@ -210,4 +214,20 @@ function explain(error: unknown, statement: Statement, table: TableDefinition | 
 function safeKey(table: TableDefinition, row: Row): string | undefined {
   const hasKey = table.primaryKey.every(({ name }) => row[name] !== undefined && row[name] !== null);
   return hasKey ? writeKey(table, row) : undefined; // an inserted row may leave its key to the server
+}
+
+/** Connections are told how many rows an UPDATE finds, not how many it changes. */
+function requireFound(found: number, updates: readonly PartialUpdate[], table: TableDefinition | undefined): void {
+  const [first] = updates;
+  if (found >= updates.length || first === undefined || table === undefined) return;
+  const { note, at } = first;
+  const who = updates.length === 1 ? `row ${writeKey(table, at)}` : `${updates.length - found} of ${updates.length} rows`;
+  const message =
+    `${table.id}: ${who} is not there to be updated by the ${note.op} of ${note.table} at ${note.position}, which does not have all columns: ` +
+    'take a snapshot of the source table, or SET GLOBAL binlog_row_image = FULL on the source and reconnect the writers';
+  const key = updates.length === 1 ? { key: writeKey(table, at) } : {};
+  throw new CodedError('STORE_ROW_MISSING', message, {
+    class: 'row',
+    details: { table: table.id, position: note.position, ...key },
+  });
 }

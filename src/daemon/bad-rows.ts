@@ -7,9 +7,10 @@
  */
 import { BadRowsError } from '../flow/bad-rows.ts';
 import { CodedError } from '../lib/error.ts';
-import { groupSize } from '../row/change.ts';
+import { groupSize, type ChangeGroup } from '../row/change.ts';
+import { absentOf, rowImageError } from '../row/partial-row.ts';
 import type { DeadRow } from '../repair/dead-row.ts';
-import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark } from './batch.ts';
+import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark, type RoutedPart } from './batch.ts';
 import { keysOf } from './parked-key.ts';
 import { atBatch } from './batch-error.ts';
 
@@ -129,7 +130,19 @@ function stackOf(error: Error): string | undefined {
   return inner.stack;
 }
 
-/** The batch's dead changes as they are kept, in order. */
+/** A row that waits is kept and run again later, and what is kept does not say what is absent. */
+function refuseWaiting(
+  flow: string,
+  mark: DeadMark,
+  { group, part }: { readonly group: ChangeGroup; readonly part: RoutedPart },
+): void {
+  const absent = mark.kind === 'dead' ? undefined : absentOf(group, { takesDefaults: false });
+  if (absent === undefined) return;
+  const note = { op: group.op, table: group.table.id, position: placeOf(part), absent };
+  throw rowImageError(note, { who: `Flow ${flow}: a row that has to wait`, columns: absent.columns });
+}
+
+/** The batch's dead changes as they are kept, in order. Throws SOURCE_ROW_IMAGE (stop) for one that waits and lacks columns. */
 export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
   const rows: DeadRow[] = [];
   let next = 0;
@@ -138,6 +151,7 @@ export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
     for (const group of part.groups) {
       const size = groupSize(group);
       for (let mark = batch.dead[next]; mark !== undefined && mark.index < at + size; mark = batch.dead[next]) {
+        refuseWaiting(flow, mark, { group, part });
         const { before, after } = imagesOf(group, mark.index - at);
         const row = after ?? before ?? {};
         const key = Object.fromEntries(group.table.primaryKey.map((name) => [name, row[name]]));

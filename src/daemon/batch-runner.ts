@@ -8,7 +8,7 @@ import type { Position } from '../row/position.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
 import { markLog, withoutBadRows } from './bad-rows.ts';
-import { batchId, batchRows, hasParked, rowPlaces, type Batch, type DeadMark } from './batch.ts';
+import { batchId, batchRows, hasParked, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
@@ -172,7 +172,7 @@ export class BatchRunner {
     });
     const state = this.#state.begin(transaction);
     const statements = await passTableStatements(transaction, batch, { flow: flow.name, policies: running.tablePolicies });
-    const { rows, filtered } = batchRows(batch, shape);
+    const { rows, filtered, ...taken } = batchRows(batch, shape, { takesDefaults: flow.rowImage === 'partial' });
     if (rows.length > 0 && flow.isEnabled) {
       if (running.isExternal) await this.#keepIntent(batch, run.sequence);
       await runRows(rows, {
@@ -184,7 +184,7 @@ export class BatchRunner {
         onStep: (index) => {
           mayFail = running.isExternal || index < trailing;
         },
-        places: () => rowPlaces(batch, shape),
+        ...taken,
       });
     }
     mayFail = running.isExternal;

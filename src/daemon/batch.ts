@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
+import { absentOf, markPartial } from '../row/partial-row.ts';
 import type { IntendedMark } from '../checkpoint/intent.ts';
 import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
 
@@ -41,6 +42,13 @@ export function isEmpty({ size, parts }: Pick<Batch, 'size' | 'parts'>): boolean
 /** Whether changes of the batch are kept until others have come. */
 export function hasParked({ dead }: Pick<Batch, 'dead'>): boolean {
   return dead.some(({ kind }) => kind !== 'dead');
+}
+
+/** How a batch's changes become rows. */
+export interface RowOptions {
+  readonly shape: RowShape;
+  /** The flow takes it that a column which an insert does not have is its default (`row_image: partial`). */
+  readonly takesDefaults: boolean;
 }
 
 export function countChanges(groups: readonly ChangeGroup[]): number {
@@ -169,17 +177,31 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
   ];
 }
 
+/** What a flow is given of a batch. */
+export interface BatchRows {
+  readonly rows: unknown[];
+  /** How many changes this shape of flow does not want. */
+  readonly filtered: number;
+  /** The images of some changes lack columns. */
+  readonly hasPartialRows: boolean;
+  readonly places: () => readonly number[];
+}
+
 /**
- * The rows that the flow's first function receives, dead ones left out. `filtered` counts the changes that this shape of flow does
- * not want.
+ * The rows that the flow's first function receives, dead ones left out.
  */
-export function batchRows(batch: Batch, shape: RowShape): { readonly rows: unknown[]; readonly filtered: number } {
-  const rows = allRows(batch, shape);
+export function batchRows(
+  batch: Batch,
+  shape: RowShape,
+  { takesDefaults = false }: { readonly takesDefaults?: boolean } = {},
+): BatchRows {
+  const rows = allRows(batch, { shape, takesDefaults });
   const filtered = batch.size - rows.length;
-  if (batch.dead.length === 0) return { rows, filtered };
+  const about = { filtered, hasPartialRows: hasPartialRows(batch), places: () => rowPlaces(batch, shape) };
+  if (batch.dead.length === 0) return { rows, ...about };
   const dead = new Set(batch.dead.map(({ index }) => index));
   const places = wantedPlaces(batch, shape);
-  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), filtered };
+  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), ...about };
 }
 
 /** Each of `batchRows`' rows is the change at this place of the batch. */
@@ -202,15 +224,25 @@ function wantedPlaces(batch: Batch, shape: RowShape): readonly number[] {
   return places;
 }
 
-function allRows(batch: Batch, shape: RowShape): unknown[] {
+function hasPartialRows(batch: Batch): boolean {
+  return batch.parts.some(({ groups }) => groups.some(({ isPartial }) => isPartial === true));
+}
+
+function allRows(batch: Batch, options: RowOptions): unknown[] {
   const rows: unknown[] = [];
   for (const part of batch.parts) {
     for (const group of part.groups) {
-      if (shape === 'change') pushChanges(rows, group, part);
-      else if (group.op !== 'delete') pushAll(rows, group.after);
+      if (options.shape === 'change') pushChanges(rows, { group, part, options });
+      else if (group.op !== 'delete') pushAll(rows, plainRows(group, part, options));
     }
   }
   return rows;
+}
+
+function plainRows(group: Exclude<ChangeGroup, { op: 'delete' }>, part: RoutedPart, options: RowOptions): readonly Row[] {
+  const absent = absentOf(group, options);
+  if (absent === undefined) return group.after;
+  return markPartial(group.after, { op: group.op, table: group.table.id, position: placeOf(part), absent });
 }
 
 /** Not `push(...rows)`: a group may have more rows than a call may have arguments. */
@@ -218,8 +250,13 @@ function pushAll(rows: unknown[], more: readonly unknown[]): void {
   for (const row of more) rows.push(row);
 }
 
-function pushChanges(rows: unknown[], group: ChangeGroup, part: RoutedPart): void {
-  const shared = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
+function pushChanges(
+  rows: unknown[],
+  { group, part, options }: { readonly group: ChangeGroup; readonly part: RoutedPart; readonly options: RowOptions },
+): void {
+  const absent = absentOf(group, options);
+  const place = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
+  const shared = absent === undefined ? place : { ...place, absent };
   for (let i = 0; i < groupSize(group); i += 1) rows.push(makeChange({ op: group.op, ...imagesOf(group, i), ...shared }));
 }
 

@@ -55,6 +55,7 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec, know
     name: spec.flow_name,
     id: spec.flow_id,
     isEnabled: spec.status === 1,
+    ...(spec.source === undefined ? {} : { rowImage: spec.source.row_image }),
     steps,
     fields: known.ofFlow.get(spec.flow_name),
   };

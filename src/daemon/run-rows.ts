@@ -12,6 +12,8 @@ export interface RunRowsOptions {
   readonly id: string;
   readonly transaction: StoreTransaction;
   readonly state: BatchState;
+  /** Some of the rows lack columns. */
+  readonly hasPartialRows?: boolean;
   /** Called right before the step at this index starts. */
   readonly onStep: (index: number) => void;
   /** Of each row, the place by which it is named when it is at fault; asked for then only. */
@@ -35,7 +37,7 @@ export async function runRows(rows: readonly unknown[], options: RunRowsOptions)
   };
   const scope = { id, flow: flow.name, store: transaction, signal, logger };
   try {
-    await options.runFlow(flow, rows, scope, { state, onStep });
+    await options.runFlow(flow, rows, scope, { state, onStep, hasPartialRows: options.hasPartialRows });
   } catch (error) {
     throw markError(error, { places: options.places(), rows, fname });
   } finally {

@@ -3,6 +3,7 @@ import type { Flow, FlowStep, FunctionDefinition, FunctionMode, FunctionParams, 
 import { InitConnector } from './init-connector.ts';
 import { unknownFields, type Fields } from './operator/field.ts';
 import { makeOperator, type OperatorOptions } from './operator/make-operator.ts';
+import { readsOf } from './operator/reads.ts';
 import type { Registry } from './registry.ts';
 
 /** How long a function may run when nothing else is said. */
@@ -41,6 +42,8 @@ export interface FlowOptions {
   readonly id?: string | undefined;
   /** True unless said otherwise; a disabled flow runs nothing. */
   readonly isEnabled?: boolean | undefined;
+  /** `full` unless said otherwise; see Flow. */
+  readonly rowImage?: 'full' | 'partial' | undefined;
   readonly steps: readonly StepOptions[];
   /** The fields of the flow's rows, for operators, where they are known. */
   readonly fields?: Fields | undefined;
@@ -62,6 +65,7 @@ export function buildFlow(options: FlowOptions, registry: Registry): Flow {
     name: options.name,
     ...(options.id === undefined ? {} : { id: options.id }),
     isEnabled: options.isEnabled ?? true,
+    ...(options.rowImage === undefined ? {} : { rowImage: options.rowImage }),
     steps: options.steps.map((step, index) => buildStep(step, registry, operators.definitions[index])),
   };
 }
@@ -160,5 +164,6 @@ function buildStep(step: StepOptions, registry: Registry, operator: FunctionDefi
     retryDelayMs: step.retryDelayMs ?? 0,
     timeoutMs: step.timeoutMs ?? defaultTimeoutMs,
     missing: step.missing,
+    ...(operator === undefined || step.operator === undefined ? {} : { reads: readsOf(step.operator) }),
   };
 }

@@ -125,6 +125,13 @@ export interface MissingPolicy {
   readonly waitMs: number;
 }
 
+/** Which fields of its rows an operator cannot do without; `all`: it keeps whole rows, or compares them. */
+export interface OperatorReads {
+  readonly fields: readonly string[] | 'all';
+  /** Only of rows of this table; undefined: of all. */
+  readonly table: string | undefined;
+}
+
 /** One function in its place in a flow. */
 export interface FlowStep {
   readonly fname: string;
@@ -146,6 +153,8 @@ export interface FlowStep {
   readonly timeoutMs: number;
   /** Absent: `null`. */
   readonly missing?: MissingPolicy | undefined;
+  /** What an operator reads of its rows; absent: the step is none. */
+  readonly reads?: OperatorReads | undefined;
 }
 
 /** A flow ready to run: data only, shared by all its runs. */
@@ -154,6 +163,11 @@ export interface Flow {
   /** KisFlow's flow_id, a label of its metrics. */
   readonly id?: string | undefined;
   readonly isEnabled: boolean;
+  /**
+   * Whether its functions cope with rows that lack columns because the source's binlog_row_image is not FULL, and an insert may take its
+   * computed table's defaults for those that it lacks. Absent: full: the run rejects with SOURCE_ROW_IMAGE (stop) instead.
+   */
+  readonly rowImage?: 'full' | 'partial' | undefined;
   readonly steps: readonly FlowStep[];
 }
 
@@ -170,7 +184,7 @@ export interface RunResult {
 
 /**
  * Runs the flow once over these rows. Rejects with a CodedError: FUNCTION_FAILED (class stop, or that of a CodedError among its
- * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP (class stop), ROW_INVALID (class row, as a BadRowsError that names its rows), STOP_DEADLINE or the abort reason when the
+ * causes), FUNCTION_TIMEOUT, FUNCTION_JUMP, SOURCE_ROW_IMAGE (class stop), ROW_INVALID (class row, as a BadRowsError that names its rows), STOP_DEADLINE or the abort reason when the
  * scope's signal aborts, or what a connector rejected with. After a rejection nothing of this run writes any more.
  */
 export type RunFlow = (flow: Flow, rows: readonly unknown[], scope: BatchScope, hooks?: RunHooks) => Promise<RunResult>;
@@ -180,6 +194,8 @@ export interface RunHooks {
   readonly onStep?: (index: number) => void;
   /** Told what the run does, for figures; none costs nothing. */
   readonly observer?: RunObserver | undefined;
+  /** Some rows may be partial (see row/partial-row.ts); absent: none is. */
+  readonly hasPartialRows?: boolean | undefined;
   /** The functions' state; who gives it keeps it when the batch commits. Absent: in memory. */
   readonly state?: BatchState;
 }

@@ -6,6 +6,7 @@ import { RunState, StepContext } from './context.ts';
 import type { Flow, FlowStep, FunctionDefinition, RunFlow, RunHooks, RunObserver, RunResult, StepCount } from './contract.ts';
 import { callWithin } from './guard.ts';
 import { prepareRows } from './input-rows.ts';
+import { explainBadRows, refusePartial } from './partial-rows.ts';
 import { runConnectorStep } from './step-connector.ts';
 import { isStepRetry, jumpError, stepError, stoppedError, timeoutError, type StepPlace } from './step-error.ts';
 import { waitFor } from './wait-for.ts';
@@ -41,6 +42,7 @@ class Run {
   readonly #steps: readonly FlowStep[];
   readonly #onStep: RunHooks['onStep'];
   readonly #observer: RunObserver | undefined;
+  readonly #hasPartialRows: boolean;
   /** What each step received last; a jump goes back to it. */
   readonly #inputs: (readonly unknown[] | undefined)[];
   readonly #counts: StepCount[] = [];
@@ -60,6 +62,7 @@ class Run {
     const { flow, rows, scope, hooks } = options;
     this.#onStep = hooks?.onStep;
     this.#observer = hooks?.observer;
+    this.#hasPartialRows = hooks?.hasPartialRows === true;
     this.#state = new RunState(flow, scope, hooks);
     this.#steps = flow.steps;
     this.#inputs = [rows];
@@ -85,6 +88,7 @@ class Run {
         const input = this.#input();
         this.#onStep?.(this.#at);
         this.#observe(step);
+        if (this.#hasPartialRows) refusePartial(this.#state.flow, step, input);
         const rows = await runConnectorStep(this.#state, step, input);
         this.#leave({ step, rowsIn: input.length, output: rows });
       }
@@ -141,10 +145,12 @@ class Run {
   }
 
   #prepare(step: CodeStep, input: readonly unknown[]): readonly unknown[] {
+    const { flow } = this.#state;
     try {
-      return prepareRows(this.#state.flow.name, step, input);
+      if (this.#hasPartialRows) refusePartial(flow, step, input);
+      return prepareRows(flow.name, step, input);
     } catch (error) {
-      throw stepError(this.#place(step), error);
+      throw stepError(this.#place(step), this.#hasPartialRows ? explainBadRows(flow, step, error) : error);
     }
   }
 

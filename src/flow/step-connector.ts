@@ -1,6 +1,7 @@
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { isChange, makeChange, type Row } from '../row/change.ts';
+import { keepPartial } from '../row/partial-row.ts';
 import type { ConnectorSession } from '../connector/contract.ts';
 import type { FlowStep } from './contract.ts';
 import type { RunState } from './context.ts';
@@ -116,7 +117,7 @@ function pickKey(image: unknown, columns: readonly string[]): Row {
 }
 
 function merge(row: unknown, loaded: Row): unknown {
-  if (!isChange(row)) return typeof row === 'object' && row !== null ? { ...row, ...loaded } : loaded;
+  if (!isChange(row)) return typeof row === 'object' && row !== null ? keepPartial(row, { ...row, ...loaded }) : loaded;
   // A delete has no row after it; what was loaded belongs to the row it deletes.
   if (row.after === null) return makeChange({ ...row, before: { ...row.before, ...loaded } });
   return makeChange({ ...row, after: { ...row.after, ...loaded } });

@@ -29,8 +29,10 @@ export const errorCodes = {
     remedy: 'SET GLOBAL binlog_format = ROW, reconnect the writers, then rebuild the flow from a position after the statement.',
   },
   SOURCE_ROW_IMAGE: {
-    meaning: 'A row event lacks columns (binlog_row_image is not FULL); kisflow never takes an absent column for NULL.',
-    remedy: 'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then start the flow after the last partial event.',
+    meaning:
+      'A flow needs a column that a change does not have, because binlog_row_image is not FULL; kisflow never takes an absent column for NULL.',
+    remedy:
+      'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then give the flow a start after the last such change. A flow whose functions cope with absent columns says so: row_image: partial.',
   },
   SOURCE_ROW_METADATA: {
     meaning: 'An event does not carry its own column names (binlog_row_metadata is not FULL), so its columns are not certain.',
@@ -82,6 +84,12 @@ export const errorCodes = {
   STORE_KEY_MISSING: {
     meaning: 'A computed table has no primary key, or a row lacks a column of it, so a row of it cannot be addressed.',
     remedy: 'Add a primary key to the table, or the key columns to the row.',
+  },
+  STORE_ROW_MISSING: {
+    meaning:
+      'A change that does not have all columns (binlog_row_image is not FULL) updates a row that its computed table does not have; written all the same it would be a row with holes.',
+    remedy:
+      'Let the table hold every row first (a snapshot, or a start before the rows were inserted), or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
   },
   STORE_COLUMN_UNKNOWN: {
     meaning: 'A row has a field that the computed table has no column for.',

@@ -111,6 +111,17 @@ export interface TransactionPart {
   readonly isFinal: boolean;
 }
 
+/** What a row image lacks that its table has. An absent column is not NULL. */
+export interface Absent {
+  /** Names of the columns that one of the images lacks. */
+  readonly columns: readonly string[];
+  /**
+   * `unknown`: the columns have a value that the image does not tell. `default`: the row was inserted without them, and the flow takes it
+   * that its computed tables have the same defaults (`row_image: partial`).
+   */
+  readonly meaning: 'unknown' | 'default';
+}
+
 /** One row's change, as a flow with `rows: change` receives it. */
 export interface Change {
   readonly op: Op;
@@ -126,6 +137,8 @@ export interface Change {
   readonly position: string;
   /** Commit time at the source in milliseconds since 1970. */
   readonly time: number;
+  /** What one of the images lacks that the table has; not there where both are whole, as with binlog_row_image=FULL. */
+  readonly absent?: Absent;
 }
 
 const changeMark = Symbol.for('kisflow.change');
@@ -139,6 +152,7 @@ class MarkedChange implements Change {
   readonly key: readonly string[];
   readonly position: string;
   readonly time: number;
+  declare readonly absent?: Absent;
 
   constructor(fields: Change) {
     this.op = fields.op;
@@ -148,6 +162,7 @@ class MarkedChange implements Change {
     this.key = fields.key;
     this.position = fields.position;
     this.time = fields.time;
+    if (fields.absent !== undefined) this.absent = fields.absent;
   }
 }
 Object.defineProperty(MarkedChange.prototype, changeMark, { value: true });

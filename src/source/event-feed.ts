@@ -56,7 +56,7 @@ export class EventFeed {
 
   /** The error that ends a read at the event in hand. */
   undecodable(what: string, cause?: unknown): CodedError {
-    const { place } = this.#options.assembler;
+    const place = this.#options.assembler.place.text;
     return new CodedError('SOURCE_UNDECODABLE', `${what} (at ${place})`, { cause, details: { position: place } });
   }
 
@@ -69,7 +69,7 @@ export class EventFeed {
       case 'take':
         return this.#takeKnown(header, body);
       case 'move':
-        if (assembler.isBetween && header.nextPosition > 0) assembler.moveTo(header, assembler.file, assembler.offset);
+        if (assembler.isBetween && header.nextPosition > 0) assembler.moveTo(header, assembler.place.file, assembler.place.offset);
         return;
       case 'pass':
         return;
@@ -121,7 +121,7 @@ export class EventFeed {
 
   #takeTableMap(body: Buffer): void {
     const { tables, assembler, onWait } = this.#options;
-    const ready = tables.note(body, this.#flavour, () => assembler.mapPlace);
+    const ready = tables.note(body, this.#flavour, () => assembler.place.map);
     if (ready !== undefined) onWait(ready);
   }
 
@@ -129,7 +129,7 @@ export class EventFeed {
     const { assembler, tables, onStatement } = this.#options;
     const { schema, text } = readQuery(header.type, body, this.#flavour);
     tables.onStatement(schema, text);
-    if (onStatement !== undefined) onStatement({ schema, text, file: assembler.file, offset: assembler.eventStart });
+    if (onStatement !== undefined) onStatement({ schema, text, ...assembler.place.event });
     assembler.query(header, schema, text);
   }
 
@@ -147,7 +147,8 @@ export class EventFeed {
 
   /** Sent when nothing else is: also behind transactions that the server left out, so that an idle reader reaches the end. */
   #takeHeartbeat(header: EventHeader, body: Buffer): void {
-    const { isBetween, file, offset } = this.#options.assembler;
+    const { isBetween, place: here } = this.#options.assembler;
+    const { file, offset } = here;
     const heard = readHeartbeat(body, header);
     const place = heard.offset > 2 ** 32 ? heard.offset : offset - (offset % 2 ** 32) + heard.offset;
     if (isBetween && heard.file === file && place > offset) this.#options.assembler.moveTo(header, file, place);

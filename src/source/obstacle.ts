@@ -25,26 +25,6 @@ export function findObstacles(settings: ServerSettings): readonly Obstacle[] {
       message: `the source server’s binlog_format is ${settings.binlogFormat}`,
       remedy: 'SET GLOBAL binlog_format = ROW',
     },
-    settings.rowImage !== 'FULL' && {
-      code: 'SOURCE_ROW_IMAGE',
-      message: `the source server’s binlog_row_image is ${settings.rowImage || 'not known'}`,
-      remedy: 'SET GLOBAL binlog_row_image = FULL',
-    },
-    settings.rowMetadata !== 'FULL' && {
-      code: 'SOURCE_ROW_METADATA',
-      message: `the source server’s binlog_row_metadata is ${settings.rowMetadata || 'not known: the server is too old'}`,
-      remedy: 'SET GLOBAL binlog_row_metadata = FULL',
-    },
-    settings.hasTransactionCompression && {
-      code: 'SOURCE_UNDECODABLE',
-      message: 'the source server compresses transactions',
-      remedy: 'SET GLOBAL binlog_transaction_compression = OFF',
-    },
-    settings.rowValueOptions.includes('PARTIAL_JSON') && {
-      code: 'SOURCE_UNDECODABLE',
-      message: 'the source server logs parts of JSON values',
-      remedy: "SET GLOBAL binlog_row_value_options = ''",
-    },
   ];
   return obstacles.filter((obstacle) => obstacle !== false);
 }

@@ -16,10 +16,6 @@ export interface ServerSettings extends ServerIdentity {
   readonly rowImage: string;
   /** FULL, MINIMAL or NO_LOG; '' on a server too old to have it. */
   readonly rowMetadata: string;
-  /** MySQL's binlog_transaction_compression. */
-  readonly hasTransactionCompression: boolean;
-  /** PARTIAL_JSON or ''. */
-  readonly rowValueOptions: string;
   /** MySQL: OFF, OFF_PERMISSIVE, ON_PERMISSIVE or ON; '' on MariaDB. */
   readonly gtidMode: string;
   /** After how many seconds binlog files may be purged; 0: never by age. */
@@ -48,8 +44,6 @@ const VARIABLES = [
   'binlog_format',
   'binlog_row_image',
   'binlog_row_metadata',
-  'binlog_transaction_compression',
-  'binlog_row_value_options',
   'binlog_checksum',
   'gtid_mode',
   'binlog_expire_logs_seconds',
@@ -77,8 +71,6 @@ export async function readServerSettings(query: Query): Promise<ServerSettings> 
     binlogFormat: value('binlog_format').toUpperCase() || 'ROW',
     rowImage: value('binlog_row_image').toUpperCase(),
     rowMetadata: value('binlog_row_metadata').toUpperCase(),
-    hasTransactionCompression: isOn(value('binlog_transaction_compression')),
-    rowValueOptions: value('binlog_row_value_options').toUpperCase(),
     gtidMode: isMariadb ? '' : value('gtid_mode').toUpperCase(),
     expireSeconds: seconds > 0 ? seconds : Math.round(Number(value('expire_logs_days') || 0) * 86_400),
     checksum: value('binlog_checksum'),

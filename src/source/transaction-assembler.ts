@@ -4,7 +4,7 @@ import type { Logger } from '../lib/logger.ts';
 import { groupSize, sliceGroup, type ChangeGroup, type TableStatement, type TransactionPart } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
-import type { MapPlace } from './table-definitions.ts';
+import { PlaceTracker } from './place-tracker.ts';
 import { maskStatement, mayTouch, readStatement } from './statement.ts';
 import { readTableStatements } from './table-statement.ts';
 import type { Beginning } from './beginning.ts';
@@ -28,7 +28,6 @@ export interface AssemblerOptions {
   readonly logger: Logger;
 }
 
-const TWO_TO_32 = 2 ** 32;
 const XA_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -45,10 +44,7 @@ const XA_BYTES_MAX = 64 * 1024 * 1024;
 export class TransactionAssembler {
   readonly #options: AssemblerOptions;
   #state: 'between' | 'opened' | 'open' = 'between';
-  #file = '';
-  #offset = 0;
-  #eventStart = 0;
-  #transactionStart = 0;
+  readonly #place = new PlaceTracker();
   #gtid = '';
   #isXa = false;
   #groups: ChangeGroup[] = [];
@@ -69,14 +65,6 @@ export class TransactionAssembler {
     this.#skip = options.skip.count > 0 ? options.skip : undefined;
   }
 
-  get file(): string {
-    return this.#file;
-  }
-
-  get offset(): number {
-    return this.#offset;
-  }
-
   get isBetween(): boolean {
     return this.#state === 'between';
   }
@@ -87,42 +75,21 @@ export class TransactionAssembler {
     return { gtid: this.#gtid, count: this.#state === 'between' ? 0 : this.#handedOn };
   }
 
-  /** Where the event that is being read begins. */
-  get eventStart(): number {
-    return this.#eventStart;
+  /** Where the events stand. */
+  get place(): Omit<PlaceTracker, 'advance' | 'moveTo' | 'rotate' | 'beginTransaction'> {
+    return this.#place;
   }
 
-  /** Where the event that is being read begins, and its transaction. */
-  get mapPlace(): MapPlace {
-    return { file: this.#file, offset: this.#eventStart, transaction: { file: this.#file, offset: this.#transactionStart } };
-  }
-
-  /** The same, for messages. */
-  get place(): string {
-    return `${this.#file}:${this.#eventStart}`;
-  }
-
-  /**
-   * Moves the offset behind an event: every event of the file must pass here, in order, before it is handed to another method.
-   * The server gives 32 bits of the offset, and none inside MariaDB's transactions; the rest follows from the events' sizes.
-   */
+  /** Moves behind an event: every event of the file must pass here, in order, before it is handed to another method. */
   advance(header: EventHeader): void {
-    if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
-    this.#eventStart = this.#offset;
-    if (header.nextPosition === 0) {
-      this.#offset += header.size;
-      return;
-    }
-    const widened = this.#offset - (this.#offset % TWO_TO_32) + header.nextPosition;
-    this.#offset = widened < this.#offset ? widened + TWO_TO_32 : widened;
+    this.#place.advance(header);
   }
 
   /** The stream goes on in a file: at its start, or where the dump begins. */
   rotate(header: EventHeader, file: string, offset: number): void {
     // The server died while it wrote: its recovery rolled the transaction back, and only this says so.
-    if (this.#state !== 'between' && file !== this.#file) this.#abandon();
-    this.#file = file;
-    this.#offset = this.#eventStart = offset;
+    if (this.#state !== 'between' && file !== this.#place.file) this.#abandon();
+    this.#place.rotate({ file, offset });
     if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
     this.moveTo(header, file, offset);
   }
@@ -130,8 +97,7 @@ export class TransactionAssembler {
   /** Nothing of ours lies before this place. */
   moveTo(header: EventHeader, file: string, offset: number): void {
     if (this.#state !== 'between') return;
-    this.#file = file;
-    this.#offset = offset;
+    this.#place.moveTo({ file, offset });
     this.#bytes = header.size;
     this.#emit(header.time, true);
     this.#reset();
@@ -141,7 +107,7 @@ export class TransactionAssembler {
     if (this.#state === 'open') throw this.#error('SOURCE_UNDECODABLE', 'a transaction begins inside another one');
     this.#reset();
     this.#state = isOpen ? 'open' : 'opened';
-    this.#transactionStart = this.#eventStart;
+    this.#place.beginTransaction();
     this.#gtid = gtid;
     this.#isXa = isXa;
     this.#bytes = header.size;
@@ -149,7 +115,7 @@ export class TransactionAssembler {
     if (this.#skip.gtid !== gtid) {
       throw new CodedError(
         'SOURCE_WRONG_SERVER',
-        `the transaction ${this.#skip.gtid} was read in part, and the server goes on with ${gtid || 'an anonymous one'} at ${this.place}`,
+        `the transaction ${this.#skip.gtid} was read in part, and the server goes on with ${gtid || 'an anonymous one'} at ${this.#place.text}`,
       );
     }
     this.#skipCount = this.#handedOn = this.#skip.count;
@@ -223,9 +189,9 @@ export class TransactionAssembler {
 
   /** Whether a flow wants the tables is asked downstream: patterns may take in tables that nobody has listed. */
   #define(schema: string, text: string): void {
-    const statements = readTableStatements(text, schema, this.place);
+    const statements = readTableStatements(text, schema, this.#place.text);
     if (statements.length === 0 && mayTouch(text, schema, this.#options.wants)) {
-      const fields = { schema, statement: maskStatement(text), position: this.place, gtid: this.#gtid };
+      const fields = { schema, statement: maskStatement(text), position: this.#place.text, gtid: this.#gtid };
       this.#options.logger.info(fields, 'wanted table defined anew at the source');
     }
     // What comes again behind changes that were handed on was handed on with them.
@@ -256,7 +222,7 @@ export class TransactionAssembler {
   #abandon(): void {
     if (this.#handedOn > 0) throw this.#error('SOURCE_UNDECODABLE', refusals.rolledBack);
     this.#options.logger.warn(
-      { position: this.place, gtid: this.#gtid },
+      { position: this.#place.text, gtid: this.#gtid },
       'binlog file ends inside a transaction, which is left out',
     );
     this.#reset();
@@ -280,7 +246,8 @@ export class TransactionAssembler {
 
   #emit(time: number, isFinal: boolean): void {
     for (const group of this.#groups) this.#handedOn += groupSize(group);
-    const place = { server: this.#options.server, file: this.#file, offset: this.#offset, gtid: this.#gtid };
+    const { file, offset } = this.#place;
+    const place = { server: this.#options.server, file, offset, gtid: this.#gtid };
     const part = { ...place, groups: this.#groups, time, bytes: this.#bytes, isFinal };
     const statements = this.#statements;
     this.#groups = [];
@@ -302,6 +269,8 @@ export class TransactionAssembler {
   }
 
   #error(code: ErrorCode, message: string): CodedError {
-    return new CodedError(code, `${message} (at ${this.place})`, { details: { position: this.place, gtid: this.#gtid } });
+    return new CodedError(code, `${message} (at ${this.#place.text})`, {
+      details: { position: this.#place.text, gtid: this.#gtid },
+    });
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { planWrites, ShapeCache, type SaveMode } from '../../src/connector/mysql-plan.ts';
+import { planWrites, ShapeCache } from '../../src/connector/mysql-plan.ts';
+import type { SaveMode } from '../../src/connector/mysql-shape.ts';
 import { buildStatements } from '../../src/connector/mysql-statements.ts';
 import type { ColumnKind, TableColumn, TableDefinition } from '../../src/connector/mysql-table.ts';
 import { makeChange, type Row } from '../../src/row/change.ts';

@@ -119,7 +119,7 @@ describe('L2: the assembler', () => {
     const feed = new Feed({ offset: start });
     feed.begin('g:1');
     feed.assembler.rows(feed.next(1000, { hasPosition: false }), inserts(1));
-    expect(feed.assembler.offset).toBe(start + 1200);
+    expect(feed.assembler.place.offset).toBe(start + 1200);
     feed.commit();
     expect(feed.parts.at(-1)?.offset).toBe(start + 1300);
   });

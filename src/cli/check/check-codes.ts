@@ -36,6 +36,23 @@ export const checkCodes = {
     meaning: 'The source server gives no GTIDs: positions are file and offset, and do not survive a failover.',
     remedy: 'Turn gtid_mode on, in its four steps.',
   },
+  SOURCE_CHECKSUM_OFF: {
+    meaning: 'The source server writes its binlog without checksums: damage on its disk or on the way may go unnoticed.',
+    remedy: 'SET GLOBAL binlog_checksum = CRC32.',
+  },
+  SOURCE_LOG_FILTERED: {
+    meaning: 'binlog_do_db or binlog_ignore_db keeps changes of a schema that a flow reads out of the binlog: they are lost.',
+    remedy: 'Take the filter out of the server’s configuration file and restart it; then rebuild the flow.',
+  },
+  SOURCE_REPLICA_UNLOGGED: {
+    meaning: 'The source server is a replica that does not write what it replicates into its own binlog.',
+    remedy:
+      'Set log_replica_updates (MariaDB: log_slave_updates) in its configuration file and restart it, or read from the primary.',
+  },
+  SOURCE_GTID_LOOSE: {
+    meaning: 'MariaDB takes transactions whose GTIDs are out of order: a position may then stand for less than it says.',
+    remedy: 'SET GLOBAL gtid_strict_mode = ON.',
+  },
   SOURCE_POSITION: {
     meaning: 'Where a flow goes on, and for how long the server keeps that place. A warning when it may soon be purged.',
     remedy: 'Start the daemon, or raise binlog_expire_logs_seconds.',

@@ -17,6 +17,7 @@ export function examineSourceSettings(settings: ServerSettings, subject: string)
     ...unknownGrants(settings, subject),
     ...(settings.hasBinlog ? [retentionOf(settings, subject)] : []),
     ...gtidOf(settings, subject),
+    ...metadataOf(settings, subject),
   ];
 }
 
@@ -54,9 +55,7 @@ function remedyOf(obstacle: Obstacle, settings: ServerSettings): string {
   if (statement === undefined) return obstacle.remedy.endsWith(';') ? obstacle.remedy : `${obstacle.remedy};`;
   const { name = '', value = '' } = statement;
   const set = setGlobal(settings.flavour, name, value);
-  return name === 'binlog_row_metadata'
-    ? set
-    : `${set}\n-- then reconnect the writers: a session keeps the setting that it began with`;
+  return `${set}\n-- then reconnect the writers: a session keeps the setting that it began with`;
 }
 
 function unknownGrants({ grants, account, flavour }: ServerSettings, subject: string): readonly Finding[] {
@@ -86,6 +85,14 @@ function retentionOf({ expireSeconds, flavour }: ServerSettings, subject: string
   };
 }
 
+function metadataOf({ rowMetadata, flavour, hasBinlog }: ServerSettings, subject: string): readonly Finding[] {
+  if (rowMetadata === 'FULL' || !hasBinlog) return [];
+  const known = rowMetadata === '' ? 'The server is too old for binlog_row_metadata' : `binlog_row_metadata is ${rowMetadata}`;
+  const message = `${known}: events do not carry the names of their columns, so those of the table have to be asked for, and a table that was altered since stops its flows.`;
+  const remedy = rowMetadata === '' ? '' : setGlobal(flavour, 'binlog_row_metadata', 'FULL');
+  return [{ code: 'SOURCE_ROW_METADATA', severity: 'warning', subject, message, remedy }];
+}
+
 function gtidOf({ flavour, gtidMode, hasBinlog }: ServerSettings, subject: string): readonly Finding[] {
   if (flavour === 'mariadb' || gtidMode === 'ON' || !hasBinlog) return [];
   const steps = ['OFF', 'OFF_PERMISSIVE', 'ON_PERMISSIVE', 'ON'];
@@ -98,19 +105,25 @@ function gtidOf({ flavour, gtidMode, hasBinlog }: ServerSettings, subject: strin
 const sessionSettings = [
   { name: 'binlog_format', wanted: 'ROW' },
   { name: 'binlog_row_image', wanted: 'FULL' },
-  { name: 'binlog_row_value_options', wanted: '' },
-  { name: 'binlog_transaction_compression', wanted: 'OFF' },
 ] as const;
 
 /** Connections that keep an older setting of their own. MySQL tells, to those who may look; MariaDB does not. */
 export async function examineSessions(query: Query, settings: ServerSettings, subject: string): Promise<readonly Finding[]> {
-  if (settings.flavour === 'mariadb') return [];
+  const unseen = (why: string): Finding => ({
+    code: 'NOT_EXAMINED',
+    severity: 'info',
+    subject,
+    message: `Whether a connection has a binlog_format or binlog_row_image of its own cannot be seen: ${why}.`,
+    remedy: '',
+  });
+  if (settings.flavour === 'mariadb') return [unseen('MariaDB does not tell')];
   const conditions = sessionSettings.map(({ name, wanted }) => `(v.variable_name = '${name}' AND v.variable_value <> '${wanted}')`);
   const rows = await query(
     `SELECT v.variable_name AS name, v.variable_value AS value, t.processlist_id AS id
      FROM performance_schema.variables_by_thread v JOIN performance_schema.threads t ON t.thread_id = v.thread_id
      WHERE t.type = 'FOREGROUND' AND t.processlist_id <> CONNECTION_ID() AND (${conditions.join(' OR ')})`,
-  ).catch(() => []); // a look that most accounts may not have; nothing depends on it
+  ).catch(() => undefined); // a look that most accounts may not have; nothing depends on it
+  if (rows === undefined) return [unseen('the account may not read performance_schema')];
   return sessionSettings.flatMap(({ name }): Finding[] => {
     const found = rows.filter((row) => textOf(row, 'name') === name);
     if (found.length === 0 || globalOf(settings, name) !== 'right') return [];
@@ -129,8 +142,6 @@ function globalOf(settings: ServerSettings, name: (typeof sessionSettings)[numbe
   const codes = new Map([
     ['binlog_format', settings.binlogFormat === 'ROW'],
     ['binlog_row_image', settings.rowImage === 'FULL'],
-    ['binlog_row_value_options', settings.rowValueOptions === ''],
-    ['binlog_transaction_compression', !settings.hasTransactionCompression],
   ]);
   return codes.get(name) === true ? 'right' : 'wrong';
 }

@@ -5,9 +5,11 @@ import { CodedError } from '../../lib/error.ts';
 import { toCodedError } from '../../source/server-error.ts';
 import { textOf, withServer, type Query } from '../../source/server-link.ts';
 import { readServerSettings, type ServerSettings } from '../../source/server-settings.ts';
+import { examineBinlog } from './binlog-settings.ts';
 import { examineCascades, listHiddenCascades } from './cascades.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { isSamePlace, placeOf, placeVariables, type ServerPlace } from './server-place.ts';
+import { examineRowImage } from './row-image.ts';
 import { examinePositions } from './source-position.ts';
 import { examineServerId, examineSessions, examineSourceSettings } from './source-settings.ts';
 import {
@@ -43,6 +45,8 @@ export interface SourceScope {
   readonly flows: readonly FlowSpec[];
   /** Names of the flows whose source columns are wanted. */
   readonly columnsFor: ReadonlySet<string>;
+  /** Functions that have code; undefined: not known. */
+  readonly functionNames: ReadonlySet<string> | undefined;
   readonly store: ExaminedStore;
   readonly stop: AbortSignal;
 }
@@ -90,6 +94,9 @@ async function lookAround(query: Query, around: Around): Promise<Omit<ExaminedSo
   findings.push(...(await examineServerId(query, settings, serverId)));
   const place = await readPlace(query, settings);
   const tables = await examineTables(query, settings, { ...around, place });
+  const { configuration, functionNames } = around;
+  findings.push(...examineRowImage({ configuration, settings, flows, functionNames, tables }));
+  findings.push(...(await examineBinlog(query, settings, { subject, tables: [...tables.values()].flat() })));
   const wanted = flows.filter(({ flow_name }) => around.columnsFor.has(flow_name));
   const columns = await readSourceColumns(
     query,

@@ -1,4 +1,5 @@
 import { isChange, makeChange, type Row } from '../../row/change.ts';
+import { keepPartial } from '../../row/partial-row.ts';
 import type { FlowContext } from '../contract.ts';
 import { rowKeyText, showRow } from '../row-text.ts';
 import type { Field, Fields } from './field.ts';
@@ -66,7 +67,10 @@ function keyFor(image: Row, { match }: LookupOptions): Row | undefined {
 
 /** Undefined for a row that is dropped. */
 function extend(row: unknown, lookup: Found): unknown {
-  if (!isChange(row)) return extendImage(asRow(row), lookup);
+  if (!isChange(row)) {
+    const extended = extendImage(asRow(row), lookup);
+    return extended === undefined ? undefined : keepPartial(row, extended);
+  }
   const before = row.before === null ? undefined : extendImage(row.before, lookup);
   const after = row.after === null ? undefined : extendImage(row.after, lookup);
   if (before !== undefined && after !== undefined) return makeChange({ ...row, before, after });

@@ -1,4 +1,5 @@
 import { isChange, makeChange, type Row } from '../../row/change.ts';
+import { keepPartial, renameAbsent } from '../../row/partial-row.ts';
 import type { FlowContext } from '../contract.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Field, FieldType, Fields } from './field.ts';
@@ -34,19 +35,27 @@ export function makeMap(options: MapOptions, fields: Fields): MadeOperator {
   return { run: problems.length > 0 ? undefined : run, fields: added, problems };
 }
 
+/** How the names of an image change with it. */
+interface Renaming {
+  readonly replaceKey?: (key: readonly string[]) => readonly string[];
+  /** A column that the image lacks, under its new name; undefined: it would not be there. */
+  readonly nameOf?: (name: string) => string | undefined;
+}
+
 /** Commits every row with its images replaced; those of other tables than the given one as they came. */
 export function onImages(
   given: { readonly flow: FlowContext; readonly rows: readonly unknown[]; readonly table: string | undefined },
   replace: (image: Row) => Row,
-  replaceKey: (key: readonly string[]) => readonly string[] = (key) => key,
+  { replaceKey = (key) => key, nameOf = (name) => name }: Renaming = {},
 ): void {
   const { flow } = given;
   eachRowOf(given.table, given, (row) => {
     if (isChange(row)) {
       const before = row.before === null ? null : replace(row.before);
       const after = row.after === null ? null : replace(row.after);
-      flow.commitRow(makeChange({ ...row, before, after, key: replaceKey(row.key) }));
-    } else flow.commitRow(replace(asRow(row)));
+      const absent = row.absent === undefined ? {} : { absent: renameAbsent(row.absent, nameOf) };
+      flow.commitRow(makeChange({ ...row, before, after, key: replaceKey(row.key), ...absent }));
+    } else flow.commitRow(keepPartial(row, replace(asRow(row)), nameOf));
   });
 }
 

@@ -32,7 +32,8 @@ export function makeProject(options: ProjectFieldsOptions, fields: Fields): Made
   const known = [...fields.known].flatMap(([name, field]): [string, Field][] => (isKept(name) ? [[nameOf(name), field]] : []));
   const { table } = options;
   const keyOf = (key: readonly string[]): readonly string[] => (key.every(isKept) ? key.map(nameOf) : []);
-  const run = (flow: FlowContext, rows: readonly unknown[]): void => onImages({ flow, rows, table }, projectRow, keyOf);
+  const run = (flow: FlowContext, rows: readonly unknown[]): void =>
+    onImages({ flow, rows, table }, projectRow, { replaceKey: keyOf, nameOf: (name) => (isKept(name) ? nameOf(name) : undefined) });
   const key = fields.key === undefined ? undefined : keyOf(fields.key);
   return { run: problems.length > 0 ? undefined : run, fields: { ...fields, known: new Map(known), key }, problems };
 }

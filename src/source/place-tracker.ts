@@ -1,0 +1,68 @@
+import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
+import type { BinlogPlace, MapPlace } from './table-definitions.ts';
+
+const TWO_TO_32 = 2 ** 32;
+
+/** Where a stream of events stands. */
+export class PlaceTracker {
+  #file = '';
+  #offset = 0;
+  #eventStart = 0;
+  #transactionStart = 0;
+
+  get file(): string {
+    return this.#file;
+  }
+
+  /** Behind the event that is being read. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Where the event that is being read begins. */
+  get event(): BinlogPlace {
+    return { file: this.#file, offset: this.#eventStart };
+  }
+
+  /** The same, with its transaction. */
+  get map(): MapPlace {
+    return { ...this.event, transaction: { file: this.#file, offset: this.#transactionStart } };
+  }
+
+  /** The event that is being read begins a transaction. */
+  beginTransaction(): void {
+    this.#transactionStart = this.#eventStart;
+  }
+
+  /**
+   * Moves the offset behind an event. The server gives 32 bits of the offset, and none inside MariaDB's transactions; the rest follows from
+   * the events' sizes.
+   */
+  advance(header: EventHeader): void {
+    if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
+    this.#eventStart = this.#offset;
+    if (header.nextPosition === 0) {
+      this.#offset += header.size;
+      return;
+    }
+    const widened = this.#offset - (this.#offset % TWO_TO_32) + header.nextPosition;
+    this.#offset = widened < this.#offset ? widened + TWO_TO_32 : widened;
+  }
+
+  /** The stream goes on there. */
+  rotate({ file, offset }: BinlogPlace): void {
+    this.#file = file;
+    this.#offset = this.#eventStart = offset;
+  }
+
+  /** Nothing lies between here and there. */
+  moveTo({ file, offset }: BinlogPlace): void {
+    this.#file = file;
+    this.#offset = offset;
+  }
+
+  /** Where the event begins, for messages. */
+  get text(): string {
+    return `${this.#file}:${this.#eventStart}`;
+  }
+}
