@@ -12,7 +12,7 @@ export interface TableRowsOptions {
   readonly table: Table;
   /** Whole: with names, signs, collations and values, from the event or from the table's definition at its time. */
   readonly columns: readonly (ColumnFormat & { readonly name: string })[];
-  /** Which columns are read; the primary key's always are. */
+  /** Which columns are read: those that the table has. */
   readonly wantsColumn: (name: string) => boolean;
 }
 
@@ -31,7 +31,7 @@ export class TableRows {
     this.#formats = columns;
     this.#columns = columns.map((column) => ({
       name: column.name,
-      read: wantsColumn(column.name) || table.primaryKey.includes(column.name) ? valueReader(column) : undefined,
+      read: wantsColumn(column.name) ? valueReader(column) : undefined,
       skip: valueSkipper(column),
     }));
   }

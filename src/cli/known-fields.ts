@@ -60,15 +60,16 @@ async function readFlows({ configuration, source, flows, signal, ofFlow }: Reade
   const storeDatabase = storeDatabaseOf(configuration);
   const isReserved = reservedTables(computedTables(configuration, storeDatabase), storeDatabase);
   await withServer({ url: source.url, connectTimeoutMs, signal }, async (query) => {
-    for (const flow of flows) ofFlow.set(flow.flow_name, await readFlow(query, flow.source?.tables ?? [], isReserved));
+    for (const flow of flows) ofFlow.set(flow.flow_name, await readFlow(query, flow, isReserved));
   });
 }
 
 async function readFlow(
   query: Query,
-  patterns: readonly string[],
+  { source }: FlowSpec,
   isReserved: (schema: string, table: string) => boolean,
 ): Promise<Fields> {
+  const { tables: patterns = [], columns: wanted = [] } = source ?? {};
   const wants = compilePatterns(patterns, isReserved);
   const tables = (await listSourceTables(query)).filter(({ schema, name, isView }) => !isView && wants(schema, name));
   const explicit = patterns.flatMap((text) => parseTablePattern(text) ?? []).filter(({ isExplicit }) => isExplicit);
@@ -76,7 +77,8 @@ async function readFlow(
   if (!isSeen || tables.length === 0 || tables.length > tablesMax) return unknownFields;
   const columns = await readSourceColumns(query, tables);
   const fields = tables.map(({ id, primaryKey: key }): [string, Fields] => {
-    const known = (columns.get(id) ?? []).map(({ name, type, isNullable }): [string, Field] => [name, fieldOf(type, isNullable)]);
+    const read = (columns.get(id) ?? []).filter(({ name }) => wanted.length === 0 || wanted.includes(name) || key.includes(name));
+    const known = read.map(({ name, type, isNullable }): [string, Field] => [name, fieldOf(type, isNullable)]);
     return [id, { known: new Map(known), isComplete: true, key }];
   });
   return fieldsOfTables(new Map(fields));

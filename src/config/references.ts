@@ -85,6 +85,11 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
     if (parseTablePattern(table) !== undefined) continue;
     add(`source.tables[${index}]`, `"${table}" is no table pattern`, 'write db.table, db.* or a glob such as shop_*.order_?');
   }
+  const { fname: first = '' } = flow.flows[0] ?? {};
+  const unread = (configuration.funcs.get(first)?.source.must ?? []).filter((field) => !source.columns.includes(field));
+  if (source.columns.length > 0 && unread.length > 0) {
+    add('source.columns', `${first} must have ${unread.join(', ')}, which the flow does not read`, 'list it too');
+  }
   const start = source.start === undefined ? undefined : parseStart(source.start);
   if (source.start === undefined) add('source.start', 'missing', `write ${startForms}`);
   else if (start === undefined) add('source.start', `"${source.start}" is no start`, `write ${startForms}`);

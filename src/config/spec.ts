@@ -43,6 +43,8 @@ interface FlowSourceSpec {
   readonly tables: readonly string[];
   /** after: plain rows of inserts and updates; change: whole changes, deletes too. */
   readonly rows: 'after' | 'change';
+  /** The columns that it reads, besides the primary key's; empty: all. Others are not decoded, and its functions do not get them. */
+  readonly columns: readonly string[];
   /** What it does when all rows of a table go without a change of each: TRUNCATE, and partitions that are dropped or exchanged. */
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
@@ -153,6 +155,7 @@ const flowSource = mapping({
   name: text('name a source'),
   tables: list(text('write db.table, db.* or a glob')),
   rows: oneOf(['after', 'change'], 'after'),
+  columns: list(text('write a column’s name')),
   row_image: oneOf(['full', 'partial'], 'full'),
   start: optionalText,
   on_truncate: oneOf(['stop', 'ignore', 'apply'], 'stop'),

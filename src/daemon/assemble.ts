@@ -89,7 +89,8 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     start,
     wants,
     wantsSchema: compileSchemaPatterns(source.tables),
-    tablesHash: hashOf(tables),
+    columns: source.columns.length === 0 ? undefined : new Set(source.columns),
+    tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,
     badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute },
     tablePolicies: {

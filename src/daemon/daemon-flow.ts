@@ -19,7 +19,9 @@ export interface DaemonFlow {
   readonly wants: (schema: string, table: string) => boolean;
   /** Whether tables of the schema may be wanted. */
   readonly wantsSchema: (schema: string) => boolean;
-  /** Changes when the flow's tables do: a position inside a transaction counts rows of these tables only. */
+  /** The columns that it receives, besides primary keys'; undefined: all. */
+  readonly columns: ReadonlySet<string> | undefined;
+  /** Changes when the flow's tables or columns do: a position inside a transaction counts rows of these tables only. */
   readonly tablesHash: string;
   readonly batch: { readonly rows: number; readonly bytes: number };
   readonly badRows: BadRowsPolicy;

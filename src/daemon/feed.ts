@@ -1,6 +1,7 @@
 import { deferred, type Deferred } from '../lib/abort.ts';
 import type { IntendedBatch } from '../checkpoint/intent.ts';
 import type { ChangeGroup, Table, TransactionPart } from '../row/change.ts';
+import { narrowGroup } from '../row/narrow-group.ts';
 import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
 import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
@@ -15,6 +16,8 @@ export interface FeedOptions {
   readonly wants: (schema: string, table: string) => boolean;
   /** Whether tables of the schema may be wanted; absent: none is known by its schema alone. */
   readonly wantsSchema?: ((schema: string) => boolean) | undefined;
+  /** The columns that the flow receives, besides primary keys'; undefined: all. */
+  readonly columns?: ReadonlySet<string> | undefined;
   /** Above this many bytes waiting, `push` asks its reader to stop; it asks on below half of it. */
   readonly queueBytesMax: number;
   readonly batch: { readonly rows: number; readonly bytes: number };
@@ -98,6 +101,10 @@ export class FlowFeed implements TransactionSink {
 
   wants(schema: string, table: string): boolean {
     return this.#options.wants(schema, table);
+  }
+
+  get columns(): ReadonlySet<string> | undefined {
+    return this.#options.columns;
   }
 
   /** Other limits for the batches from here on. */
@@ -205,8 +212,11 @@ export class FlowFeed implements TransactionSink {
   }
 
   #route(groups: readonly ChangeGroup[]): readonly ChangeGroup[] {
-    if (groups.every((group) => this.#isWanted(group.table))) return groups;
-    return groups.filter((group) => this.#isWanted(group.table));
+    const wanted = groups.every((group) => this.#isWanted(group.table))
+      ? groups
+      : groups.filter((group) => this.#isWanted(group.table));
+    const { columns } = this.#options;
+    return columns === undefined ? wanted : wanted.map((group) => narrowGroup(group, columns));
   }
 
   #isWanted(table: Table): boolean {

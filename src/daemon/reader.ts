@@ -28,6 +28,7 @@ export class Reader implements TransactionSink {
   readonly #stopping = new AbortController();
   readonly #stopped = deferred<void>();
   readonly #wanted = new Map<string, boolean>();
+  readonly #columns = new Map<string, ReadonlySet<string> | undefined>();
   readonly #heldMs = new Map<FlowFeed, number>();
   #windowStart = 0;
   #progress: Progress | undefined;
@@ -106,6 +107,7 @@ export class Reader implements TransactionSink {
       sink: this,
       signal: this.#stopping.signal,
       wants: (schema, table) => this.#wants(schema, table),
+      columns: (schema, table) => this.#columnsOf(schema, table),
       onState: (state) => {
         this.state = state;
       },
@@ -164,6 +166,7 @@ export class Reader implements TransactionSink {
   #renewFilter(): void {
     this.#filterFeeds = [...this.#feeds];
     this.#wanted.clear();
+    this.#columns.clear();
   }
 
   #wants(schema: string, table: string): boolean {
@@ -174,5 +177,16 @@ export class Reader implements TransactionSink {
     const isWanted = this.#filterFeeds.some((feed) => feed.wants(schema, table));
     this.#wanted.set(id, isWanted);
     return isWanted;
+  }
+
+  /** All that any of the feeds receives of the table. */
+  #columnsOf(schema: string, table: string): ReadonlySet<string> | undefined {
+    const id = `${schema}.${table}`;
+    if (this.#columns.has(id)) return this.#columns.get(id);
+    const wishes = this.#filterFeeds.filter((feed) => feed.wants(schema, table)).map((feed) => feed.columns);
+    const union = new Set(wishes.flatMap((wish) => [...(wish ?? [])]));
+    const columns = wishes.includes(undefined) ? undefined : union;
+    this.#columns.set(id, columns);
+    return columns;
   }
 }

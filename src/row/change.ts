@@ -25,6 +25,7 @@ export interface Table {
   readonly name: string;
   /** `schema.name`. */
   readonly id: string;
+  /** Those that were asked for. */
   readonly columns: readonly Column[];
   /** The primary key's column names in key order; empty without one. */
   readonly primaryKey: readonly string[];

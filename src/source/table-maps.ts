@@ -123,6 +123,7 @@ function rowsOfMap(map: TableMap, wanted: ReadonlySet<string> | undefined, defin
       : completeColumns(map.columns, definition, id);
   const keyOfMap = map.primaryKey.map((index) => columns[index]?.name ?? '');
   const primaryKey = map.isFull ? keyOfMap : (definition?.primaryKey ?? keyOfMap);
-  const table = { schema, name, id, columns: columns.map((column) => ({ name: column.name })), primaryKey };
-  return new TableRows({ table, columns, wantsColumn: (column) => wanted?.has(column) ?? true });
+  const wantsColumn = (column: string): boolean => wanted === undefined || wanted.has(column) || primaryKey.includes(column);
+  const read = columns.filter((column) => wantsColumn(column.name)).map((column) => ({ name: column.name }));
+  return new TableRows({ table: { schema, name, id, columns: read, primaryKey }, columns, wantsColumn });
 }

@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/lib/logger.ts';
 import type { ChangeGroup, Row, TransactionPart } from '../../src/row/change.ts';
 import { MovingPosition, type Position } from '../../src/row/position.ts';
 import { createBinlogSource, type BinlogSourceOptions } from '../../src/source/binlog-source.ts';
-import type { ReaderState, Source, TableFilter } from '../../src/source/contract.ts';
+import type { ColumnFilter, ReaderState, Source, TableFilter } from '../../src/source/contract.ts';
 import { onEnd } from '../support/cleanup.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -46,6 +46,7 @@ export function flatten(groups: readonly ChangeGroup[]): FlatChange[] {
 export interface ReadingOptions {
   readonly from: Position;
   readonly wants: TableFilter;
+  readonly columns?: ColumnFilter;
   /** Called with each part; what it returns is what the sink returns. */
   readonly onPart?: (part: TransactionPart) => Promise<void> | undefined;
 }
@@ -61,12 +62,13 @@ export class Reading {
   error: unknown;
   #isDone = false;
 
-  constructor(source: Source, { from, wants, onPart }: ReadingOptions) {
+  constructor(source: Source, { from, wants, columns, onPart }: ReadingOptions) {
     const place = new MovingPosition(from, { hasGtid: from.gtid !== '' });
     this.done = source
       .read({
         from,
         wants,
+        ...(columns === undefined ? {} : { columns }),
         signal: this.#stop.signal,
         onState: (state) => this.states.push(state),
         sink: {
