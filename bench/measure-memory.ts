@@ -15,12 +15,17 @@ const catchUpMs = 300_000;
 
 /** The most memory that the daemon holds where a careless one would hold everything. */
 export async function measureMemory(bench: Bench): Promise<readonly Figure[]> {
-  return [await oneHugeTransaction(bench), await stalledStore(bench)];
+  return [
+    await oneHugeTransaction(bench, { isCompressed: false }),
+    await oneHugeTransaction(bench, { isCompressed: true }),
+    await stalledStore(bench),
+  ];
 }
 
-/** All orders in one transaction. */
-async function oneHugeTransaction(bench: Bench): Promise<Figure> {
-  const { pair, data, log } = bench;
+/** All orders in one transaction; compressed by binlog_transaction_compression, or MariaDB's log_bin_compress. */
+async function oneHugeTransaction(bench: Bench, { isCompressed }: { readonly isCompressed: boolean }): Promise<Figure> {
+  const { pair, data, log, options } = bench;
+  const setting = options.flavour === 'mysql' ? 'SESSION binlog_transaction_compression' : 'GLOBAL log_bin_compress';
   await pair.sourceLink.query(`DROP TABLE IF EXISTS bench.big; ${createOrders('bench.big')}`);
   return withDaemon(bench, { tables: ['bench.big'], start: 'latest' }, async (daemon) => {
     await waitUntil(async () => daemon.lines.some(({ text }) => text.includes('flow runs')), {
@@ -30,15 +35,18 @@ async function oneHugeTransaction(bench: Bench): Promise<Figure> {
     });
     await sleep(1000);
     const restMb = daemon.residentMb;
+    await pair.sourceLink.query(`SET ${setting} = ${isCompressed ? 'ON' : 'OFF'}`);
     const startedAt = performance.now();
     await pair.sourceLink.query('INSERT INTO bench.big SELECT * FROM bench.orders');
+    await pair.sourceLink.query(`SET ${setting} = OFF`);
     const committedMs = performance.now() - startedAt;
     const want = await askRow(pair.sourceLink, ordersChecksum('bench.big'));
     await untilAgreed(bench, daemon, { want, rows: data.inserts });
     const seconds = (performance.now() - startedAt - committedMs) / 1000;
-    log(`memory: ${data.inserts} rows in one transaction, ${daemon.peakMb.toFixed(0)} MB at most`);
+    const name = isCompressed ? 'compressed transaction' : 'transaction';
+    log(`memory: ${data.inserts} rows in one ${name}, ${daemon.peakMb.toFixed(0)} MB at most`);
     return figureOf({
-      name: `memory, one transaction of ${data.inserts.toLocaleString('en-US')} rows`,
+      name: `memory, one ${name} of ${data.inserts.toLocaleString('en-US')} rows`,
       unit: 'MB',
       values: [daemon.peakMb],
       aim: aimMb,

@@ -49,6 +49,7 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     const signal = AbortSignal.any([readOptions.signal, closing.signal]);
     const nextServerId = options.serverId === 0 ? chooseId : undefined;
     const definitions = new TableDefinitions({
+      logger,
       ask: (use) => ask(signal, use),
       scan: async (from, onStatement) => {
         const identity = await ask(signal, readIdentity);

@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
 import { comparePositions } from '../row/position.ts';
 import { maskStatement, mayTouch, readStatement } from './statement.ts';
 import type { Query } from './server-link.ts';
@@ -26,6 +27,7 @@ interface DefinitionStatement extends BinlogPlace {
 }
 
 export interface TableDefinitionsOptions {
+  readonly logger: Logger;
   readonly ask: <T>(use: (query: Query) => Promise<T>) => Promise<T>;
   /** Reads the statements of the binlog from a place to its end; resolves with that end. */
   readonly scan: (from: BinlogPlace, onStatement: (statement: DefinitionStatement) => void) => Promise<BinlogPlace>;
@@ -70,6 +72,11 @@ export class TableDefinitions implements DefinitionSource {
     const isInside = scanned !== undefined && comparePositions(scanned.from, from) <= 0 && comparePositions(from, scanned.to) <= 0;
     if (!isInside) this.#statements = [];
     const start = isInside ? scanned.to : from;
+    const fields = { from: `${start.file}:${start.offset}` };
+    this.#options.logger.info(
+      fields,
+      'an event does not describe its columns: reading the binlog to its end for statements that alter its table',
+    );
     const to = await this.#options.scan(start, (statement) => {
       if (readStatement(statement.text).kind === 'definition') this.#statements.push(statement);
     });
