@@ -35,8 +35,10 @@ export const errorCodes = {
       'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then give the flow a start after the last such change. A flow whose functions cope with absent columns says so: row_image: partial.',
   },
   SOURCE_ROW_METADATA: {
-    meaning: 'An event does not carry its own column names (binlog_row_metadata is not FULL), so its columns are not certain.',
-    remedy: 'SET GLOBAL binlog_row_metadata = FULL, then start the flow after the last event without them.',
+    meaning:
+      'An event does not describe its columns (binlog_row_metadata is not FULL; on MariaDB also BINARY(16), BINARY(4), UUID, INET4, INET6 and old temporal columns), and its table has been altered since, or cannot be seen: what its columns were is not known.',
+    remedy:
+      'GRANT SELECT on the table to the source user where that is what is missing. Else SET GLOBAL binlog_row_metadata = FULL, and give the flow a start after the last event without it.',
   },
   SOURCE_UNDECODABLE: {
     meaning: 'The binlog holds an event that cannot be decoded. Nothing after it was read, and no checkpoint passes it.',

@@ -2,7 +2,7 @@ import type { Logger } from '../lib/logger.ts';
 import type { TransactionPart } from '../row/change.ts';
 import { BinlogStream, type BinlogStreamOptions } from './binlog-stream.ts';
 import type { ScanVisitor } from './resolve-start.ts';
-import type { BinlogPlace } from './table-definitions.ts';
+import type { BinlogPlace, DefinitionWish } from './table-definitions.ts';
 
 export interface ScanLimits {
   readonly url: string;
@@ -23,7 +23,7 @@ interface StatementVisitor extends ScanVisitor {
 
 /** Nothing is wanted, so nothing asks. */
 const nothingWanted = {
-  describe: (schema: string, table: string): Promise<never> => Promise.reject(new Error(`${schema}.${table} was not wanted`)),
+  describe: ({ schema, table }: DefinitionWish): Promise<never> => Promise.reject(new Error(`${schema}.${table} was not wanted`)),
 };
 
 /** A bounded dump of which no table is wanted: ends of transactions only. */

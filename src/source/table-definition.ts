@@ -46,39 +46,45 @@ function quote(text: string): string {
 }
 
 /**
- * The columns of a table map, made whole by the table's definition. Throws SOURCE_ROW_METADATA where the two are not of one table: another
- * number of columns, other names, or another type.
+ * The columns of a table map, made whole by the table's definition: by their names where the event has them, else by their places. Throws
+ * SOURCE_ROW_METADATA where the two are not of one table.
  */
 export function completeColumns(
   columns: readonly ColumnFormat[],
   definition: TableDefinition,
   table: string,
 ): readonly (ColumnFormat & { readonly name: string })[] {
-  if (columns.length !== definition.columns.length) {
+  const byName = new Map(definition.columns.map((column) => [column.name, column]));
+  const isNamed = columns.every(({ name }) => name !== undefined);
+  if (!isNamed && columns.length !== definition.columns.length) {
     throw differs(table, `it has ${definition.columns.length} columns now and had ${columns.length}`);
   }
   return columns.map((column, index) => {
-    const defined = definition.columns[index];
-    if (defined === undefined || !isOfType(column, defined)) {
-      throw differs(
-        table,
-        `its column ${index + 1} is ${defined?.name ?? ''} ${defined?.type ?? ''} now and had the type ${column.type}`,
-      );
-    }
-    if (column.name !== undefined && column.name !== defined.name) {
-      throw differs(table, `its column ${defined.name} was ${column.name} then`);
-    }
-    const logical = logicalOf(defined.type);
-    return {
-      ...column,
-      name: defined.name,
-      isUnsigned: column.isUnsigned ?? /\bunsigned\b/.test(defined.type),
-      charset: column.charset ?? defined.charset,
-      values: column.values ?? valuesOf(defined.type),
-      meta: isOldTemporal(column.type) ? { ...column.meta, digits: defined.digits } : column.meta,
-      ...(logical === undefined ? {} : { logical }),
-    };
+    const isKnown = column.name !== undefined && !mayBeLogical(column) && !isOldTemporal(column.type);
+    if (isKnown) return { ...column, name: column.name ?? '' };
+    return complete(column, column.name === undefined ? definition.columns[index] : byName.get(column.name), table);
   });
+}
+
+function complete(
+  column: ColumnFormat,
+  defined: ColumnDefinition | undefined,
+  table: string,
+): ColumnFormat & { readonly name: string } {
+  if (defined === undefined || !isOfType(column, defined)) {
+    const now = defined === undefined ? 'not there' : `${defined.name} ${defined.type}`;
+    throw differs(table, `its column ${column.name ?? ''} is ${now} now and had the type ${column.type}`);
+  }
+  const logical = logicalOf(defined.type);
+  return {
+    ...column,
+    name: defined.name,
+    isUnsigned: column.isUnsigned ?? /\bunsigned\b/.test(defined.type),
+    charset: column.charset ?? defined.charset,
+    values: column.values ?? valuesOf(defined.type),
+    meta: isOldTemporal(column.type) ? { ...column.meta, digits: defined.digits } : column.meta,
+    ...(logical === undefined ? {} : { logical }),
+  };
 }
 
 function differs(table: string, how: string): CodedError {

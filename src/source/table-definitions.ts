@@ -16,9 +16,18 @@ export interface MapPlace extends BinlogPlace {
   readonly transaction: BinlogPlace;
 }
 
+/** What an event asks of a table's definition. */
+export interface DefinitionWish {
+  readonly schema: string;
+  readonly table: string;
+  readonly at: MapPlace;
+  /** The columns that are not known; undefined: all. */
+  readonly columns: readonly string[] | undefined;
+}
+
 export interface DefinitionSource {
   /** The definition that a table had at a place. */
-  describe(schema: string, table: string, at: MapPlace): Promise<TableDefinition>;
+  describe(wish: DefinitionWish): Promise<TableDefinition>;
 }
 
 interface DefinitionStatement extends BinlogPlace {
@@ -49,19 +58,19 @@ export class TableDefinitions implements DefinitionSource {
   }
 
   /** Throws SOURCE_ROW_METADATA where nobody knows the definition any more. */
-  async describe(schema: string, table: string, at: MapPlace): Promise<TableDefinition> {
+  async describe(wish: DefinitionWish): Promise<TableDefinition> {
+    const { schema, table, at } = wish;
     const definition = await this.#options.ask((query) => readTableDefinition(query, schema, table));
     await this.#scanFrom(at.transaction);
-    const isIt = (someSchema: string, someTable: string) => someSchema === schema && someTable === table;
-    const altered = this.#statements.find(
-      (statement) => comparePositions(statement, at) > 0 && mayTouch(statement.text, statement.schema, isIt),
-    );
+    const altered = this.#statements.find((statement) => comparePositions(statement, at) > 0 && mayAlter(statement, wish));
     if (definition !== undefined && altered === undefined) return definition;
     const why =
-      altered === undefined ? 'it is not there any more' : `${maskStatement(altered.text)} at ${altered.file}:${altered.offset}`;
+      altered === undefined
+        ? `it is not there, or this account may not see it: GRANT SELECT ON \`${schema}\`.* TO the source user`
+        : `${maskStatement(altered.text)} at ${altered.file}:${altered.offset}`;
     throw new CodedError(
       'SOURCE_ROW_METADATA',
-      `an event of ${schema}.${table} does not describe its columns, and the table has changed since (${why}): ` +
+      `an event of ${schema}.${table} does not describe all of its columns, and what the table was is not known any more (${why}): ` +
         'SET GLOBAL binlog_row_metadata = FULL, reconnect the writers, and give the flow a start behind this event',
       { details: { table: `${schema}.${table}`, position: `${at.file}:${at.offset}` } },
     );
@@ -82,4 +91,17 @@ export class TableDefinitions implements DefinitionSource {
     });
     this.#scanned = { from: isInside ? scanned.from : from, to };
   }
+}
+
+/**
+ * Whether a statement may have changed what is not known of the table. To alter a column, a statement has to name it; another table may
+ * also have taken the name.
+ */
+function mayAlter(statement: DefinitionStatement, { schema, table, columns }: DefinitionWish): boolean {
+  const { text } = statement;
+  if (!mayTouch(text, statement.schema, (someSchema, someTable) => someSchema === schema && someTable === table)) return false;
+  if (columns === undefined || readStatement(text).verb !== 'ALTER') return true;
+  const lower = new Set(columns.map((column) => column.toLowerCase()));
+  const isRenamed = /\brename\b/i.test(text);
+  return isRenamed || mayTouch(text, '', (_schema, name) => lower.has(name.toLowerCase()));
 }

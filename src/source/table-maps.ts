@@ -4,7 +4,7 @@ import type { Flavour } from '../binlog/flavour.ts';
 import type { ColumnFilter, TableFilter } from './contract.ts';
 import { mayTouch, readStatement } from './statement.ts';
 import { completeColumns, isOldTemporal, mayBeLogical, type TableDefinition } from './table-definition.ts';
-import type { DefinitionSource, MapPlace } from './table-definitions.ts';
+import type { DefinitionSource, DefinitionWish, MapPlace } from './table-definitions.ts';
 
 interface Entry {
   /** The table map's body: the same bytes say the same columns. */
@@ -52,7 +52,8 @@ export class TableMaps {
     this.#entries.set(id, entry);
     if (!entry.isWanted) return undefined;
     const map = readTableMap(body, flavour);
-    if (!needsDefinition(map, flavour)) {
+    const unknown = unknownColumns(map, flavour);
+    if (unknown?.length === 0) {
       entry.rows = rowsOfMap(map, columns);
       return undefined;
     }
@@ -62,7 +63,7 @@ export class TableMaps {
       entry.rows = rowsOfMap(map, columns, cached.definition);
       return undefined;
     }
-    return this.#define(entry, map, at());
+    return this.#define(entry, map, { schema, table: name, columns: unknown, at: at() });
   }
 
   #isAsWanted({ schema, name, isWanted, columns }: Entry): boolean {
@@ -70,9 +71,9 @@ export class TableMaps {
     return !isWanted || this.#options.columns?.(schema, name) === columns;
   }
 
-  async #define(entry: Entry, map: TableMap, at: MapPlace): Promise<void> {
+  async #define(entry: Entry, map: TableMap, wish: DefinitionWish): Promise<void> {
     const { schema, name } = entry;
-    const definition = await this.#options.definitions.describe(schema, name, at);
+    const definition = await this.#options.definitions.describe(wish);
     this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
     entry.rows = rowsOfMap(map, entry.columns, definition);
   }
@@ -108,10 +109,12 @@ function readTableId(body: Buffer): number {
   return body.readUIntLE(0, 6);
 }
 
-/** Without binlog_row_metadata=FULL; and with it where MariaDB's event does not tell types apart. */
-function needsDefinition({ isFull, columns }: TableMap, flavour: Flavour): boolean {
-  if (!isFull) return true;
-  return flavour === 'mariadb' && columns.some((column) => mayBeLogical(column) || isOldTemporal(column.type));
+/** The columns of which the event says too little: undefined for all; with binlog_row_metadata=FULL some of MariaDB's. */
+function unknownColumns({ isFull, columns }: TableMap, flavour: Flavour): readonly string[] | undefined {
+  if (!isFull) return undefined;
+  if (flavour === 'mysql') return [];
+  const unsure = columns.filter((column) => mayBeLogical(column) || isOldTemporal(column.type));
+  return unsure.map(({ name = '' }) => name);
 }
 
 function rowsOfMap(map: TableMap, wanted: ReadonlySet<string> | undefined, definition?: TableDefinition): TableRows {

@@ -17,7 +17,7 @@ eachServer((flavour) => {
       for (const statement of statements) await connection.query(statement);
     };
     const useNew = (schema: string) => run(`CREATE DATABASE ${schema}`, `USE ${schema}`, "SET sql_mode = ''");
-    return { connection, run, useNew, source: openSource(own.url) };
+    return { own, connection, run, useNew, source: openSource(own.url) };
   }
 
   for (const metadata of flavour === 'mysql' ? ['MINIMAL'] : ['MINIMAL', 'NO_LOG'])
@@ -121,9 +121,36 @@ eachServer((flavour) => {
       await reading.untilIds(7);
       expect(reading.changes.map(({ after }) => after)).toEqual(rows);
       await reading.stop();
+      await connection.query('ALTER TABLE s.t ADD COLUMN more INT FIRST');
+      const again = new Reading(source, { from, wants: inSchema('s') });
+      await again.untilIds(7);
+      expect(again.changes.map(({ after }) => after)).toEqual(rows);
+      await again.stop();
       await connection.query('ALTER TABLE s.t CHANGE b moved BINARY(16)');
       const late = new Reading(source, { from, wants: inSchema('s') });
       expect(await late.failure()).toMatchObject({ code: 'SOURCE_ROW_METADATA' });
       expect(late.ids()).toEqual([]);
     });
+
+  it('L3: an account that may not see the table is told so', async () => {
+    const { own, connection, run, useNew, source } = await start({ binlog_row_metadata: 'MINIMAL' });
+    await useNew('s');
+    await run(
+      'CREATE TABLE t (id INT PRIMARY KEY)',
+      "CREATE USER reader@'%' IDENTIFIED BY 'secret'",
+      "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO reader@'%'",
+    );
+    const from = await source.resolve({ kind: 'latest' }, never);
+    await connection.query('INSERT INTO t VALUES (1)');
+    const url = new URL(own.url);
+    const reader = openSource(`mysql://reader:secret@${url.host}`);
+    const blind = new Reading(reader, { from, wants: inSchema('s') });
+    expect(await blind.failure()).toMatchObject({
+      code: 'SOURCE_ROW_METADATA',
+      message: expect.stringContaining('GRANT SELECT ON `s`.* TO the source user'),
+    });
+    await connection.query("GRANT SELECT ON s.* TO reader@'%'");
+    const seeing = new Reading(reader, { from, wants: inSchema('s') });
+    await seeing.untilIds(1);
+  });
 });
