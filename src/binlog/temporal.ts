@@ -11,6 +11,7 @@ import { MalformedEvent } from './malformed.ts';
  */
 const SECONDS_PER_DAY = 86_400;
 const FRACTION_DIGITS_MAX = 6;
+const DATE_LENGTH = 10;
 const ZERO_TIMESTAMP = '0000-00-00 00:00:00';
 
 /** Bytes of a fraction of so many digits. */
@@ -19,21 +20,6 @@ const FRACTION_BYTES = [0, 1, 1, 2, 2, 3, 3];
 /** '' or '.' and so many digits of a number of 10^-digits. */
 export function fractionText(fraction: number, digits: number): string {
   return digits === 0 ? '' : `.${String(fraction).padStart(digits, '0')}`;
-}
-
-export function dateText(year: number, month: number, day: number): string {
-  return String.fromCharCode(
-    48 + Math.trunc(year / 1000),
-    48 + (Math.trunc(year / 100) % 10),
-    48 + (Math.trunc(year / 10) % 10),
-    48 + (year % 10),
-    45,
-    48 + Math.trunc(month / 10),
-    48 + (month % 10),
-    45,
-    48 + Math.trunc(day / 10),
-    48 + (day % 10),
-  );
 }
 
 /** `secondOfDay` counts from midnight. */
@@ -103,7 +89,7 @@ export function dateReader(): ReadValue {
     if (raw === lastRaw) return lastText;
     const year = raw >>> 9;
     if (year > 9999) throw new MalformedEvent(`a DATE of the year ${year}`);
-    lastText = dateText(year, (raw >>> 5) & 15, raw & 31);
+    lastText = dateTimeText({ year, month: (raw >>> 5) & 15, day: raw & 31 }, 0).slice(0, DATE_LENGTH);
     lastRaw = raw;
     return lastText;
   };
