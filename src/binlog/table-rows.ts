@@ -36,12 +36,21 @@ export class TableRows {
     }));
   }
 
-  /** `body` has no header and no checksum. */
+  /** `body` has no header and no checksum. What is wrong with it is said of the table. */
   read(type: number, body: Buffer): ChangeGroup {
+    try {
+      return this.#read(type, body);
+    } catch (error) {
+      if (error instanceof MalformedEvent) throw new MalformedEvent(`rows of ${this.table.id}: ${error.message}`, { cause: error });
+      throw error;
+    }
+  }
+
+  #read(type: number, body: Buffer): ChangeGroup {
     const { table } = this;
     const { op, present, presentAfter = present, columnCount, images } = readRowsBody(type, body);
     if (columnCount !== this.#columns.length) {
-      throw new MalformedEvent(`rows of ${columnCount} columns for ${table.id}, which has ${this.#columns.length}`);
+      throw new MalformedEvent(`${columnCount} columns where the table has ${this.#columns.length}`);
     }
     const isWhole = this.#isWhole(present);
     if (op !== 'update') {
@@ -74,7 +83,7 @@ export class TableRows {
     let reader = this.#readers.get(key);
     if (reader === undefined) {
       const columns = this.#columns.filter((_, index) => hasBit(present, index));
-      if (columns.length === 0) throw new MalformedEvent(`rows of ${this.table.id} of which the event holds no column`);
+      if (columns.length === 0) throw new MalformedEvent('the event holds none of their columns');
       reader = compileRowReader(columns);
       this.#readers.set(key, reader);
     }
