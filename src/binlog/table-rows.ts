@@ -1,3 +1,4 @@
+import { CodedError } from '../lib/error.ts';
 import type { ChangeGroup, Row, Table } from '../row/change.ts';
 import { hasBit } from './bits.ts';
 import type { ColumnFormat } from './column-type.ts';
@@ -83,7 +84,7 @@ export class TableRows {
     let reader = this.#readers.get(key);
     if (reader === undefined) {
       const columns = this.#columns.filter((_, index) => hasBit(present, index));
-      if (columns.length === 0) throw new MalformedEvent('the event holds none of their columns');
+      if (columns.length === 0) throw lacksAll(this.table.id);
       reader = compileRowReader(columns);
       this.#readers.set(key, reader);
     }
@@ -99,4 +100,12 @@ export class TableRows {
     const mask = (1 << (count & 7)) - 1;
     return ((present[fullBytes] ?? 0) & mask) === mask;
   }
+}
+
+function lacksAll(table: string): CodedError {
+  return new CodedError(
+    'SOURCE_ROW_IMAGE',
+    `rows of ${table} come without any column: SET GLOBAL binlog_row_image = FULL, reconnect the writers`,
+    { details: { table } },
+  );
 }
