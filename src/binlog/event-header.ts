@@ -34,15 +34,22 @@ export function readEventHeader(event: Buffer): EventHeader {
 }
 
 /** An event's body, without its checksum: `hasChecksum` says whether the file's events end in one. Throws where it is wrong. */
-export function readBody(event: Buffer, type: number, hasChecksum: boolean): Buffer {
+export function readBody(event: Buffer, { type, time }: EventHeader, hasChecksum: boolean): Buffer {
   const end = event.length - CHECKSUM_SIZE;
-  // Made by the dump thread, with a checksum or without, whatever the events of the file have: it is seen by whether it is right.
-  if (type === EventType.ROTATE || type === EventType.HEARTBEAT) {
+  // Made by the dump thread (its time is 0), with a checksum or without, whatever the events of the file have: it is seen by whether it is
+  // right. Where it is wrong, its bytes stand behind the file's name, which is refused then (place-event.ts).
+  if (time === 0 && (type === EventType.ROTATE || type === EventType.HEARTBEAT)) {
     return event.subarray(HEADER_SIZE, end >= HEADER_SIZE && isIntact(event) ? end : event.length);
   }
   if (!hasChecksum) return event.subarray(HEADER_SIZE);
-  if (end < HEADER_SIZE || !isIntact(event)) throw new MalformedEvent("the event's checksum is not that of its bytes");
+  checkIntact(event);
   return event.subarray(HEADER_SIZE, end);
+}
+
+/** Throws where an event's last four bytes are not the CRC32 of those before them. */
+export function checkIntact(event: Buffer): void {
+  const isWhole = event.length >= HEADER_SIZE + CHECKSUM_SIZE;
+  if (!isWhole || !isIntact(event)) throw new MalformedEvent("the event's checksum is not that of its bytes");
 }
 
 function isIntact(event: Buffer): boolean {
