@@ -3,7 +3,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { groupSize, sliceGroup, type ChangeGroup, type TransactionPart } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
-import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
+import { ARTIFICIAL_FLAG, offsetBehind, type EventHeader } from '../binlog/event-header.ts';
 import type { MapPlace } from './table-definitions.ts';
 import { maskStatement, mayTouch, readStatement, type Statement } from './statement.ts';
 
@@ -35,7 +35,6 @@ export interface Beginning {
   readonly isXa: boolean;
 }
 
-const TWO_TO_32 = 2 ** 32;
 const XA_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -113,12 +112,7 @@ export class TransactionAssembler {
   advance(header: EventHeader): void {
     if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
     this.#eventStart = this.#offset;
-    if (header.nextPosition === 0) {
-      this.#offset += header.size;
-      return;
-    }
-    const widened = this.#offset - (this.#offset % TWO_TO_32) + header.nextPosition;
-    this.#offset = widened < this.#offset ? widened + TWO_TO_32 : widened;
+    this.#offset = offsetBehind(this.#offset, header);
   }
 
   /** The stream goes on in a file: at its start, or where the dump begins. */
