@@ -1,4 +1,4 @@
-import { sleep } from '../lib/abort.ts';
+import { followSignal, sleep } from '../lib/abort.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -98,10 +98,11 @@ export class BinlogReader {
       onAlive,
     });
     const ending = new AbortController();
-    const done = stream.run(AbortSignal.any([signal, ending.signal]));
+    followSignal(signal, ending);
+    const done = stream.run(ending.signal);
     try {
       if (identity.flavour === 'mysql') await done;
-      else await Promise.race([done, this.#watchHistory(AbortSignal.any([signal, ending.signal])).then(() => done)]);
+      else await Promise.race([done, this.#watchHistory(ending.signal).then(() => done)]);
     } finally {
       this.#handedOn = stream.handedOn;
       ending.abort();
