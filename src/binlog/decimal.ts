@@ -31,6 +31,7 @@ export function decimalReader(precision: number, scale: number): ReadValue {
   const integral = precision - scale;
   const size = decimalSize(precision, scale);
   const headBytes = leftOver(integral);
+  const headDigits = integral % DIGITS_PER_GROUP;
   const tailDigits = scale % DIGITS_PER_GROUP;
   const tailBytes = leftOver(scale);
   const integralGroups = Math.trunc(integral / DIGITS_PER_GROUP);
@@ -49,12 +50,13 @@ export function decimalReader(precision: number, scale: number): ReadValue {
     let text = '';
     const integralEnd = at + headBytes + integralGroups * 4;
     for (let bytes = firstBytes, isFirst = true; at < integralEnd; bytes = 4, isFirst = false) {
+      const isHead = isFirst && headBytes > 0;
       let group = readPart(c, at, bytes, mask);
       // The first bit says the sign, and is no digit.
       if (isFirst) group ^= -(2 ** (bytes * 8 - 1));
       at += bytes;
       if (text !== '') text += digitsOf(group, DIGITS_PER_GROUP);
-      else if (group !== 0) text = String(group);
+      else if (group !== 0) text = leadingDigits(group, isHead ? headDigits : DIGITS_PER_GROUP);
     }
     if (text === '') text = '0';
     if (scale > 0) {
@@ -75,6 +77,11 @@ export function decimalReader(precision: number, scale: number): ReadValue {
 }
 
 function digitsOf(group: number, digits: number): string {
+  return leadingDigits(group, digits).padStart(digits, '0');
+}
+
+/** A group that stands first: without zeros before it. */
+function leadingDigits(group: number, digits: number): string {
   if (group < 0 || group >= 10 ** digits) throw new MalformedEvent('a DECIMAL has a group that is no digits');
-  return String(group).padStart(digits, '0');
+  return String(group);
 }

@@ -34,20 +34,37 @@ export function readEventHeader(event: Buffer): EventHeader {
 }
 
 /** An event's body, without its checksum: `hasChecksum` says whether the file's events end in one. Throws where it is wrong. */
-export function readBody(event: Buffer, type: number, hasChecksum: boolean): Buffer {
+export function readBody(event: Buffer, { type, time }: EventHeader, hasChecksum: boolean): Buffer {
   const end = event.length - CHECKSUM_SIZE;
-  // Made by the dump thread, with a checksum or without, whatever the events of the file have: it is seen by whether it is right.
-  if (type === EventType.ROTATE || type === EventType.HEARTBEAT) {
-    return event.subarray(HEADER_SIZE, end >= HEADER_SIZE && isIntact(event) ? end : event.length);
+  // Made by the dump thread (its time is 0), with a checksum or without, whatever the events of the file have: it is seen by whether it is
+  // right. Where it is wrong, its bytes stand behind the file's name, which is refused then (place-event.ts).
+  if (time === 0 && (type === EventType.ROTATE || type === EventType.HEARTBEAT)) {
+    return event.subarray(HEADER_SIZE, isIntact(event) ? end : event.length);
   }
   if (!hasChecksum) return event.subarray(HEADER_SIZE);
-  if (end < HEADER_SIZE || !isIntact(event)) throw new MalformedEvent("the event's checksum is not that of its bytes");
+  checkIntact(event);
   return event.subarray(HEADER_SIZE, end);
 }
 
-function isIntact(event: Buffer): boolean {
+/** Throws where an event's last four bytes are not the CRC32 of those before them. */
+export function checkIntact(event: Buffer): void {
+  if (!isIntact(event)) throw new MalformedEvent("the event's checksum is not that of its bytes");
+}
+
+/** Whether an event's last four bytes are the CRC32 of those before them. */
+export function isIntact(event: Buffer): boolean {
   const end = event.length - CHECKSUM_SIZE;
+  if (end < HEADER_SIZE) return false;
   return crc32(event.subarray(0, end)) === event.readUInt32LE(end);
+}
+
+const TWO_TO_32 = 2 ** 32;
+
+/** The offset behind an event that begins at `offset`, of which the server gives 32 bits, or none: then its size says it. */
+export function offsetBehind(offset: number, { nextPosition, size }: EventHeader): number {
+  if (nextPosition === 0) return offset + size;
+  const widened = offset - (offset % TWO_TO_32) + nextPosition;
+  return widened < offset ? widened + TWO_TO_32 : widened;
 }
 
 /** LOG_EVENT_ARTIFICIAL_F: made by the dump thread, not in the file. */

@@ -44,7 +44,7 @@ export function readTaggedGtid(body: Buffer): Gtid {
   if (readVarint(cursor) > LAST_KNOWN_FIELD) throw new MalformedEvent('a tagged GTID with a field that is not known');
   if (isNext(cursor, 0)) readVarint(cursor);
   if (!isNext(cursor, 1)) throw new MalformedEvent('a tagged GTID without its source');
-  const source = formatUuid(Buffer.from(Array.from({ length: 16 }, () => Number(readVarint(cursor)))));
+  const source = formatUuid(Buffer.from(Array.from({ length: 16 }, () => readByte(cursor))));
   if (!isNext(cursor, 2)) throw new MalformedEvent('a tagged GTID without its number');
   // Signed: the lowest bit is the sign.
   const number = readVarint(cursor) >> 1n;
@@ -52,7 +52,14 @@ export function readTaggedGtid(body: Buffer): Gtid {
   const tagSize = Number(readVarint(cursor));
   if (tagSize > TAG_SIZE_MAX) throw new MalformedEvent(`a tag of ${tagSize} bytes`);
   const tag = cursor.utf8(tagSize);
+  if (tag !== '' && !/^[a-z_][a-z0-9_]*$/.test(tag)) throw new MalformedEvent('a tag that is none');
   return { gtid: tag === '' ? `${source}:${number}` : `${source}:${tag}:${number}`, isOpen: false, isXa: false };
+}
+
+function readByte(cursor: Cursor): number {
+  const value = readVarint(cursor);
+  if (value > 0xffn) throw new MalformedEvent(`a byte of ${value}`);
+  return Number(value);
 }
 
 /** Whether the next field is this one (a number below 64 is one byte, twice itself); moves behind its number. */

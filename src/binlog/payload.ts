@@ -1,7 +1,6 @@
-import { Decompress } from 'fzstd';
 import { Cursor } from './cursor.ts';
 import { MalformedEvent } from './malformed.ts';
-import { zstdBlocks } from './zstd-blocks.ts';
+import { unzstd } from './zstd.ts';
 
 /** Fields of a TRANSACTION_PAYLOAD, and its values of COMPRESSION_TYPE (MySQL libs/mysql/binlog/event/codecs). */
 const Field = { END: 0, SIZE: 1, COMPRESSION: 2, UNCOMPRESSED_SIZE: 3 } as const;
@@ -16,7 +15,7 @@ const SIZE_AT = 9;
  */
 export function* eventsOfPayload(body: Buffer): Generator<Buffer, void> {
   const { compression, size, payload } = readPayload(body);
-  const pieces = compression === Compression.NONE ? [payload] : unpack(payload);
+  const pieces = compression === Compression.NONE ? [payload] : unzstd(payload, size);
   let seen = 0;
   /** Bytes that are not a whole event yet. */
   let waiting: Buffer[] = [];
@@ -33,6 +32,9 @@ export function* eventsOfPayload(body: Buffer): Generator<Buffer, void> {
       yield rest.subarray(0, needed);
       rest = rest.subarray(needed);
     }
+    const missing = needed - rest.length;
+    if (missing > size - seen && rest.length > 0)
+      throw new MalformedEvent(`an event of ${needed} bytes, ${size - seen} of which are left`);
     waiting = rest.length === 0 ? [] : [rest];
     waitingSize = rest.length;
   }
@@ -66,21 +68,4 @@ function readPayload(body: Buffer): { readonly compression: number; readonly siz
   }
   const payload = cursor.bytes(payloadSize ?? cursor.left);
   return { compression, size: size ?? payload.length, payload };
-}
-
-/** Decompresses a block at a time. */
-function* unpack(payload: Buffer): Generator<Buffer, void> {
-  let out: Buffer[] = [];
-  const stream = new Decompress((piece) => void out.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)));
-  let left = payload.length;
-  for (const block of zstdBlocks(payload)) {
-    left -= block.length;
-    try {
-      stream.push(block, left === 0);
-    } catch (error) {
-      throw new MalformedEvent('a compressed transaction that cannot be decompressed', { cause: error });
-    }
-    yield* out;
-    out = [];
-  }
 }

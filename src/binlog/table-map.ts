@@ -18,6 +18,11 @@ export interface TableMap {
 
 const COLUMNS_MAX = 4096;
 
+/** What a table map, and an event with rows of the table, begins with. */
+export function readTableId(body: Buffer): number {
+  return new Cursor(body).u48();
+}
+
 /** The names a table map's body begins with, behind table id (6) and flags (2): each with its length before it and a zero behind it. */
 export function readTableName(body: Buffer): { readonly schema: string; readonly name: string } {
   const cursor = new Cursor(body, 8);

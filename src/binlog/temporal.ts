@@ -12,6 +12,7 @@ import { MalformedEvent } from './malformed.ts';
 const SECONDS_PER_DAY = 86_400;
 const FRACTION_DIGITS_MAX = 6;
 const DATE_LENGTH = 10;
+const HOURS_MAX = 838;
 const ZERO_TIMESTAMP = '0000-00-00 00:00:00';
 
 /** Bytes of a fraction of so many digits. */
@@ -88,8 +89,9 @@ export function dateReader(): ReadValue {
     const raw = c.buffer.readUIntLE(c.take(3), 3);
     if (raw === lastRaw) return lastText;
     const year = raw >>> 9;
-    if (year > 9999) throw new MalformedEvent(`a DATE of the year ${year}`);
-    lastText = dateTimeText({ year, month: (raw >>> 5) & 15, day: raw & 31 }, 0).slice(0, DATE_LENGTH);
+    const month = (raw >>> 5) & 15;
+    if (year > 9999 || month > 12) throw new MalformedEvent(`a DATE of the month ${year}-${month}`);
+    lastText = dateTimeText({ year, month, day: raw & 31 }, 0).slice(0, DATE_LENGTH);
     lastRaw = raw;
     return lastText;
   };
@@ -136,8 +138,13 @@ function unpackDateTime(packed: number): string {
   const months = days >>> 5;
   const year = Math.trunc(months / 13);
   const second = (low >>> 12) * 3600 + ((low >>> 6) & 63) * 60 + (low & 63);
-  if (year > 9999 || second >= SECONDS_PER_DAY) throw new MalformedEvent('a DATETIME that is none');
+  if (year > 9999 || second >= SECONDS_PER_DAY || !isSexagesimal(low)) throw new MalformedEvent('a DATETIME that is none');
   return dateTimeText({ year, month: months % 13, day: days & 31 }, second);
+}
+
+/** Whether the minutes and the seconds in the low 12 bits are below 60. */
+function isSexagesimal(packed: number): boolean {
+  return ((packed >>> 6) & 63) < 60 && (packed & 63) < 60;
 }
 
 /** TIME(n): 24 bits big-endian around 2^23 (10 of hour, 6, 6) and the fraction, which belongs to the same number in two's complement. */
@@ -153,6 +160,7 @@ export function timeReader(digits: number): ReadValue {
     const absolute = Math.abs(whole * fractionUnit + raw);
     const packed = Math.trunc(absolute / fractionUnit);
     const fraction = scaleFraction(absolute % fractionUnit, digits);
+    if (packed >>> 12 > HOURS_MAX || !isSexagesimal(packed)) throw new MalformedEvent('a TIME that is none');
     return flat(timeText(isNegative, packed >>> 12, (packed >>> 6) & 63, packed & 63) + fractionText(fraction, digits));
   };
 }

@@ -56,6 +56,7 @@ export function fixedReader(size: number): ReadValue {
 
 /** ENUM: the position of its value, counted from 1; 0 is the empty text that the server keeps for a value that was none. */
 export function enumReader(size: number, values: readonly string[]): ReadValue {
+  if (size !== 1 && size !== 2) throw new MalformedEvent(`an ENUM of ${size} bytes`);
   return (c) => {
     const index = c.uint(size);
     if (index === 0) return '';
@@ -67,6 +68,7 @@ export function enumReader(size: number, values: readonly string[]): ReadValue {
 
 /** SET: a bit a value, the first value's lowest. */
 export function setReader(size: number, values: readonly string[]): ReadValue {
+  if (size < 1 || size > 8) throw new MalformedEvent(`a SET of ${size} bytes`);
   return (c) => {
     let text = '';
     const start = c.take(size);

@@ -1,4 +1,4 @@
-import { sleep } from '../lib/abort.ts';
+import { followSignal, sleep } from '../lib/abort.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -98,10 +98,33 @@ export class BinlogReader {
       skip: this.#handedOn,
       onAlive,
     });
+    const ending = new AbortController();
+    followSignal(signal, ending);
+    const done = stream.run(ending.signal);
     try {
-      await stream.run(signal);
+      if (identity.flavour === 'mysql') await done;
+      else await Promise.race([done, this.#watchHistory(ending.signal).then(() => done)]);
     } finally {
       this.#handedOn = stream.handedOn;
+      ending.abort();
+    }
+  }
+
+  /**
+   * MariaDB's dump thread does not notice RESET MASTER: it goes on to say that there is nothing new. So a reader to which nothing comes
+   * asks, now and then, whether the server still has the history that it stands in; rejects where it has not.
+   */
+  async #watchHistory(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const before = this.#describe();
+      await sleep(this.#options.silenceMs * 2, signal);
+      if (signal.aborted || this.#describe() !== before) continue;
+      try {
+        await withServer({ ...this.#options, signal }, (query) => this.#verify(query));
+      } catch (error) {
+        // A server that cannot be asked now is the stream's concern.
+        if (!signal.aborted && error instanceof CodedError && error.class !== 'retry') throw error;
+      }
     }
   }
 

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { createConnection, type Connection } from 'mysql2';
+import { CodedError } from '../lib/error.ts';
 import { PauseLock } from '../lib/pause-lock.ts';
 import { GtidSet } from '../row/gtid-set.ts';
+import { FarStart } from './far-start.ts';
 import { toCodedError } from './server-error.ts';
 import { connectionOptions } from './server-link.ts';
 
@@ -22,6 +24,8 @@ export interface DumpOptions {
   /** The server has nothing more to send: a bounded dump is done. */
   readonly onEnd: () => void;
   readonly onError: (error: Error) => void;
+  /** The last offset that the dump command has room for; a test's may be smaller. */
+  readonly offsetMax?: number;
 }
 
 /** A reader that is paused by its sink for a day is cut off by the server. */
@@ -29,6 +33,7 @@ const WRITE_TIMEOUT_SECONDS = 86_400;
 const COM_BINLOG_DUMP = 0x12;
 const COM_BINLOG_DUMP_GTID = 0x1e;
 const BINLOG_DUMP_NON_BLOCK = 1;
+const OFFSET_MAX = 2 ** 32 - 1;
 
 /**
  * One connection that receives a binlog, over mysql2's: the session is prepared, then the dump command sent, and from then on every
@@ -38,9 +43,13 @@ export class DumpConnection {
   readonly #connection: Connection;
   readonly #options: DumpOptions;
   readonly #lock: PauseLock<string>;
+  /** For a place that the command has no room for. */
+  readonly #farStart: FarStart | undefined;
 
   constructor(options: DumpOptions) {
     this.#options = options;
+    const { from, offsetMax = OFFSET_MAX } = options;
+    this.#farStart = 'gtid' in from || from.offset <= offsetMax ? undefined : new FarStart(from);
     const connection = createConnection(connectionOptions(options));
     this.#connection = connection;
     this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => connection.resume() });
@@ -93,13 +102,25 @@ export class DumpConnection {
   }
 
   #dump(): void {
-    const { onEvent, onEnd, onError } = this.#options;
+    const { onEnd, onError } = this.#options;
     const command = new DumpCommand(this.#request(), (packet) => {
       if (packet.isError()) onError(toCodedError(packet.asError('utf8')));
       else if (packet.isEOF()) onEnd();
-      else onEvent(packet.buffer.subarray(packet.offset + 1, packet.end));
+      else this.#take(packet.buffer.subarray(packet.offset + 1, packet.end));
     });
     insideOf(this.#connection).addCommand(command);
+  }
+
+  #take(bytes: Buffer): void {
+    const { onEvent, onError } = this.#options;
+    let event: Buffer | undefined = bytes;
+    try {
+      if (this.#farStart !== undefined) event = this.#farStart.take(bytes);
+    } catch (error) {
+      onError(error instanceof CodedError ? error : new CodedError('SOURCE_UNDECODABLE', String(error), { cause: error }));
+      return;
+    }
+    if (event !== undefined) onEvent(event);
   }
 
   #request(): Buffer {
@@ -116,7 +137,8 @@ export class DumpConnection {
       request.writeUInt32LE(set.length, 19);
       return Buffer.concat([request, set]);
     }
-    const { file, offset } = 'gtid' in from ? { file: '', offset: 4 } : from;
+    const { file, offset } =
+      'gtid' in from ? { file: '', offset: 4 } : this.#farStart === undefined ? from : { ...from, offset: 4 };
     // Command (1), offset (4), flags (2), server id (4), file.
     const request = Buffer.alloc(11);
     request.writeUInt8(COM_BINLOG_DUMP, 0);

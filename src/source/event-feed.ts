@@ -42,7 +42,7 @@ export class EventFeed {
       return undefined;
     }
     if (header.type !== EventType.HEARTBEAT) assembler.advance(header);
-    const body = readBody(event, header.type, this.#hasChecksum);
+    const body = readBody(event, header, this.#hasChecksum);
     if (header.type === EventType.TRANSACTION_PAYLOAD) return eventsOfPayload(body);
     this.#takeBody(header, body);
     return undefined;
@@ -51,7 +51,7 @@ export class EventFeed {
   /** Takes an event that was within another one: without a checksum, and without a place of its own. */
   takeInner(event: Buffer): void {
     const header = readEventHeader(event);
-    this.#takeBody(header, readBody(event, header.type, false));
+    this.#takeBody(header, readBody(event, header, false));
   }
 
   /** The error that ends a read at the event in hand. */

@@ -1,7 +1,5 @@
-import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
+import { ARTIFICIAL_FLAG, offsetBehind, type EventHeader } from '../binlog/event-header.ts';
 import type { BinlogPlace, MapPlace } from './table-definitions.ts';
-
-const TWO_TO_32 = 2 ** 32;
 
 /** Where a stream of events stands. */
 export class PlaceTracker {
@@ -34,19 +32,11 @@ export class PlaceTracker {
     this.#transactionStart = this.#eventStart;
   }
 
-  /**
-   * Moves the offset behind an event. The server gives 32 bits of the offset, and none inside MariaDB's transactions; the rest follows from
-   * the events' sizes.
-   */
+  /** Moves behind an event. */
   advance(header: EventHeader): void {
     if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
     this.#eventStart = this.#offset;
-    if (header.nextPosition === 0) {
-      this.#offset += header.size;
-      return;
-    }
-    const widened = this.#offset - (this.#offset % TWO_TO_32) + header.nextPosition;
-    this.#offset = widened < this.#offset ? widened + TWO_TO_32 : widened;
+    this.#offset = offsetBehind(this.#offset, header);
   }
 
   /** The stream goes on there. */

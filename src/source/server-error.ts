@@ -21,7 +21,8 @@ const clash: Rule = { code: 'SOURCE_SERVER_ID_CLASH', class: 'stop', text: /same
 const dumpRules: readonly Rule[] = [
   clash,
   { code: 'SOURCE_WRONG_SERVER', class: 'stop', text: /has more GTIDs than|not in the master's binlog|diverged|extra erroneous/i },
-  { code: 'SOURCE_WRONG_SERVER', class: 'stop', text: /position > file size|impossible position/i },
+  // The file in hand is no longer one of the server's: RESET BINARY LOGS AND GTIDS.
+  { code: 'SOURCE_WRONG_SERVER', class: 'stop', text: /position > file size|impossible position|could not find next log/i },
   {
     code: 'SOURCE_PURGED',
     class: 'stop',

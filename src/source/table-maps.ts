@@ -1,4 +1,5 @@
-import { readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
+import { MalformedEvent } from '../binlog/malformed.ts';
+import { readTableId, readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
 import { TableRows } from '../binlog/table-rows.ts';
 import type { Flavour } from '../binlog/flavour.ts';
 import type { ColumnFilter, TableFilter } from './contract.ts';
@@ -85,7 +86,7 @@ export class TableMaps {
     if (entry !== undefined) return entry.rows;
     // Marks the end of a statement and holds no rows.
     if (id === DUMMY_ID) return undefined;
-    throw new Error('rows of a table that no table map described');
+    throw new MalformedEvent('rows of a table that no table map described');
   }
 
   /** A statement passes: the definitions of tables that it may define anew hold no longer. */
@@ -104,10 +105,6 @@ export class TableMaps {
 }
 
 const DUMMY_ID = 0xff_ff_ff;
-
-function readTableId(body: Buffer): number {
-  return body.readUIntLE(0, 6);
-}
 
 /** The columns of which the event says too little: undefined for all; with binlog_row_metadata=FULL some of MariaDB's. */
 function unknownColumns({ isFull, columns }: TableMap, flavour: Flavour): readonly string[] | undefined {

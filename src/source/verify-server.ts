@@ -1,6 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import { binlogNumber, formatPosition, type Position } from '../row/position.ts';
-import { compact, gtidBefore, listBinlogs, mariadbGtidAt, quote, type BinlogFile } from './binlog-places.ts';
+import { checkBoundary, compact, gtidBefore, listBinlogs, mariadbGtidAt, quote, type BinlogFile } from './binlog-places.ts';
 import type { ServerIdentity } from './contract.ts';
 import { textOf, type Query } from './server-link.ts';
 
@@ -11,11 +11,16 @@ import { textOf, type Query } from './server-link.ts';
  */
 export async function verifyServer(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
   if (identity.flavour === 'mariadb') return verifyMariadb(query, identity, position);
-  if (identity.hasGtid && position.gtid !== '') return verifyMysqlGtid(query, position);
+  if (identity.hasGtid && position.gtid !== '') {
+    await verifyMysqlGtid(query, position);
+    if (position.server === identity.server && position.file !== '') await verifyOwnPlace(query, position);
+    return;
+  }
   if (position.server !== '' && position.server !== identity.server) {
     throw wrongServer(position, `it is ${identity.server}, and without GTIDs a position holds on its own server only`);
   }
   verifyPlace(await listBinlogs(query), position);
+  await verifyBoundary(query, position);
   // A position from before gtid_mode was ON does not say which of the server's GTIDs lie behind it: resuming by GTIDs would go wrong.
   if (identity.hasGtid && (await gtidBefore(query, identity, position.file)) !== '') {
     throw new CodedError(
@@ -23,6 +28,31 @@ export async function verifyServer(query: Query, identity: ServerIdentity, posit
       `${formatPosition(position)} has no GTIDs, and the server has: give the flow the start ${position.file}:${position.offset}`,
     );
   }
+}
+
+/**
+ * Nothing tells a history from another one that is as long: a server that was reset and has written as much again. But in that one most
+ * likely no transaction begins at our place.
+ */
+async function verifyBoundary(query: Query, position: Position): Promise<void> {
+  try {
+    await checkBoundary(query, position.file, position.offset);
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.code !== 'SOURCE_POSITION_INVALID') throw error;
+    throw wrongServer(position, `${error.message}; was its binlog reset?`);
+  }
+}
+
+/**
+ * A server that was reset counts its GTIDs from 1 again, and in time has all those of a position from before: its files tell the two
+ * histories apart. A file that is purged says nothing.
+ */
+async function verifyOwnPlace(query: Query, position: Position): Promise<void> {
+  const files = await listBinlogs(query);
+  const [first] = files;
+  if (first !== undefined && binlogNumber(position.file) < binlogNumber(first.name)) return;
+  verifyPlace(files, position);
+  await verifyBoundary(query, position);
 }
 
 async function verifyMysqlGtid(query: Query, position: Position): Promise<void> {

@@ -52,6 +52,17 @@ eachServer((flavour) => {
       expect(await codeOf(own.url, from)).toBe('SOURCE_WRONG_SERVER');
     });
 
+    it('L3: a server whose binlog was reset and has grown as long again is refused', async () => {
+      const { own, connection } = await start();
+      await write(connection, 1, 3);
+      const from = await openSource(own.url).head(never);
+      await connection.query(resetSql);
+      await connection.query('FLUSH BINARY LOGS');
+      await connection.query('INSERT INTO s.t VALUES (100), (101), (102), (103), (104)');
+      await write(connection, 200, 10);
+      expect(await codeOf(own.url, from)).toBe('SOURCE_WRONG_SERVER');
+    });
+
     it('L3: a position whose binlog is purged is refused, also while a reader is away', async () => {
       const { own, connection } = await start();
       const from = await openSource(own.url).head(never);
