@@ -40,13 +40,15 @@ export class PlaceTracker {
    */
   advance(header: EventHeader): void {
     if ((header.flags & ARTIFICIAL_FLAG) !== 0) return;
-    this.#eventStart = this.#offset;
     if (header.nextPosition === 0) {
+      this.#eventStart = this.#offset;
       this.#offset += header.size;
       return;
     }
     const widened = this.#offset - (this.#offset % TWO_TO_32) + header.nextPosition;
     this.#offset = widened < this.#offset ? widened + TWO_TO_32 : widened;
+    // A dump by GTIDs leaves transactions out: the event need not begin where the last one ended.
+    this.#eventStart = this.#offset - header.size;
   }
 
   /** The stream goes on there. */
