@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { createConnection, type Connection } from 'mysql2';
+import type { CodedError } from '../lib/error.ts';
 import { PauseLock } from '../lib/pause-lock.ts';
 import { GtidSet } from '../row/gtid-set.ts';
 import { toCodedError } from './server-error.ts';
@@ -38,13 +39,17 @@ export class DumpConnection {
   readonly #connection: Connection;
   readonly #options: DumpOptions;
   readonly #lock: PauseLock<string>;
+  #loss: CodedError | undefined;
 
   constructor(options: DumpOptions) {
     this.#options = options;
     const connection = createConnection(connectionOptions(options));
     this.#connection = connection;
-    this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => connection.resume() });
-    connection.on('error', (error: Error) => options.onError(toCodedError(error)));
+    this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => this.#goOn() });
+    connection.on('error', (error: Error) => {
+      this.#loss = toCodedError(error);
+      this.#reportLoss();
+    });
     connection.query(this.#preparation(), (error) => {
       if (error !== null) options.onError(toCodedError(error));
       else this.#dump();
@@ -66,6 +71,19 @@ export class DumpConnection {
 
   resume(reason: string): void {
     this.#lock.resume(reason);
+  }
+
+  #goOn(): void {
+    this.#connection.resume();
+    this.#reportLoss();
+  }
+
+  /** What came before the connection was lost counts: MySQL closes it at once behind the end of a bounded dump. */
+  #reportLoss(): void {
+    if (this.#loss === undefined || this.#lock.isPaused) return;
+    const loss = this.#loss;
+    this.#loss = undefined;
+    this.#options.onError(loss);
   }
 
   close(): void {
