@@ -251,6 +251,69 @@ eachServer((flavour) => {
     }, 60_000);
   });
 
+  describe('an XA transaction is read', () => {
+    const settings: readonly Readonly<Record<string, string>>[] =
+      flavour === 'mysql'
+        ? [
+            { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' },
+            { binlog_transaction_compression: 'ON', binlog_checksum: 'NONE' },
+            { binlog_row_metadata: 'MINIMAL' },
+          ]
+        : [
+            { log_bin_compress: 'ON', log_bin_compress_min_len: '10' },
+            { binlog_row_metadata: 'NO_LOG', binlog_checksum: 'NONE' },
+          ];
+    for (const setting of settings)
+      it(`under ${JSON.stringify(setting)}, as it is prepared and from between`, async () => {
+        const own = await startPrivateServer(flavour, setting);
+        const { name, connection, source, head, session, from, xid } = await database(own);
+        const a = await session();
+        const reading = new Reading(source, { from, wants: inSchema(name) });
+        const text = 'x'.repeat(3000);
+        await prepare(
+          a,
+          xid(1),
+          `INSERT INTO t VALUES (1, '${text}'), (2, 'é')`,
+          'INSERT INTO u VALUES (3)',
+          "UPDATE t SET v = 'y' WHERE id = 2",
+        );
+        const between = await head();
+        await connection.query('INSERT INTO u VALUES (4)');
+        await reading.untilIds(4);
+        expect(reading.ids()).toEqual([4]);
+        await a.query(`XA COMMIT ${xid(1)}`);
+        await connection.query('INSERT INTO u VALUES (5)');
+        await reading.untilIds(5);
+        expect(reading.ids()).toEqual([4, 1, 2, 3, 2, 5]);
+        expect(reading.changes[1]?.after).toEqual({ id: 1, v: text });
+        expect(reading.changes[4]).toMatchObject({ before: { v: 'é' }, after: { v: 'y' } });
+        const late = new Reading(source, { from: between, wants: inSchema(name) });
+        await late.untilIds(5);
+        expect(late.changes).toEqual(reading.changes);
+      }, 60_000);
+  });
+
+  it('L3: a change that an XA transaction has as a statement stops where it is committed, and not where it is rolled back', async () => {
+    const { name, connection, source, session, from, xid } = await database();
+    const a = await session();
+    await a.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await a.query('SET SESSION binlog_format = STATEMENT');
+    await prepare(a, xid(1), "INSERT INTO t VALUES (1, 'secret')");
+    await a.query(`XA ROLLBACK ${xid(1)}`);
+    await prepare(a, xid(1), "INSERT INTO t VALUES (2, 'secret')");
+    await connection.query('INSERT INTO u VALUES (3)');
+    await a.query(`XA COMMIT ${xid(1)}`);
+    await connection.query('INSERT INTO u VALUES (4)');
+    const reading = new Reading(source, { from, wants: inSchema(name) });
+    const error = await reading.failure();
+    expect(error).toMatchObject({ code: 'SOURCE_STATEMENT_FORMAT', class: 'stop' });
+    expect(error.message).not.toContain('secret');
+    expect(reading.ids()).toEqual([3]);
+    const again = new Reading(source, { from: reading.positions.at(-1) ?? from, wants: inSchema(name) });
+    expect((await again.failure()).code).toBe('SOURCE_STATEMENT_FORMAT');
+    expect(again.ids()).toEqual([]);
+  });
+
   /** Ends the connections that read the binlog, as a network does. */
   async function killDumps(connection: Connection): Promise<void> {
     const [rows] = await connection.query<RowDataPacket[]>(
