@@ -6,7 +6,7 @@ import { BinlogReader } from './binlog-reader.ts';
 import { scanBinlog, scanStatements } from './binlog-scan.ts';
 import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
 import { findObstacles, obstacleError } from './obstacle.ts';
-import { PreparedSearch } from './prepared-search.ts';
+import { PreparedSearch, type XaScan } from './prepared-search.ts';
 import { resolveStart, type Scan } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
@@ -52,10 +52,8 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     serverId: chooseId(),
     signal,
   });
-  const prepared = new PreparedSearch({
-    ask,
-    scan: async (from, visitor, signal) => scanBinlog(from, visitor, await scanLimits(signal)),
-  });
+  const scanXa: XaScan = async (from, visitor, signal) => scanBinlog(from, visitor, await scanLimits(signal));
+  const prepared = new PreparedSearch({ ask, logger, scan: scanXa });
 
   async function read(readOptions: ReadOptions): Promise<void> {
     const reader = ids.take();

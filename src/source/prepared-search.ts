@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
 import { binlogNumber, comparePositions } from '../row/position.ts';
 import type { TransactionPart } from '../row/change.ts';
 import { listBinlogs } from './binlog-places.ts';
@@ -11,10 +12,13 @@ interface XaVisitor extends ScanVisitor {
   readonly xa: XaGroups;
 }
 
+/** Reads the groups of the binlog from a place until the visitor says stop, or to the binlog's end. */
+export type XaScan = (from: BinlogPlace, visitor: XaVisitor, signal: AbortSignal) => Promise<void>;
+
 export interface PreparedSearchOptions {
   readonly ask: <T>(signal: AbortSignal, use: (query: Query) => Promise<T>) => Promise<T>;
-  /** Reads the groups of the binlog from a place until the visitor says stop, or to the binlog's end. */
-  readonly scan: (from: BinlogPlace, visitor: XaVisitor, signal: AbortSignal) => Promise<void>;
+  readonly scan: XaScan;
+  readonly logger: Logger;
 }
 
 /** A dump's request has 32 bits for the offset. */
@@ -32,6 +36,8 @@ export class PreparedSearch implements PreparedSource {
   async find(xid: string, before: BinlogPlace, signal: AbortSignal): Promise<ReadonlyMap<string, BinlogPlace>> {
     const files = await this.#options.ask(signal, listBinlogs);
     const found = new Map<string, BinlogPlace>();
+    const fields = { xid, committed: `${before.file}:${before.offset}` };
+    this.#options.logger.info(fields, 'XA transaction was prepared before this read began: searched for backwards');
     for (const { name } of files.toReversed()) {
       if (binlogNumber(name) > binlogNumber(before.file)) continue;
       for (const [other, at] of await this.#preparedIn(name, before, signal)) if (!found.has(other)) found.set(other, at);
