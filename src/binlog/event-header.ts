@@ -18,10 +18,11 @@ export interface EventHeader {
 
 const HEADER_SIZE = 19;
 const CHECKSUM_SIZE = 4;
+const SIZE_AT = 9;
 
 export function readEventHeader(event: Buffer): EventHeader {
   if (event.length < HEADER_SIZE) throw new MalformedEvent(`an event of ${event.length} bytes`);
-  const size = event.readUInt32LE(9);
+  const size = event.readUInt32LE(SIZE_AT);
   if (size !== event.length) throw new MalformedEvent(`an event of ${event.length} bytes that says it has ${size}`);
   return {
     time: event.readUInt32LE(0) * 1000,
@@ -65,6 +66,13 @@ export function offsetBehind(offset: number, { nextPosition, size }: EventHeader
   if (nextPosition === 0) return offset + size;
   const widened = offset - (offset % TWO_TO_32) + nextPosition;
   return widened < offset ? widened + TWO_TO_32 : widened;
+}
+
+/** A copy of an event without its checksum. */
+export function bareEvent(event: Buffer, body: Buffer): Buffer {
+  const bare = Buffer.concat([event.subarray(0, HEADER_SIZE), body]);
+  bare.writeUInt32LE(bare.length, SIZE_AT);
+  return bare;
 }
 
 /** LOG_EVENT_ARTIFICIAL_F: made by the dump thread, not in the file. */

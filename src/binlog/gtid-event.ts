@@ -99,8 +99,3 @@ export function readMariadbGtid(body: Buffer, serverId: number): Gtid {
     isXa: (flags & PREPARED_XA) !== 0,
   };
 }
-
-/** Whether an XA_PREPARE event is XA COMMIT … ONE PHASE. */
-export function isOnePhase(body: Buffer): boolean {
-  return new Cursor(body).u8() !== 0;
-}

@@ -51,7 +51,8 @@ export const errorCodes = {
       'Decide what becomes of the computed rows: set source.on_truncate or source.on_drop of the flow to ignore (they stay, with a record) or apply (they are deleted too), then resume the flow.',
   },
   SOURCE_PURGED: {
-    meaning: 'The server no longer has the binlog that holds the wanted position.',
+    meaning:
+      'The server no longer has the binlog that holds the wanted position, or the XA PREPARE of an XA transaction that is committed behind it.',
     remedy: 'Choose a new start for the flow and rebuild it; raise binlog_expire_logs_seconds.',
   },
   SOURCE_WRONG_SERVER: {

@@ -4,6 +4,4 @@ export interface Beginning {
   readonly gtid: string;
   /** Whether the event itself opens a transaction (MariaDB), or a statement that follows says what it is. */
   readonly isOpen: boolean;
-  /** MariaDB: the transaction will be prepared by XA, not committed. */
-  readonly isXa: boolean;
 }

@@ -6,11 +6,13 @@ import type { TransactionPart } from '../row/change.ts';
 import { comparePositions, formatPosition, MovingPosition } from '../row/position.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity } from './contract.ts';
+import { PreparedTransactions } from './prepared-transactions.ts';
 import { withServer } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
 import type { DefinitionSource } from './table-definitions.ts';
 import type { HandedOn } from './transaction-assembler.ts';
 import { verifyServer } from './verify-server.ts';
+import type { PreparedSource } from './xa-groups.ts';
 
 export interface BinlogReaderOptions {
   readonly url: string;
@@ -18,6 +20,7 @@ export interface BinlogReaderOptions {
   /** Another server_id when this one is taken; undefined where the user has given it. */
   readonly nextServerId: (() => number) | undefined;
   readonly definitions: DefinitionSource;
+  readonly prepared: PreparedSource;
   readonly pieceBytes: number;
   readonly heartbeatMs: number;
   readonly silenceMs: number;
@@ -85,8 +88,10 @@ export class BinlogReader {
     const isByGtid = identity.hasGtid && gtid !== '';
     this.#movesFrom = isByGtid && identity.server !== this.#server && this.#server !== '' ? 'transaction' : { file, offset };
     this.#server = identity.server;
+    const xa = new PreparedTransactions({ wants, source: this.#options.prepared });
     const stream = new BinlogStream({
       ...this.#options,
+      xa,
       server: identity.server,
       flavour: identity.flavour,
       serverId: this.#serverId,
@@ -107,6 +112,7 @@ export class BinlogReader {
     } finally {
       this.#handedOn = stream.handedOn;
       ending.abort();
+      await xa.close();
     }
   }
 

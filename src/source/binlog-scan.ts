@@ -3,6 +3,7 @@ import type { TransactionPart } from '../row/change.ts';
 import { BinlogStream, type BinlogStreamOptions } from './binlog-stream.ts';
 import type { ScanVisitor } from './resolve-start.ts';
 import type { BinlogPlace, DefinitionWish } from './table-definitions.ts';
+import { groupsOf, type XaGroups } from './xa-groups.ts';
 
 export interface ScanLimits {
   readonly url: string;
@@ -19,6 +20,7 @@ export interface ScanLimits {
 
 interface StatementVisitor extends ScanVisitor {
   readonly onStatement?: BinlogStreamOptions['onStatement'];
+  readonly xa?: XaGroups;
 }
 
 /** Nothing is wanted, so nothing asks. */
@@ -39,6 +41,7 @@ export async function scanBinlog(from: BinlogPlace, visitor: StatementVisitor, l
     isBounded: true,
     wants: () => false,
     definitions: nothingWanted,
+    xa: visitor.xa ?? groupsOf({}),
     ...(visitor.onStatement === undefined ? {} : { onStatement: visitor.onStatement }),
     sink: {
       push(part) {

@@ -6,6 +6,7 @@ import { BinlogReader } from './binlog-reader.ts';
 import { scanBinlog, scanStatements } from './binlog-scan.ts';
 import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
 import { findObstacles, obstacleError } from './obstacle.ts';
+import { PreparedSearch, type XaScan } from './prepared-search.ts';
 import { resolveStart, type Scan } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
@@ -44,6 +45,16 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
   const ask = <T>(signal: AbortSignal, use: (query: Query) => Promise<T>) =>
     withServer({ url, connectTimeoutMs, signal: AbortSignal.any([signal, closing.signal]) }, use);
 
+  /** A scan runs beside the reader that it is for. */
+  const scanLimits = async (signal: AbortSignal) => ({
+    ...limits,
+    ...(await ask(signal, readIdentity)),
+    serverId: chooseId(),
+    signal,
+  });
+  const scanXa: XaScan = async (from, visitor, signal) => scanBinlog(from, visitor, await scanLimits(signal));
+  const prepared = new PreparedSearch({ ask, logger, scan: scanXa });
+
   async function read(readOptions: ReadOptions): Promise<void> {
     const reader = ids.take();
     const signal = AbortSignal.any([readOptions.signal, closing.signal]);
@@ -51,13 +62,13 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     const definitions = new TableDefinitions({
       logger,
       ask: (use) => ask(signal, use),
-      scan: async (from, onStatement) => {
-        const identity = await ask(signal, readIdentity);
-        return scanStatements(from, onStatement, { ...limits, ...identity, serverId: chooseId(), signal });
-      },
+      scan: async (from, onStatement) => scanStatements(from, onStatement, await scanLimits(signal)),
     });
     try {
-      await new BinlogReader({ ...limits, definitions, serverId: reader.id, nextServerId }, { ...readOptions, signal }).run();
+      await new BinlogReader(
+        { ...limits, definitions, prepared, serverId: reader.id, nextServerId },
+        { ...readOptions, signal },
+      ).run();
     } finally {
       ids.giveBack(reader.index);
     }
@@ -74,25 +85,22 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
           scanBinlog({ file, offset: 4 }, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
         return resolveStart(start, { query, identity, scan });
       }),
-    seesLock: (lock, signal) =>
-      ask(signal, async (query) => {
-        const [row] = await query(`SELECT IS_USED_LOCK(${escape(lock)}) AS holder`);
-        return row?.['holder'] !== null && row?.['holder'] !== undefined;
-      }),
+    seesLock: (lock, signal) => ask(signal, (query) => isLocked(query, lock)),
     async read(readOptions) {
       const done = read(readOptions);
       running.add(done);
-      try {
-        await done;
-      } finally {
-        running.delete(done);
-      }
+      await done.finally(() => running.delete(done));
     },
     async close() {
       closing.abort();
       await Promise.allSettled(running);
     },
   };
+}
+
+async function isLocked(query: Query, lock: string): Promise<boolean> {
+  const [row] = await query(`SELECT IS_USED_LOCK(${escape(lock)}) AS holder`);
+  return row?.['holder'] !== null && row?.['holder'] !== undefined;
 }
 
 async function inspect(query: Query): Promise<ServerIdentity> {

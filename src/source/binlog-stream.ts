@@ -4,12 +4,14 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { ColumnFilter, TableFilter, TransactionSink } from './contract.ts';
 import { DumpConnection, type DumpStart } from './dump-connection.ts';
-import { EventFeed, type EventFeedOptions, type InnerEvents } from './event-feed.ts';
+import { EventFeed, type EventFeedOptions } from './event-feed.ts';
+import type { InnerEvents } from './inner-events.ts';
 import { unreachable } from './server-error.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import type { DefinitionSource } from './table-definitions.ts';
 import { TableMaps } from './table-maps.ts';
 import { TransactionAssembler, type HandedOn } from './transaction-assembler.ts';
+import type { XaGroups } from './xa-groups.ts';
 
 export interface BinlogStreamOptions {
   readonly url: string;
@@ -23,6 +25,7 @@ export interface BinlogStreamOptions {
   readonly wants: TableFilter;
   readonly columns?: ColumnFilter | undefined;
   readonly definitions: DefinitionSource;
+  readonly xa: XaGroups;
   readonly sink: TransactionSink;
   readonly skip: HandedOn;
   readonly pieceBytes: number;
@@ -52,8 +55,8 @@ export class BinlogStream {
   readonly #end = deferred<void>();
   readonly #watch: SilenceWatch;
   #dump: DumpConnection | undefined;
-  /** Events of a compressed transaction that are still to be taken; the connection is paused for as long. */
-  #inner: InnerEvents | undefined;
+  /** Events within events that are still to be taken, the innermost last; the connection is paused for as long. */
+  readonly #inner: InnerEvents[] = [];
   #isInnerDue = false;
   /** Bytes read since the other work of the process last had its turn. */
   #turnBytes = 0;
@@ -68,6 +71,7 @@ export class BinlogStream {
     this.#feed = new EventFeed({
       assembler: this.#assembler,
       tables: new TableMaps(options),
+      xa: options.xa,
       onWait: (ready) => this.#wait('definition', ready),
       onStatement: options.onStatement,
       onFormat: options.onFormat,
@@ -114,10 +118,8 @@ export class BinlogStream {
       this.#isAlive = true;
       this.#options.onAlive(Date.now());
     }
-    this.#guard(() => {
-      this.#inner = this.#feed.take(event);
-    });
-    if (this.#inner !== undefined) {
+    this.#guard(() => this.#enter(this.#feed.take(event)));
+    if (this.#inner.length > 0) {
       this.#dump?.pause('payload');
       this.#takeInner();
     }
@@ -127,21 +129,26 @@ export class BinlogStream {
     }
   }
 
-  /** Takes events of a compressed transaction until the turn is over, the sink has enough, or there are no more. */
+  #enter(events: InnerEvents | undefined): void {
+    if (events !== undefined) this.#inner.push(events);
+  }
+
+  /** Takes events within events until the turn is over, something is to be waited for, or there are no more. */
   #takeInner(): void {
-    while (this.#inner !== undefined && !this.#isEnded && this.#waits === 0) {
-      const event = this.#nextInner(this.#inner);
-      if (event === undefined) {
-        this.#inner = undefined;
-        this.#dump?.resume('payload');
-        return;
-      }
-      this.#guard(() => this.#feed.takeInner(event));
-      if (this.#isTurnOver(event.length)) {
-        this.#takeInnerLater();
-        return;
+    for (let events = this.#inner.at(-1); events !== undefined; events = this.#inner.at(-1)) {
+      if (this.#isEnded || this.#waits > 0) return;
+      const event = this.#nextInner(events);
+      if (event === undefined) this.#inner.pop();
+      else if (event instanceof Promise) this.#wait('prepared', event);
+      else {
+        this.#guard(() => this.#enter(this.#feed.takeInner(event)));
+        if (this.#isTurnOver(event.length)) {
+          this.#takeInnerLater();
+          return;
+        }
       }
     }
+    this.#dump?.resume('payload');
   }
 
   #takeInnerLater(): void {
@@ -153,8 +160,8 @@ export class BinlogStream {
     });
   }
 
-  #nextInner(events: InnerEvents): Buffer | undefined {
-    let event: Buffer | undefined;
+  #nextInner(events: InnerEvents): Buffer | Promise<void> | undefined {
+    let event: Buffer | Promise<void> | undefined;
     this.#guard(() => {
       event = events.next().value ?? undefined;
     });
@@ -177,7 +184,7 @@ export class BinlogStream {
   }
 
   /** Reads nothing more before this resolves. */
-  #wait(reason: 'sink' | 'definition', ready: Promise<void>): void {
+  #wait(reason: 'sink' | 'definition' | 'prepared', ready: Promise<void>): void {
     this.#waits += 1;
     this.#dump?.pause('wait');
     const goOn = () => {
@@ -188,8 +195,8 @@ export class BinlogStream {
       if (this.#waits === 0) this.#dump?.resume('wait');
     };
     ready.then(goOn, (error: unknown) => {
-      const isCoded = error instanceof CodedError && reason === 'definition';
-      this.#fail(isCoded ? error : new CodedError('INTERNAL', `a ${reason} was refused`, { cause: error }));
+      const isCoded = error instanceof CodedError && reason !== 'sink';
+      this.#fail(isCoded ? error : new CodedError('INTERNAL', `a wait (${reason}) was refused`, { cause: error }));
     });
   }
 

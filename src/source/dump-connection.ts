@@ -45,6 +45,7 @@ export class DumpConnection {
   readonly #lock: PauseLock<string>;
   /** For a place that the command has no room for. */
   readonly #farStart: FarStart | undefined;
+  #loss: CodedError | undefined;
 
   constructor(options: DumpOptions) {
     this.#options = options;
@@ -52,8 +53,11 @@ export class DumpConnection {
     this.#farStart = 'gtid' in from || from.offset <= offsetMax ? undefined : new FarStart(from);
     const connection = createConnection(connectionOptions(options));
     this.#connection = connection;
-    this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => connection.resume() });
-    connection.on('error', (error: Error) => options.onError(toCodedError(error)));
+    this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => this.#goOn() });
+    connection.on('error', (error: Error) => {
+      this.#loss = toCodedError(error);
+      this.#reportLoss();
+    });
     connection.query(this.#preparation(), (error) => {
       if (error !== null) options.onError(toCodedError(error));
       else this.#dump();
@@ -75,6 +79,19 @@ export class DumpConnection {
 
   resume(reason: string): void {
     this.#lock.resume(reason);
+  }
+
+  #goOn(): void {
+    this.#connection.resume();
+    this.#reportLoss();
+  }
+
+  /** What came before the connection was lost counts: MySQL closes it at once behind the end of a bounded dump. */
+  #reportLoss(): void {
+    if (this.#loss === undefined || this.#lock.isPaused) return;
+    const loss = this.#loss;
+    this.#loss = undefined;
+    this.#options.onError(loss);
   }
 
   close(): void {

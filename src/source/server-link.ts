@@ -1,5 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import type { ConnectionOptions } from 'mysql2';
+import { deferred } from '../lib/abort.ts';
 import { toCodedError } from './server-error.ts';
 
 /** Runs one statement and gives its rows; column names as the server prints them. */
@@ -35,15 +36,21 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
     const connection = await createConnection(connectionOptions(options));
     // An answer that never comes must not hold the caller for ever: a half-open socket gives no error by itself.
     const timeout = connectTimeoutMs * 3;
-    const abort = () => connection.destroy();
+    const cut = deferred<never>();
+    const abort = () => {
+      connection.destroy();
+      // mysql2 lets a query of a connection that was destroyed wait on
+      cut.reject(signal.reason);
+    };
     signal.addEventListener('abort', abort);
     try {
-      return await use(async (sql) => {
+      const query: Query = async (sql) => {
         signal.throwIfAborted();
         const [rows] = await connection.query({ sql, timeout });
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- mysql2 gives an array of plain objects where there is a result set
         return rows as readonly Readonly<Record<string, unknown>>[];
-      });
+      };
+      return await Promise.race([use(query), cut.promise]);
     } finally {
       signal.removeEventListener('abort', abort);
       connection.destroy();

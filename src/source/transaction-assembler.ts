@@ -28,8 +28,6 @@ export interface AssemblerOptions {
   readonly logger: Logger;
 }
 
-const XA_BYTES_MAX = 64 * 1024 * 1024;
-
 /**
  * Makes transaction parts of events. Pure: events go in, parts come out, and a CodedError is thrown at the first thing that must
  * not be passed; nothing may be handed in after that.
@@ -39,14 +37,14 @@ const XA_BYTES_MAX = 64 * 1024 * 1024;
  *      ^                  │ any other statement         │ Xid, COMMIT, ROLLBACK, XA PREPARE
  *      └──────────────────┴─────────────────────────────┘
  *
- * MariaDB's GTID event opens by itself, unless it says that one statement stands alone.
+ * MariaDB's GTID event opens by itself, unless it says that one statement stands alone. The changes of an XA transaction do not come where
+ * it is prepared, whose group is an empty transaction, but where it is committed, in front of that group's end.
  */
 export class TransactionAssembler {
   readonly #options: AssemblerOptions;
   #state: 'between' | 'opened' | 'open' = 'between';
   readonly #place = new PlaceTracker();
   #gtid = '';
-  #isXa = false;
   #groups: ChangeGroup[] = [];
   /** What happened to whole tables before these changes. */
   #statements: TableStatement[] = [];
@@ -103,13 +101,12 @@ export class TransactionAssembler {
     this.#reset();
   }
 
-  begin(header: EventHeader, { gtid, isOpen, isXa }: Beginning): void {
+  begin(header: EventHeader, { gtid, isOpen }: Beginning): void {
     if (this.#state === 'open') throw this.#error('SOURCE_UNDECODABLE', 'a transaction begins inside another one');
     this.#reset();
     this.#state = isOpen ? 'open' : 'opened';
     this.#place.beginTransaction();
     this.#gtid = gtid;
-    this.#isXa = isXa;
     this.#bytes = header.size;
     if (this.#skip === undefined) return;
     if (this.#skip.gtid !== gtid) {
@@ -134,20 +131,17 @@ export class TransactionAssembler {
     if (kept === undefined) return;
     this.#groups.push(kept);
     this.#bytes += header.size;
-    if (this.#bytes < this.#options.pieceBytes) return;
-    // An XA transaction's end says whether it is a commit: nothing of it may be handed on before.
-    if (!this.#isXa) this.#emit(header.time, false);
-    else if (this.#bytes > XA_BYTES_MAX) throw this.#error('SOURCE_UNDECODABLE', refusals.xa);
+    if (this.#bytes >= this.#options.pieceBytes) this.#emit(header.time, false);
   }
 
   commit(header: EventHeader): void {
     this.#finish(header);
   }
 
-  /** The end of an XA transaction's first phase: with `isOnePhase` it is its commit. */
-  xaPrepare(header: EventHeader, isOnePhase: boolean): void {
-    if (!isOnePhase && (this.#groups.length > 0 || this.#handedOn > 0)) throw this.#error('SOURCE_UNDECODABLE', refusals.xa);
-    this.#finish(header);
+  /** Changes follow, whatever the transaction begins with. */
+  open(header: EventHeader): void {
+    if (this.#state === 'between') this.begin(header, { gtid: '', isOpen: true });
+    this.#state = 'open';
   }
 
   query(header: EventHeader, schema: string, text: string): void {
@@ -155,13 +149,12 @@ export class TransactionAssembler {
     switch (statement.kind) {
       case 'begin':
       case 'xa-start':
-        if (this.#state === 'between') this.begin(header, { gtid: '', isOpen: true, isXa: false });
-        this.#state = 'open';
-        this.#isXa ||= statement.kind === 'xa-start';
-        return;
+        return this.open(header);
       case 'commit':
+      case 'xa-commit':
         return this.#finish(header);
       case 'rollback':
+      case 'xa-rollback':
         return this.#rollBack(header);
       case 'savepoint':
         this.#savepoints.set(statement.subject, { groups: this.#groups.length, parts: this.#parts });
@@ -177,8 +170,6 @@ export class TransactionAssembler {
       case 'definition':
         this.#define(schema, text);
         break;
-      case 'xa-commit':
-      case 'xa-rollback':
       case 'other':
         break;
       default:
@@ -261,7 +252,6 @@ export class TransactionAssembler {
   #reset(): void {
     this.#state = 'between';
     this.#gtid = '';
-    this.#isXa = false;
     this.#groups = [];
     this.#statements = [];
     this.#bytes = this.#handedOn = this.#parts = 0;

@@ -4,7 +4,6 @@ import { maskStatement } from './statement.ts';
 export const refusals = {
   rolledBack:
     'a transaction too large to be held was rolled back after a part of it had been handed on: give the flow a new start after it',
-  xa: 'a wanted table is changed by an XA transaction in two phases, which cannot be read: use XA COMMIT … ONE PHASE or plain transactions',
 } as const;
 
 export function loggedAsStatement(text: string): string {

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Cursor } from '../../src/binlog/cursor.ts';
 import { EventType, readBody, readEventHeader } from '../../src/binlog/event-header.ts';
-import { isOnePhase, readGtid, readMariadbGtid, readTaggedGtid } from '../../src/binlog/gtid-event.ts';
+import { readGtid, readMariadbGtid, readTaggedGtid } from '../../src/binlog/gtid-event.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { eventsOfPayload } from '../../src/binlog/payload.ts';
 import { readFormatDescription, readHeartbeat, readRotate } from '../../src/binlog/place-event.ts';
@@ -47,7 +47,6 @@ describe('GTIDs', () => {
     expect(readMariadbGtid(hex('0700000000000000 05000000 00'), 9)).toEqual({ gtid: '5-9-7', isOpen: true, isXa: false });
     expect(readMariadbGtid(hex('0700000000000000 05000000 01'), 9).isOpen).toBe(false);
     expect(readMariadbGtid(hex('0700000000000000 05000000 40'), 9).isXa).toBe(true);
-    expect([isOnePhase(hex('01')), isOnePhase(hex('00'))]).toEqual([true, false]);
   });
 });
 

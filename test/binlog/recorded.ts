@@ -4,7 +4,10 @@ import { crc32 } from 'node:zlib';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
-import { EventFeed, type InnerEvents } from '../../src/source/event-feed.ts';
+import { EventFeed } from '../../src/source/event-feed.ts';
+import type { InnerEvents } from '../../src/source/inner-events.ts';
+import { PreparedTransactions } from '../../src/source/prepared-transactions.ts';
+import type { PreparedSource } from '../../src/source/xa-groups.ts';
 import type { TableDefinition } from '../../src/source/table-definition.ts';
 import { TableMaps } from '../../src/source/table-maps.ts';
 import { TransactionAssembler } from '../../src/source/transaction-assembler.ts';
@@ -132,6 +135,12 @@ export interface Outcome {
   readonly error: unknown;
 }
 
+/** Nothing is there but what is fed: an XA transaction that was not seen prepared is purged. */
+const nothingPrepared: PreparedSource = {
+  find: (xid) => Promise.reject(new CodedError('SOURCE_PURGED', `${xid} was not fed`)),
+  read: (at) => Promise.reject(new CodedError('SOURCE_PURGED', `${at.file}:${at.offset} was not fed`)),
+};
+
 /** Feeds the events through all that lies between a connection and a sink. */
 export async function outcomeOf(events: Iterable<Buffer>, onEvent: (bytes: number, ms: number) => void): Promise<Outcome> {
   const changes: FlatChange[] = [];
@@ -153,6 +162,7 @@ export async function outcomeOf(events: Iterable<Buffer>, onEvent: (bytes: numbe
     onWait: (ready) => {
       wait = ready;
     },
+    xa: new PreparedTransactions({ wants: wantsShop, source: nothingPrepared }),
     onStatement: undefined,
     onFormat: undefined,
   });
@@ -178,7 +188,11 @@ export async function outcomeOf(events: Iterable<Buffer>, onEvent: (bytes: numbe
     for (;;) {
       const { value } = await timed(0, () => inner.next());
       if (value === undefined) return;
-      await timed(value.length, () => feed.takeInner(value));
+      if (value instanceof Promise) await value;
+      else {
+        const more = await timed(value.length, () => feed.takeInner(value));
+        if (more !== undefined) await takeAll(more);
+      }
     }
   }
 }

@@ -55,21 +55,6 @@ eachServer((flavour, server) => {
       expect(error).toMatchObject({ code: 'SOURCE_STATEMENT_FORMAT', message: expect.stringContaining('INSERT INTO t') });
       expect(error.message).not.toContain('secret');
     });
-
-    it('an XA transaction of a wanted table in two phases, committed or not', async () => {
-      const test = await prepare();
-      const xid = `'${test.name}'`;
-      await test.sql(
-        'INSERT INTO t (id) VALUES (1)',
-        `XA START ${xid}`,
-        'INSERT INTO t (id) VALUES (2)',
-        `XA END ${xid}`,
-        `XA PREPARE ${xid}`,
-        `XA COMMIT ${xid}`,
-        'INSERT INTO t (id) VALUES (4)',
-      );
-      expect((await refusal(test)).code).toBe('SOURCE_UNDECODABLE');
-    });
   });
 
   describe('what touches no wanted table is passed by:', () => {

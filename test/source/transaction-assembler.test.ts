@@ -36,7 +36,7 @@ class Feed {
   }
 
   begin(gtid: string): void {
-    this.assembler.begin(this.next(), { gtid, isOpen: false, isXa: false });
+    this.assembler.begin(this.next(), { gtid, isOpen: false });
     this.query('BEGIN');
   }
 
@@ -124,9 +124,21 @@ describe('L2: the assembler', () => {
     expect(feed.parts.at(-1)?.offset).toBe(start + 1300);
   });
 
+  it('knows where a transaction begins behind others that the server left out', () => {
+    const feed = new Feed();
+    feed.header(5000);
+    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: true });
+    feed.assembler.rows(feed.next(1000, { hasPosition: false }), inserts(1));
+    expect(feed.assembler.place.map).toEqual({
+      file: 'b.000001',
+      offset: 5104,
+      transaction: { file: 'b.000001', offset: 5004 },
+    });
+  });
+
   it('takes a statement that stands alone for a transaction', () => {
     const feed = new Feed();
-    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false, isXa: false });
+    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false });
     feed.query('CREATE TABLE u (id INT)');
     expect(feed.parts).toMatchObject([{ groups: [], gtid: 'g:1', isFinal: true }]);
   });
@@ -168,21 +180,28 @@ describe('L2: the assembler', () => {
     expect(feed.ids).toEqual([2]);
   });
 
-  it('L3: a wanted table in a prepared XA transaction stops; one phase, and one that touches none, pass', () => {
-    const feed = new Feed();
-    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false, isXa: false });
+  it('moves the place behind a prepared XA transaction, and hands its changes on where it is committed', () => {
+    const feed = new Feed({ pieceBytes: 300 });
+    feed.begin('g:1');
     feed.query("XA START X'78',X'',1");
     feed.query("XA END X'78',X'',1");
-    feed.assembler.xaPrepare(feed.next(), false);
-    feed.assembler.begin(feed.next(), { gtid: 'g:2', isOpen: false, isXa: false });
-    feed.query("XA START X'78',X'',1");
-    feed.rows(100, 1);
-    feed.assembler.xaPrepare(feed.next(), true);
-    expect(feed.ids).toEqual([1]);
-    feed.assembler.begin(feed.next(), { gtid: 'g:3', isOpen: true, isXa: true });
-    feed.rows(100, 2);
-    expect(() => feed.assembler.xaPrepare(feed.next(), false)).toThrow(expect.objectContaining({ code: 'SOURCE_UNDECODABLE' }));
-    expect(feed.ids).toEqual([1]);
+    feed.commit();
+    expect(feed.parts).toMatchObject([{ groups: [], gtid: 'g:1', offset: 504, isFinal: true }]);
+    feed.assembler.begin(feed.next(), { gtid: 'g:2', isOpen: false });
+    const end = feed.next();
+    feed.assembler.open(end);
+    feed.query('SAVEPOINT `s`');
+    for (const id of [1, 2, 3]) feed.rows(200, id);
+    feed.assembler.commit(end);
+    expect(feed.parts.slice(1).map(({ gtid, isFinal }) => [gtid, isFinal])).toEqual([
+      ['g:2', false],
+      ['g:2', false],
+      ['g:2', true],
+    ]);
+    expect(feed.ids).toEqual([1, 2, 3]);
+    feed.assembler.begin(feed.next(), { gtid: 'g:3', isOpen: true });
+    feed.query("XA ROLLBACK X'79',X'',1");
+    expect(feed.parts.at(-1)).toMatchObject({ groups: [], gtid: 'g:3', isFinal: true });
   });
 
   it('L3: a change that is logged as a statement stops', () => {
@@ -195,7 +214,7 @@ describe('L2: the assembler', () => {
 
   it('hands a statement about a whole table on in its place, in front of the changes that follow it in its transaction', () => {
     const feed = new Feed({ pieceBytes: 300 });
-    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false, isXa: false });
+    feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: false });
     feed.query('TRUNCATE t');
     feed.begin('g:2');
     feed.query('CREATE OR REPLACE TABLE `t` (`id` int)');
