@@ -34,8 +34,11 @@ export function integerReader(size: number, isUnsigned: boolean): ReadValue {
 function readInt64(c: Cursor): Value {
   const start = c.take(8);
   const high = c.buffer.readInt32LE(start + 4);
-  // -2^53 itself is not safe: another number rounds to it.
-  if (high < SAFE_HIGH && high > -SAFE_HIGH) return high * TWO_TO_32 + c.buffer.readUInt32LE(start);
+  if (high < SAFE_HIGH && high >= -SAFE_HIGH) {
+    const value = high * TWO_TO_32 + c.buffer.readUInt32LE(start);
+    // -2^53 itself is not safe: another number rounds to it.
+    if (value !== -SAFE_HIGH * TWO_TO_32) return value;
+  }
   return c.buffer.readBigInt64LE(start).toString();
 }
 
