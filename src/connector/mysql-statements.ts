@@ -1,5 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import type { Flavour } from '../store/contract.ts';
+import { emptyEnumHead, isEmptyValue } from './mysql-empty-enum.ts';
 import type { RowWrite, SaveMode, Write } from './mysql-plan.ts';
 import { writeKey, writeValues, type Shape } from './mysql-shape.ts';
 import type { TableDefinition } from './mysql-table.ts';
@@ -34,7 +35,8 @@ export function dialectOf(flavour: Flavour, type: string): UpsertDialect {
 export function buildStatements(table: TableDefinition, writes: readonly Write[], options: StatementOptions): readonly Statement[] {
   return writes.flatMap((write) => {
     if (write.kind === 'delete') return buildDeletes(table, write.keys);
-    return options.mode === 'update' ? buildUpdates(table, write.rows) : buildInserts(table, write.rows, options);
+    const statements = options.mode === 'update' ? buildUpdates(table, write.rows) : buildInserts(table, write.rows, options);
+    return [...statements, ...buildEmptyEnums(table, write.rows, options)];
   });
 }
 
@@ -101,6 +103,17 @@ export function isGuardError(message: string): boolean {
   return /exp\(\(?710/i.test(message);
 }
 
+/** What buildInserts and buildUpdates leave to be done for rows with the empty value of an ENUM. */
+function buildEmptyEnums(table: TableDefinition, rows: readonly RowWrite[], { dialect }: StatementOptions): Statement[] {
+  const slots = rows[0]?.shape.strictEnums ?? [];
+  return slots.flatMap(({ field, column }) => {
+    const empty = rows.filter(({ row }) => isEmptyValue(row[field]));
+    const keys = [...new Set(empty.map(({ row }) => writeKey(table, row)))];
+    const head = emptyEnumHead(table, column, dialect);
+    return inLists(keys).map((list) => ({ sql: `${head} WHERE ${keyColumns(table)} IN (${list})`, rows: empty }));
+  });
+}
+
 function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statement[] {
   const keys = new Set(table.primaryKey.map(({ sql }) => sql));
   return rows.flatMap((write) => {
@@ -115,15 +128,13 @@ function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statem
 }
 
 function buildDeletes(table: TableDefinition, keys: readonly string[]): Statement[] {
-  const statements: Statement[] = [];
-  for (let from = 0; from < keys.length; from += keysMax) {
-    const list = keys.slice(from, from + keysMax).join(',');
-    statements.push({
-      sql: `DELETE FROM ${table.sql} WHERE ${keyColumns(table)} IN (${list})`,
-      rows: [],
-    });
-  }
-  return statements;
+  return inLists(keys).map((list) => ({ sql: `DELETE FROM ${table.sql} WHERE ${keyColumns(table)} IN (${list})`, rows: [] }));
+}
+
+function inLists(keys: readonly string[]): string[] {
+  const lists: string[] = [];
+  for (let from = 0; from < keys.length; from += keysMax) lists.push(keys.slice(from, from + keysMax).join(','));
+  return lists;
 }
 
 function keyColumns(table: TableDefinition): string {

@@ -33,6 +33,7 @@ const exact: Readonly<Record<ValueForm, string>> = {
   double: 'v',
   rounded: 'v * 1e0',
   text: 'v',
+  retold: 'v',
   bytes: 'CAST(v AS BINARY)',
   enum: 'v',
   json: 'CAST(v AS CHAR)',
@@ -46,8 +47,9 @@ const stored: Readonly<Record<ValueForm, string>> = {
   double: 'v',
   rounded: 'v * 1e0',
   text: 'HEX(v)',
+  retold: 'HEX(CONVERT(v USING utf8mb4))',
   bytes: 'HEX(v)',
-  enum: "CONCAT(v + 0, '/', HEX(v))",
+  enum: "CONCAT(CAST(v AS UNSIGNED), '/', HEX(v))",
   json: 'HEX(CAST(v AS CHAR))',
 };
 
