@@ -3,7 +3,7 @@ import type { StoreTransaction } from '../store/contract.ts';
 import { quoteName } from '../store/name.ts';
 import type { Row } from '../row/change.ts';
 
-export type ColumnKind = 'integer' | 'decimal' | 'float' | 'text' | 'binary' | 'json' | 'date' | 'datetime' | 'other';
+export type ColumnKind = 'integer' | 'decimal' | 'float' | 'double' | 'text' | 'binary' | 'json' | 'date' | 'datetime' | 'other';
 
 export interface TableColumn {
   readonly name: string;
@@ -51,7 +51,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   bigint: 'integer',
   decimal: 'decimal',
   float: 'float',
-  double: 'float',
+  double: 'double',
   char: 'text',
   varchar: 'text',
   tinytext: 'text',

@@ -6,7 +6,26 @@ const texts = ['plain', '', 'trailing  ', 'aé中あ한Жשعก😀', '\\\'"\0'
 /** Bytes that are characters of some sets, halves of characters of others, and none at all of the rest. */
 const raw = [
   Buffer.from(Array.from({ length: 128 }, (_, n) => 0x80 + n)).toString('hex'),
-  ...['8181', 'a2a0', 'fe50', 'fa40', '8fa1a1', '81308130', 'ffff', 'd800', 'd83dde00', 'dc00d800', '0041', '00410020', '0000d83d', 'eda080', 'c3', '5c5c', 'a0a0', '8e'],
+  ...[
+    '8181',
+    'a2a0',
+    'fe50',
+    'fa40',
+    '8fa1a1',
+    '81308130',
+    'ffff',
+    'd800',
+    'd83dde00',
+    'dc00d800',
+    '0041',
+    '00410020',
+    '0000d83d',
+    'eda080',
+    'c3',
+    '5c5c',
+    'a0a0',
+    '8e',
+  ],
 ];
 
 /**
@@ -28,8 +47,18 @@ export async function charsetCases(connection: Connection): Promise<readonly Col
     const bytes = raw.map((hex) => `X'${hex}'`);
     return [
       // Only MySQL has gb18030.
-      { ...common, sql: `VARCHAR(150) CHARACTER SET ${name}`, values: converted, ...(name === 'gb18030' ? { isCrossKind: false } : {}) },
-      { ...common, sql: `CHAR(150) CHARACTER SET ${name} COLLATE ${name}_bin`, values: [...converted, ...bytes], isCrossKind: false },
+      {
+        ...common,
+        sql: `VARCHAR(150) CHARACTER SET ${name}`,
+        values: converted,
+        ...(name === 'gb18030' ? { isCrossKind: false } : {}),
+      },
+      {
+        ...common,
+        sql: `CHAR(150) CHARACTER SET ${name} COLLATE ${name}_bin`,
+        values: [...converted, ...bytes],
+        isCrossKind: false,
+      },
       { ...common, sql: `TEXT CHARACTER SET ${name}`, values: bytes, isCrossKind: false },
     ];
   });

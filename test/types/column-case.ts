@@ -24,7 +24,18 @@ export interface ColumnCase {
 }
 
 /** How a SELECT tells a value exactly, where mysql2 itself does not. */
-export type ValueForm = 'plain' | 'float' | 'double' | 'text' | 'bytes' | 'enum' | 'json' | 'zerofill' | 'year2' | 'rounded' | 'retold';
+export type ValueForm =
+  | 'plain'
+  | 'float'
+  | 'double'
+  | 'text'
+  | 'bytes'
+  | 'enum'
+  | 'json'
+  | 'zerofill'
+  | 'year2'
+  | 'rounded'
+  | 'retold';
 
 export const onMysql = { servers: ['mysql'] } as const;
 export const onMariadb = { servers: ['mariadb'] } as const;

@@ -13,7 +13,13 @@ function integerCases(): ColumnCase[] {
     const half = 2 ** (bits - 1);
     return [
       { type: name, sql: name, values: [half - 1, -half, 0, -1, 1].map(String), receives: 'number', form: 'plain' },
-      { type: `${name} UNSIGNED`, sql: `${name} UNSIGNED`, values: [2 ** bits - 1, half, 0].map(String), receives: 'number', form: 'plain' },
+      {
+        type: `${name} UNSIGNED`,
+        sql: `${name} UNSIGNED`,
+        values: [2 ** bits - 1, half, 0].map(String),
+        receives: 'number',
+        form: 'plain',
+      },
       {
         type: `${name} UNSIGNED`,
         sql: `${name}(12) ZEROFILL`,
@@ -63,7 +69,14 @@ const bigint: readonly ColumnCase[] = [
     receives: 'number; beyond 2^53 - 1 string',
     form: 'zerofill',
   },
-  { type: 'BOOL', sql: 'BOOL', values: ['TRUE', 'FALSE', '-128', '127'], receives: 'number', form: 'plain', remark: 'It is TINYINT(1).' },
+  {
+    type: 'BOOL',
+    sql: 'BOOL',
+    values: ['TRUE', 'FALSE', '-128', '127'],
+    receives: 'number',
+    form: 'plain',
+    remark: 'It is TINYINT(1).',
+  },
 ];
 
 const decimals: readonly ColumnCase[] = [
@@ -82,7 +95,8 @@ const decimals: readonly ColumnCase[] = [
   values,
   receives: 'string',
   form: 'plain',
-  remark: 'The exact text as the server prints it, with all digits behind the point; of a ZEROFILL column without the zeros in front.',
+  remark:
+    'The exact text as the server prints it, with all digits behind the point; of a ZEROFILL column without the zeros in front.',
   example: 0,
 }));
 
@@ -91,8 +105,25 @@ const floats: readonly ColumnCase[] = [
     type: 'FLOAT',
     sql: 'FLOAT',
     values: [
-      '0.1', '-0.3', '16777216', '16777215', '123456.79', '3.1415927', '1.5', '0', '1e-45', '-1e-45', '1.17549435e-38', '1e-40',
-      '3.402823466e38', '-3.402823466e38', '1e10', '33554436', '8388608.5', '0.30000001192092896', '9.99999e37',
+      '0.1',
+      '-0.3',
+      '16777216',
+      '16777215',
+      '123456.79',
+      '3.1415927',
+      '1.5',
+      '0',
+      '1e-45',
+      '-1e-45',
+      '1.17549435e-38',
+      '1e-40',
+      '3.402823466e38',
+      '-3.402823466e38',
+      '1e10',
+      '33554436',
+      '8388608.5',
+      '0.30000001192092896',
+      '9.99999e37',
     ],
     receives: 'number',
     form: 'float',
@@ -100,14 +131,34 @@ const floats: readonly ColumnCase[] = [
       'The number of the fewest digits, six at least, that is that FLOAT: all of them, where a SELECT prints six. `Math.fround(value)` is the double that the server computes with.',
   },
   { type: 'FLOAT', sql: 'FLOAT UNSIGNED', values: ['0.1', '3.402823466e38', '0'], receives: 'number', form: 'float' },
-  { type: 'FLOAT', sql: 'FLOAT(7,3)', values: ['1234.567', '-9999.999', '0.001', '-0.0004', '9999.9999'], receives: 'number', form: 'float' },
+  {
+    type: 'FLOAT',
+    sql: 'FLOAT(7,3)',
+    values: ['1234.567', '-9999.999', '0.001', '-0.0004', '9999.9999'],
+    receives: 'number',
+    form: 'float',
+  },
   {
     type: 'DOUBLE',
     sql: 'DOUBLE',
     values: [
-      '76.66666666666667', '0.1', '0', '5e-324', '-5e-324', '2.2250738585072014e-308', '1.7976931348623157e308', '-1.7976931348623157e308',
-      '9007199254740993e0', '9223372036854775807e0', '1e22', '123456789012345680000e0', '9.123456789012345e0', '0.000001234567890123456e0',
-      '1.2345678901234567e-7', '4.35', '1e-6',
+      '76.66666666666667',
+      '0.1',
+      '0',
+      '5e-324',
+      '-5e-324',
+      '2.2250738585072014e-308',
+      '1.7976931348623157e308',
+      '-1.7976931348623157e308',
+      '9007199254740993e0',
+      '9223372036854775807e0',
+      '1e22',
+      '123456789012345680000e0',
+      '9.123456789012345e0',
+      '0.000001234567890123456e0',
+      '1.2345678901234567e-7',
+      '4.35',
+      '1e-6',
     ],
     receives: 'number',
     form: 'double',
@@ -120,9 +171,15 @@ const floats: readonly ColumnCase[] = [
     receives: 'number',
     form: 'rounded',
   },
-  ...['FLOAT', 'DOUBLE'].map(
-    (name): ColumnCase => ({ type: name, sql: name, values: ['-0e0', '0'], receives: 'number', form: 'rounded', ...onMysql, isCrossKind: false }),
-  ),
+  ...['FLOAT', 'DOUBLE'].map((name): ColumnCase => ({
+    type: name,
+    sql: name,
+    values: ['-0e0', '0'],
+    receives: 'number',
+    form: 'rounded',
+    ...onMysql,
+    isCrossKind: false,
+  })),
 ];
 
 const bits: readonly ColumnCase[] = [1, 2, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 53, 63, 64].map((size) => ({
@@ -139,7 +196,13 @@ export const numberCases: readonly ColumnCase[] = [
   ...integerCases(),
   ...bigint,
   ...decimals,
-  { type: 'DECIMAL(p,s)', sql: 'DECIMAL(12,3) ZEROFILL', values: ['12.5', '0', '999999999.999'], receives: 'string', form: 'zerofill' },
+  {
+    type: 'DECIMAL(p,s)',
+    sql: 'DECIMAL(12,3) ZEROFILL',
+    values: ['12.5', '0', '999999999.999'],
+    receives: 'string',
+    form: 'zerofill',
+  },
   ...floats,
   ...bits,
 ];

@@ -4,7 +4,7 @@ const all256 = `X'${Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).
 const lengths = ['0', '1', '255', '256', '65535', '65536'];
 
 const textValues = [
-  sqlText("it's \\ a \"text\" 😀 é 中"),
+  sqlText('it\'s \\ a "text" 😀 é 中'),
   "''",
   "' '",
   sqlText('trailing  '),
@@ -22,14 +22,44 @@ const remark =
 
 const types: readonly ColumnCase[] = [
   { type: 'CHAR(n)', sql: 'CHAR(60) CHARACTER SET utf8mb4', values: textValues, receives: 'string', form: 'text', remark },
-  { type: 'CHAR(n)', sql: 'CHAR(255) CHARACTER SET utf8mb4', values: [sqlText('😀'.repeat(255)), "''"], receives: 'string', form: 'text' },
+  {
+    type: 'CHAR(n)',
+    sql: 'CHAR(255) CHARACTER SET utf8mb4',
+    values: [sqlText('😀'.repeat(255)), "''"],
+    receives: 'string',
+    form: 'text',
+  },
   { type: 'CHAR(n)', sql: 'CHAR(0)', values: ["''"], receives: 'string', form: 'text' },
-  { type: 'CHAR(n)', sql: 'CHAR(10) CHARACTER SET latin1', values: ["X'00'", "X'6100'", "X'ff20'", "X'800920'"], receives: 'string', form: 'text' },
+  {
+    type: 'CHAR(n)',
+    sql: 'CHAR(10) CHARACTER SET latin1',
+    values: ["X'00'", "X'6100'", "X'ff20'", "X'800920'"],
+    receives: 'string',
+    form: 'text',
+  },
   { type: 'VARCHAR(n)', sql: 'VARCHAR(60) CHARACTER SET utf8mb4', values: textValues, receives: 'string', form: 'text' },
-  { type: 'VARCHAR(n)', sql: 'VARCHAR(16000)', values: [sqlText('😀'.repeat(16_000)), "REPEAT('a', 255)", "REPEAT('a', 256)"], receives: 'string', form: 'text' },
-  { type: 'VARCHAR(n)', sql: 'VARCHAR(63) COLLATE utf8mb4_bin', values: [...textValues, "REPEAT('x', 63)"], receives: 'string', form: 'text' },
+  {
+    type: 'VARCHAR(n)',
+    sql: 'VARCHAR(16000)',
+    values: [sqlText('😀'.repeat(16_000)), "REPEAT('a', 255)", "REPEAT('a', 256)"],
+    receives: 'string',
+    form: 'text',
+  },
+  {
+    type: 'VARCHAR(n)',
+    sql: 'VARCHAR(63) COLLATE utf8mb4_bin',
+    values: [...textValues, "REPEAT('x', 63)"],
+    receives: 'string',
+    form: 'text',
+  },
   { type: 'TINYTEXT', sql: 'TINYTEXT', values: [...textValues, "REPEAT('x', 255)"], receives: 'string', form: 'text' },
-  { type: 'TEXT', sql: 'TEXT', values: [...textValues, "REPEAT('x', 65535)", "REPEAT('y ', 128)"], receives: 'string', form: 'text' },
+  {
+    type: 'TEXT',
+    sql: 'TEXT',
+    values: [...textValues, "REPEAT('x', 65535)", "REPEAT('y ', 128)"],
+    receives: 'string',
+    form: 'text',
+  },
   { type: 'MEDIUMTEXT', sql: 'MEDIUMTEXT', values: [...textValues, "REPEAT('x', 65536)"], receives: 'string', form: 'text' },
   { type: 'LONGTEXT', sql: 'LONGTEXT', values: [...textValues, "REPEAT('x', 200000)"], receives: 'string', form: 'text' },
 ];
@@ -46,7 +76,13 @@ const binaries: readonly ColumnCase[] = [
     remark: 'Always n bytes.',
   },
   { type: 'BINARY(n)', sql: 'BINARY(255)', values: ["X'00'", "REPEAT(X'ff', 255)"], receives: 'Uint8Array', form: 'bytes' },
-  { type: 'BINARY(n)', sql: 'BINARY(16)', values: ["X'00112233445566778899aabbccddeeff'", "X'00'"], receives: 'Uint8Array', form: 'bytes' },
+  {
+    type: 'BINARY(n)',
+    sql: 'BINARY(16)',
+    values: ["X'00112233445566778899aabbccddeeff'", "X'00'"],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
   { type: 'BINARY(n)', sql: 'BINARY(0)', values: ["''"], receives: 'Uint8Array', form: 'bytes' },
   {
     type: 'VARBINARY(n)',
@@ -62,10 +98,34 @@ const binaries: readonly ColumnCase[] = [
     receives: 'Uint8Array',
     form: 'bytes',
   },
-  { type: 'TINYBLOB', sql: 'TINYBLOB', values: ["X'00ff'", ...byteValues.slice(1), "REPEAT('x', 255)"], receives: 'Uint8Array', form: 'bytes' },
-  { type: 'BLOB', sql: 'BLOB', values: ["X'00ff'", ...byteValues, ...lengths.slice(0, 5).map((n) => `REPEAT(X'a7', ${n})`)], receives: 'Uint8Array', form: 'bytes' },
-  { type: 'MEDIUMBLOB', sql: 'MEDIUMBLOB', values: ["X'00ff'", ...byteValues, ...lengths.map((n) => `REPEAT(X'00', ${n})`)], receives: 'Uint8Array', form: 'bytes' },
-  { type: 'LONGBLOB', sql: 'LONGBLOB', values: ["X'00ff'", ...byteValues, ...lengths.map((n) => `REPEAT(X'27', ${n})`)], receives: 'Uint8Array', form: 'bytes' },
+  {
+    type: 'TINYBLOB',
+    sql: 'TINYBLOB',
+    values: ["X'00ff'", ...byteValues.slice(1), "REPEAT('x', 255)"],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
+  {
+    type: 'BLOB',
+    sql: 'BLOB',
+    values: ["X'00ff'", ...byteValues, ...lengths.slice(0, 5).map((n) => `REPEAT(X'a7', ${n})`)],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
+  {
+    type: 'MEDIUMBLOB',
+    sql: 'MEDIUMBLOB',
+    values: ["X'00ff'", ...byteValues, ...lengths.map((n) => `REPEAT(X'00', ${n})`)],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
+  {
+    type: 'LONGBLOB',
+    sql: 'LONGBLOB',
+    values: ["X'00ff'", ...byteValues, ...lengths.map((n) => `REPEAT(X'27', ${n})`)],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
 ];
 
 const hostile = "ENUM('a,b', 'it''s', 'b\\\\c', 'new\nline', '', '\"', '0', '1', 'ß', 'A')";
@@ -77,12 +137,25 @@ const lists: readonly ColumnCase[] = [
     values: ['3', '1', '2', '4', '5', '6', "'0'", "'1'", '9', '10'],
     receives: 'string',
     form: 'enum',
-    remark: 'The value’s text. The empty value that a lenient server keeps for a text that is none of them is the empty text, as in a SELECT.',
+    remark:
+      'The value’s text. The empty value that a lenient server keeps for a text that is none of them is the empty text, as in a SELECT.',
   },
   { type: 'ENUM', sql: "ENUM('a', 'b')", values: ["'b'", "'none'", '0', "''"], receives: 'string', form: 'enum' },
   { type: 'ENUM', sql: "ENUM('a', 'b') NOT NULL", values: ["'b'", "'none'"], receives: 'string', form: 'enum' },
-  { type: 'ENUM', sql: "ENUM('é', 'ü', 'plain') CHARACTER SET latin1", values: ['1', '2', '3', '0'], receives: 'string', form: 'enum' },
-  { type: 'ENUM', sql: "ENUM('中', '文\\\\', 'plain') CHARACTER SET gbk", values: ['1', '2', '3'], receives: 'string', form: 'enum' },
+  {
+    type: 'ENUM',
+    sql: "ENUM('é', 'ü', 'plain') CHARACTER SET latin1",
+    values: ['1', '2', '3', '0'],
+    receives: 'string',
+    form: 'enum',
+  },
+  {
+    type: 'ENUM',
+    sql: "ENUM('中', '文\\\\', 'plain') CHARACTER SET gbk",
+    values: ['1', '2', '3'],
+    receives: 'string',
+    form: 'enum',
+  },
   { type: 'ENUM', sql: "ENUM('x', 'y') CHARACTER SET utf16", values: ['1', '2'], receives: 'string', form: 'enum' },
   {
     type: 'ENUM',
@@ -122,7 +195,13 @@ const lists: readonly ColumnCase[] = [
     receives: 'Uint8Array',
     form: 'bytes',
   },
-  { type: 'ENUM and SET of CHARACTER SET binary', sql: "SET('a', 'é') CHARACTER SET binary", values: ['1', '2', '3', '0'], receives: 'Uint8Array', form: 'bytes' },
+  {
+    type: 'ENUM and SET of CHARACTER SET binary',
+    sql: "SET('a', 'é') CHARACTER SET binary",
+    values: ['1', '2', '3', '0'],
+    receives: 'Uint8Array',
+    form: 'bytes',
+  },
 ];
 
 const compressed: readonly ColumnCase[] = [

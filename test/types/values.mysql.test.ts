@@ -1,17 +1,13 @@
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { inject, it, expect } from 'vitest';
-import { createMysqlConnector } from '../../src/connector/mysql.ts';
+import type { Connection } from 'mysql2/promise';
+import { expect, inject, it } from 'vitest';
 import type { SqlAddress, SqlFlavour } from '../../src/embedded/server.ts';
-import { silentLogger } from '../../src/lib/logger.ts';
-import { makeChange, type Row } from '../../src/row/change.ts';
-import { connectionOptions } from '../../src/source/server-link.ts';
-import { openStore, type Store } from '../../src/store/open.ts';
+import type { Row } from '../../src/row/change.ts';
 import { inSchema, never, openSource, Reading, type FlatChange } from '../source/reading.ts';
-import { onEnd } from '../support/cleanup.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 import { charsetCases } from './charsets.ts';
 import type { ColumnCase } from './column-case.ts';
 import { describeValue, selectRows, type SelectedRow } from './comparison.ts';
+import { connectAsKisflow, createMirror, groupByTable, short } from './mirroring.ts';
 import { numberCases } from './numbers.ts';
 import { otherCases } from './others.ts';
 import { jsonCases, textCases } from './texts.ts';
@@ -71,13 +67,6 @@ eachServer((flavour, server) => {
   }
 });
 
-async function connectAsKisflow(server: SqlAddress, database: string): Promise<Connection> {
-  const connection = await createConnection(connectionOptions({ url: `${server.url}/${database}`, connectTimeoutMs: 10_000 }));
-  onEnd(async () => connection.destroy());
-  await connection.query("SET time_zone = '+00:00'");
-  return connection;
-}
-
 async function createTable(connection: Connection, table: string, { sql }: ColumnCase): Promise<void> {
   await connection.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, v ${sql}) CHARACTER SET utf8mb4`);
 }
@@ -103,20 +92,25 @@ function differences({ column, inserted, updated }: Table, changes: readonly Fla
     const byId = new Map(rows.map((row) => [row?.['id'], row?.['v']]));
     return wanted.flatMap(({ id, value, bytes }) => {
       const got = byId.has(id) ? describeValue(byId.get(id)) : 'nothing';
-      if (got === value || ((column.form === 'text' || column.form === 'retold') && got === `bytes ${bytes.toLowerCase()}`)) return [];
+      if (got === value || ((column.form === 'text' || column.form === 'retold') && got === `bytes ${bytes.toLowerCase()}`))
+        return [];
       return [`${column.sql}: ${what} ${id}: ${short(got)}, not ${short(value)}`];
     });
   };
   return [
     ...compare('insert', rowsOf('insert', 'after'), inserted),
-    ...compare('before update', rowsOf('update', 'before'), inserted.filter(({ id }) => rowsOf('update', 'before').some((row) => row?.['id'] === id))),
+    ...compare(
+      'before update',
+      rowsOf('update', 'before'),
+      inserted.filter(({ id }) => rowsOf('update', 'before').some((row) => row?.['id'] === id)),
+    ),
     ...compare('after update', [...rowsOf('insert', 'after'), ...rowsOf('update', 'after')], updated),
-    ...compare('delete', rowsOf('delete', 'before'), updated.filter(({ id }) => id >= DELETED_FROM)),
+    ...compare(
+      'delete',
+      rowsOf('delete', 'before'),
+      updated.filter(({ id }) => id >= DELETED_FROM),
+    ),
   ];
-}
-
-function short(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}… (${text.length})` : text;
 }
 
 function isPortable({ servers, isCrossKind }: ColumnCase): boolean {
@@ -135,11 +129,7 @@ async function mirror(
   tables: readonly Table[],
   changes: ReadonlyMap<string, readonly FlatChange[]>,
 ): Promise<string[]> {
-  const { name, url, connection } = await createDatabase(server, 'mirror');
-  await connection.query("SET sql_mode = 'ALLOW_INVALID_DATES'");
-  const asker = await connectAsKisflow(server, name);
-  const store = await openStore({ url });
-  onEnd(() => store.close());
+  const { connection, asker, save } = await createMirror(server);
   const wrong: string[] = [];
   for (const { name: table, column, inserted, updated } of tables) {
     await createTable(connection, table, column);
@@ -149,38 +139,15 @@ async function mirror(
       ['all changes', all.filter(({ op }) => op !== 'insert'), updated.filter(({ id }) => id < DELETED_FROM)],
     ];
     for (const [stage, some, wanted] of stages) {
-      const refusal = await save(store, table, some);
+      const refusal = await save(table, some);
       if (refusal !== undefined) wrong.push(`${column.sql}: ${server.flavour}: ${stage}: ${short(String(refusal))}`);
       const got = new Map((await selectRows(asker, table, column.form)).map((row) => [row.id, row.stored]));
       for (const { id, stored } of wanted) {
-        if (got.get(id) !== stored) wrong.push(`${column.sql}: ${server.flavour}: ${stage} ${id}: ${short(String(got.get(id)))}, not ${short(stored)}`);
+        if (got.get(id) !== stored)
+          wrong.push(`${column.sql}: ${server.flavour}: ${stage} ${id}: ${short(String(got.get(id)))}, not ${short(stored)}`);
       }
       if (got.size !== wanted.length) wrong.push(`${column.sql}: ${stage}: ${got.size} rows, not ${wanted.length}`);
     }
   }
   return wrong;
-}
-
-async function save(store: Store, table: string, changes: readonly FlatChange[]): Promise<unknown> {
-  const connector = createMysqlConnector({ name: table, type: 'mysql', addrs: 'store', key: table, params: {} });
-  const rows = changes.map(({ op, before, after }) => {
-    if (op !== 'insert' && op !== 'update' && op !== 'delete') throw new Error(`an op ${op}`);
-    return makeChange({ op, table, before: before ?? null, after: after ?? null, key: ['id'], position: 'f:1', time: 0 });
-  });
-  try {
-    await store.transaction((transaction) =>
-      connector
-        .session({ id: 'b', flow: 'f', store: transaction, signal: never, logger: silentLogger })
-        .save(rows),
-    );
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
-function groupByTable(changes: readonly FlatChange[]): ReadonlyMap<string, readonly FlatChange[]> {
-  const groups = new Map<string, FlatChange[]>();
-  for (const change of changes) groups.set(change.table, [...(groups.get(change.table) ?? []), change]);
-  return groups;
 }
