@@ -15,6 +15,8 @@ export interface TableColumn {
   /** '' where values have none. */
   readonly collation: string;
   readonly isGenerated: boolean;
+  /** `SELECT *` leaves it out. */
+  readonly isInvisible: boolean;
   /** An ENUM without the empty text: the empty value in it is that of a text that was none of its values. */
   readonly isStrictEnum: boolean;
 }
@@ -115,6 +117,7 @@ function toColumn(row: Row): TableColumn {
     kind,
     scale: Number((kind === 'datetime' ? row['fraction'] : row['scale']) ?? 0),
     collation: String(row['collation'] ?? ''),
+    isInvisible: /INVISIBLE/i.test(String(row['extra'])),
     isStrictEnum: isStrictEnum(String(row['whole'])),
     // MySQL says '' and MariaDB NULL for columns that are not generated; DEFAULT_GENERATED is only a default
     isGenerated:

@@ -10,6 +10,7 @@ const column = (kind: ColumnKind, collation = '', scale = 0): TableColumn => ({
   scale,
   collation,
   isGenerated: false,
+  isInvisible: false,
   isStrictEnum: false,
 });
 

@@ -1,8 +1,9 @@
 import { createConnection, type Connection } from 'mysql2/promise';
+import type { BatchScope, ConnectorSession } from '../../src/connector/contract.ts';
 import { createMysqlConnector } from '../../src/connector/mysql.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
-import { makeChange } from '../../src/row/change.ts';
+import { makeChange, type Row } from '../../src/row/change.ts';
 import { connectionOptions } from '../../src/source/server-link.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { never, type FlatChange } from '../source/reading.ts';
@@ -16,6 +17,8 @@ export interface Mirror {
   readonly asker: Connection;
   /** What the save was refused with; undefined where it was not. */
   save(table: string, changes: readonly FlatChange[]): Promise<unknown>;
+  /** What a Load function without code gives. */
+  load(table: string, keys: readonly Row[]): Promise<readonly Row[]>;
 }
 
 export async function createMirror(server: SqlAddress): Promise<Mirror> {
@@ -23,7 +26,12 @@ export async function createMirror(server: SqlAddress): Promise<Mirror> {
   await connection.query("SET sql_mode = 'ALLOW_INVALID_DATES'");
   const store = await openStore({ url });
   onEnd(() => store.close());
-  return { connection, asker: await connectAsKisflow(server, name), save: (table, changes) => save(store, table, changes) };
+  return {
+    connection,
+    asker: await connectAsKisflow(server, name),
+    save: (table, changes) => save(store, table, changes),
+    load: (table, keys) => store.transaction((transaction) => sessionOn(transaction, table).load(keys)),
+  };
 }
 
 export async function connectAsKisflow(server: SqlAddress, database: string): Promise<Connection> {
@@ -37,19 +45,21 @@ export async function connectAsKisflow(server: SqlAddress, database: string): Pr
 }
 
 async function save(store: Store, table: string, changes: readonly FlatChange[]): Promise<unknown> {
-  const connector = createMysqlConnector({ name: table, type: 'mysql', addrs: 'store', key: table, params: {} });
   const rows = changes.map(({ op, before, after }) => {
     if (op !== 'insert' && op !== 'update' && op !== 'delete') throw new Error(`an op ${op}`);
     return makeChange({ op, table, before: before ?? null, after: after ?? null, key: [], position: 'f:1', time: 0 });
   });
   try {
-    await store.transaction((transaction) =>
-      connector.session({ id: 'b', flow: 'f', store: transaction, signal: never, logger: silentLogger }).save(rows),
-    );
+    await store.transaction((transaction) => sessionOn(transaction, table).save(rows));
     return undefined;
   } catch (error) {
     return error;
   }
+}
+
+function sessionOn(store: BatchScope['store'], table: string): ConnectorSession {
+  const connector = createMysqlConnector({ name: table, type: 'mysql', addrs: 'store', key: table, params: {} });
+  return connector.session({ id: 'b', flow: 'f', store, signal: never, logger: silentLogger });
 }
 
 export function groupByTable(changes: readonly FlatChange[]): ReadonlyMap<string, readonly FlatChange[]> {
