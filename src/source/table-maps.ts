@@ -1,9 +1,11 @@
 import { readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
 import { TableRows } from '../binlog/table-rows.ts';
 import type { Flavour } from '../binlog/flavour.ts';
+import type { ChangeGroup } from '../row/change.ts';
 import type { TableFilter } from './contract.ts';
 import { mayTouch, readStatement } from './statement.ts';
-import { completeColumns, isOldTemporal, mayBeLogical, type TableDefinition } from './table-definition.ts';
+import { completeColumns, isOldTemporal, mayBeLogical, mayBeVersioned, type TableDefinition } from './table-definition.ts';
+import { SystemVersions } from './system-versions.ts';
 import type { DefinitionSource, MapPlace } from './table-definitions.ts';
 
 interface Entry {
@@ -14,6 +16,8 @@ interface Entry {
   readonly isWanted: boolean;
   /** Of a wanted table; undefined until its definition is there. */
   rows: TableRows | undefined;
+  /** Of a wanted table that keeps its rows' history. */
+  versions: SystemVersions | undefined;
 }
 
 export interface TableMapsOptions {
@@ -45,7 +49,14 @@ export class TableMaps {
     const known = this.#entries.get(id);
     if (known !== undefined && known.body.equals(body) && known.isWanted === wants(known.schema, known.name)) return undefined;
     const { schema, name } = readTableName(body);
-    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted: wants(schema, name), rows: undefined };
+    const entry: Entry = {
+      body: Buffer.from(body),
+      schema,
+      name,
+      isWanted: wants(schema, name),
+      rows: undefined,
+      versions: undefined,
+    };
     this.#entries.set(id, entry);
     if (!entry.isWanted) return undefined;
     const map = readTableMap(body, flavour);
@@ -56,7 +67,7 @@ export class TableMaps {
     const key = JSON.stringify([schema, name]);
     const cached = this.#definitions.get(key);
     if (cached !== undefined) {
-      entry.rows = rowsOfMap(map, cached.definition);
+      define(entry, map, cached.definition);
       return undefined;
     }
     return this.#define(entry, map, at());
@@ -66,7 +77,7 @@ export class TableMaps {
     const { schema, name } = entry;
     const definition = await this.#options.definitions.describe(schema, name, at);
     this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
-    entry.rows = rowsOfMap(map, definition);
+    define(entry, map, definition);
   }
 
   /** How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it. */
@@ -77,6 +88,11 @@ export class TableMaps {
     // Marks the end of a statement and holds no rows.
     if (id === DUMMY_ID) return undefined;
     throw new Error('rows of a table that no table map described');
+  }
+
+  /** What of the rows just read concerns rows that hold: all, but for a table that keeps their history. */
+  current(body: Buffer, group: ChangeGroup): readonly ChangeGroup[] {
+    return this.#entries.get(readTableId(body))?.versions?.current(group) ?? [group];
   }
 
   /** A statement passes: the definitions of tables that it may define anew hold no longer. */
@@ -101,9 +117,15 @@ function readTableId(body: Buffer): number {
 }
 
 /** Without binlog_row_metadata=FULL; and with it where MariaDB's event does not tell types apart. */
-function needsDefinition({ isFull, columns }: TableMap, flavour: Flavour): boolean {
+function needsDefinition({ isFull, columns, primaryKey }: TableMap, flavour: Flavour): boolean {
   if (!isFull) return true;
-  return flavour === 'mariadb' && columns.some((column) => mayBeLogical(column) || isOldTemporal(column.type));
+  if (flavour === 'mysql') return false;
+  return mayBeVersioned(columns, primaryKey) || columns.some((column) => mayBeLogical(column) || isOldTemporal(column.type));
+}
+
+function define(entry: Entry, map: TableMap, definition: TableDefinition): void {
+  entry.rows = rowsOfMap(map, definition);
+  if (definition.versions !== undefined) entry.versions = new SystemVersions(entry.rows.table, definition.versions);
 }
 
 function rowsOfMap(map: TableMap, definition?: TableDefinition): TableRows {

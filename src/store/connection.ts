@@ -155,17 +155,10 @@ function isRows(result: unknown): result is readonly Row[] {
  * DOUBLE of 16 digits. Costs nothing that can be measured (100,000 rows of nine columns: 0.3 s with and without).
  */
 const readExact: TypeCast = (field, next) => {
-  switch (field.type) {
-    case 'DOUBLE': {
-      const text = field.string();
-      return text === null ? null : Number(text);
-    }
-    case 'GEOMETRY':
-    case 'VECTOR':
-      return field.buffer();
-    default:
-      return next();
-  }
+  if (field.type === 'GEOMETRY' || field.type === 'VECTOR') return field.buffer();
+  if (field.type !== 'DOUBLE') return next();
+  const text = field.string();
+  return text === null ? null : Number(text);
 };
 
 function driverOptions(settings: ConnectionSettings, socket: Socket): ConnectionOptions {

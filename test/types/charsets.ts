@@ -6,26 +6,7 @@ const texts = ['plain', '', 'trailing  ', 'aé中あ한Жשعก😀', '\\\'"\0'
 /** Bytes that are characters of some sets, halves of characters of others, and none at all of the rest. */
 const raw = [
   Buffer.from(Array.from({ length: 128 }, (_, n) => 0x80 + n)).toString('hex'),
-  ...[
-    '8181',
-    'a2a0',
-    'fe50',
-    'fa40',
-    '8fa1a1',
-    '81308130',
-    'ffff',
-    'd800',
-    'd83dde00',
-    'dc00d800',
-    '0041',
-    '00410020',
-    '0000d83d',
-    'eda080',
-    'c3',
-    '5c5c',
-    'a0a0',
-    '8e',
-  ],
+  ...'8181 a2a0 fe50 fa40 8fa1a1 81308130 ffff d800 d83dde00 dc00d800 0041 00410020 0000d83d eda080 c3 5c5c a0a0 8e'.split(' '),
 ];
 
 /**

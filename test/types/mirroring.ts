@@ -16,9 +16,9 @@ export interface Mirror {
   /** Asks as kisflow asks. */
   readonly asker: Connection;
   /** What the save was refused with; undefined where it was not. */
-  save(table: string, changes: readonly FlatChange[]): Promise<unknown>;
+  readonly save: (table: string, changes: readonly FlatChange[]) => Promise<unknown>;
   /** What a Load function without code gives. */
-  load(table: string, keys: readonly Row[]): Promise<readonly Row[]>;
+  readonly load: (table: string, keys: readonly Row[]) => Promise<readonly Row[]>;
 }
 
 export async function createMirror(server: SqlAddress): Promise<Mirror> {
@@ -29,8 +29,8 @@ export async function createMirror(server: SqlAddress): Promise<Mirror> {
   return {
     connection,
     asker: await connectAsKisflow(server, name),
-    save: (table, changes) => save(store, table, changes),
-    load: (table, keys) => store.transaction((transaction) => sessionOn(transaction, table).load(keys)),
+    save: (table, changes) => save(store, `${name}.${table}`, changes),
+    load: (table, keys) => store.transaction((transaction) => sessionOn(transaction, `${name}.${table}`).load(keys)),
   };
 }
 

@@ -215,10 +215,10 @@ const compressed: readonly ColumnCase[] = [
   ['TINYBLOB COMPRESSED', 'bytes'],
   ['MEDIUMBLOB COMPRESSED', 'bytes'],
 ].map(([sql = '', form]) => ({
-  type: 'COMPRESSED columns',
+  type: form === 'text' ? 'VARCHAR and TEXT, COMPRESSED' : 'VARBINARY and BLOB, COMPRESSED',
   sql,
   values: ["'short'", "''", "REPEAT('x', 90)", "REPEAT('ab', 127)", "X'00'", "REPEAT('compressible ', 70)"],
-  receives: 'as without COMPRESSED',
+  receives: form === 'text' ? 'string' : 'Uint8Array',
   form: form === 'text' ? ('text' as const) : ('bytes' as const),
   ...onMariadb,
   isCrossKind: false,
@@ -261,7 +261,7 @@ export const jsonCases: readonly ColumnCase[] = [
     receives: 'string',
     form: 'json',
     remark:
-      'The JSON text as the server prints it; `JSON.parse` gives the value, without the digits beyond 2^53. Written back, a DECIMAL within becomes a DOUBLE and a date within a string: JSON text has no word for them.',
+      'The JSON text as the server prints it, MariaDB as it was written; `JSON.parse` gives the value, without the digits beyond 2^53. Written back, a DECIMAL within becomes a DOUBLE and a date within a string: JSON text has no word for them.',
     ...onMysql,
     isCrossKind: false,
   },
