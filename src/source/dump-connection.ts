@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { createConnection, type Connection } from 'mysql2';
 import { PauseLock } from '../lib/pause-lock.ts';
 import { GtidSet } from '../row/gtid-set.ts';
+import type { CodedError } from '../lib/error.ts';
 import { toCodedError } from './server-error.ts';
 import { connectionOptions } from './server-link.ts';
 
@@ -38,13 +39,17 @@ export class DumpConnection {
   readonly #connection: Connection;
   readonly #options: DumpOptions;
   readonly #lock: PauseLock<string>;
+  #lost: CodedError | undefined;
 
   constructor(options: DumpOptions) {
     this.#options = options;
     const connection = createConnection(connectionOptions(options));
     this.#connection = connection;
     this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => connection.resume() });
-    connection.on('error', (error: Error) => options.onError(toCodedError(error)));
+    connection.on('error', (error: Error) => {
+      this.#lost = toCodedError(error);
+      this.#reportLoss();
+    });
     connection.query(this.#preparation(), (error) => {
       if (error !== null) options.onError(toCodedError(error));
       else this.#dump();
@@ -66,6 +71,15 @@ export class DumpConnection {
 
   resume(reason: string): void {
     this.#lock.resume(reason);
+    this.#reportLoss();
+  }
+
+  /**
+   * Not while paused: what came before the loss is taken first. A bounded dump ends with the server closing the connection behind its last
+   * packet, and the end is no loss.
+   */
+  #reportLoss(): void {
+    if (this.#lost !== undefined && !this.#lock.isPaused) this.#options.onError(this.#lost);
   }
 
   close(): void {
