@@ -84,6 +84,8 @@ export class DumpConnection {
 
   close(): void {
     this.#connection.destroy();
+    // mysql2 only says that nothing more is sent, and a server that waits for changes does not hear it before its next heartbeat
+    insideOf(this.#connection).stream.destroy();
   }
 
   /** What a replica tells its source about itself: that it knows checksums, how often to be told that the source is alive, GTIDs. */
@@ -157,7 +159,7 @@ interface OutgoingPacket {
 }
 
 interface ConnectionInside {
-  readonly stream: { readonly bytesRead: number };
+  readonly stream: { readonly bytesRead: number; destroy(): void };
   addCommand(command: DumpCommand): void;
   writePacket(packet: OutgoingPacket): void;
   _resetSequenceId(): void;
