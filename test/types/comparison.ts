@@ -53,6 +53,11 @@ const stored: Readonly<Record<ValueForm, string>> = {
   json: 'HEX(CAST(v AS CHAR))',
 };
 
+/** SQL that tells all that a column of the form holds. */
+export function storedExpression(form: ValueForm, column: string): string {
+  return stored[form].replaceAll(/\bv\b/g, column);
+}
+
 /** All rows of a table of `id` and `v`, in order. */
 export async function selectRows(connection: Connection, table: string, form: ValueForm): Promise<readonly SelectedRow[]> {
   const isFloating = form === 'float' || form === 'double' || form === 'rounded';
