@@ -35,8 +35,10 @@ export function dialectOf(flavour: Flavour, type: string): UpsertDialect {
 export function buildStatements(table: TableDefinition, writes: readonly Write[], options: StatementOptions): readonly Statement[] {
   return writes.flatMap((write) => {
     if (write.kind === 'delete') return buildDeletes(table, write.keys);
-    const statements = options.mode === 'update' ? buildUpdates(table, write.rows) : buildInserts(table, write.rows, options);
-    return [...statements, ...buildEmptyEnums(table, write.rows, options)];
+    return runsOf(write.rows).flatMap((rows) => {
+      const statements = options.mode === 'update' ? buildUpdates(table, rows) : buildInserts(table, rows, options);
+      return [...statements, ...buildEmptyEnums(table, rows, options)];
+    });
   });
 }
 
@@ -103,11 +105,26 @@ export function isGuardError(message: string): boolean {
   return /exp\(\(?710/i.test(message);
 }
 
+/** Rows in their order, cut behind rows with empty values of ENUM columns: a later row of the same key must not get them too. */
+function runsOf(rows: readonly RowWrite[]): readonly (readonly RowWrite[])[] {
+  if ((rows[0]?.shape.strictEnums.length ?? 0) === 0) return [rows];
+  const runs: RowWrite[][] = [];
+  let last = '';
+  for (const write of rows) {
+    const empty = write.shape.strictEnums.map(({ field }) => (isEmptyValue(write.row[field]) ? '1' : '')).join();
+    const run = runs.at(-1);
+    if (run === undefined || (last.includes('1') && last !== empty)) runs.push([write]);
+    else run.push(write);
+    last = empty;
+  }
+  return runs;
+}
+
 /** What buildInserts and buildUpdates leave to be done for rows with the empty value of an ENUM. */
 function buildEmptyEnums(table: TableDefinition, rows: readonly RowWrite[], { dialect }: StatementOptions): Statement[] {
   const slots = rows[0]?.shape.strictEnums ?? [];
-  return slots.flatMap(({ field, column }) => {
-    const empty = rows.filter(({ row }) => isEmptyValue(row[field]));
+  return slots.flatMap(({ column }, n) => {
+    const empty = rows.filter(({ row, shape }) => isEmptyValue(row[shape.strictEnums[n]?.field ?? '']));
     const keys = [...new Set(empty.map(({ row }) => writeKey(table, row)))];
     const head = emptyEnumHead(table, column, dialect);
     return inLists(keys).map((list) => ({ sql: `${head} WHERE ${keyColumns(table)} IN (${list})`, rows: empty }));
