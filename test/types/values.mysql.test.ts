@@ -62,5 +62,13 @@ it('docs/mysql-types.md says what functions received (UPDATE_DOCS=1 writes it)',
   if (!isWhole) return;
   const page = typesPage(received);
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, page);
-  expect(readFileSync(file, 'utf8')).toBe(page);
+  expect(unaligned(readFileSync(file, 'utf8'))).toBe(unaligned(page));
 });
+
+/** The formatter aligns tables. */
+function unaligned(page: string): string {
+  return page
+    .split('\n')
+    .map((line) => (line.startsWith('|') ? line.replaceAll(/ +/g, ' ').replaceAll(/[ -]*---[ -]*/g, '---') : line))
+    .join('\n');
+}
