@@ -1,4 +1,5 @@
 import type { Value } from '../row/change.ts';
+import { shortestFloat } from '../row/float.ts';
 import type { Cursor } from './cursor.ts';
 
 /** Reads one value that is not NULL and moves behind it. */
@@ -49,18 +50,8 @@ function readUInt64(c: Cursor): Value {
   return c.buffer.readBigUInt64LE(start).toString();
 }
 
-/**
- * A FLOAT as the shortest number that is that FLOAT: 0.1, where its 32 bits as a double are 0.10000000149011612. Six to nine digits tell
- * all of them apart.
- */
 export function readFloat(c: Cursor): Value {
-  const value = c.buffer.readFloatLE(c.take(4));
-  if (Number.isInteger(value)) return value;
-  for (let digits = 6; digits < 9; digits += 1) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return Number(value.toPrecision(9));
+  return shortestFloat(c.buffer.readFloatLE(c.take(4)));
 }
 
 export function readDouble(c: Cursor): Value {

@@ -27,7 +27,7 @@ function formatInet4(bytes: Buffer): string {
   return [...bytes.subarray(0, 4)].join('.');
 }
 
-/** RFC 5952: the longest run of two or more zero groups, the first of equals, is `::`; IPv4-mapped and -compatible end in an IPv4. */
+/** As RFC 5952, but one zero group alone is `::` too: the longest run of zero groups, the first of equals, is; IPv4-mapped and -compatible end in an IPv4. */
 function formatInet6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2));
   const isZeroUpTo = (end: number) => groups.slice(0, end).every((group) => group === 0);
@@ -40,7 +40,7 @@ function formatInet6(bytes: Buffer): string {
       .slice(from, to)
       .map((group) => group.toString(16))
       .join(':');
-  return length < 2 ? text(0) : `${text(0, start)}::${text(start + length)}`;
+  return length < 1 ? text(0) : `${text(0, start)}::${text(start + length)}`;
 }
 
 function longestZeros(groups: readonly number[]): { readonly start: number; readonly length: number } {

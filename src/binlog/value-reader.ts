@@ -48,9 +48,9 @@ export function valueReader(column: ColumnFormat): ReadValue {
     case ColumnType.BIT:
       return fixedReader(meta.size);
     case ColumnType.ENUM:
-      return enumReader(meta.size, known(column.values, column, 'values'));
+      return listReader(column, enumReader(meta.size, known(column.values, column, 'values')));
     case ColumnType.SET:
-      return setReader(meta.size, known(column.values, column, 'values'));
+      return listReader(column, setReader(meta.size, known(column.values, column, 'values')));
     case ColumnType.JSON:
       return sizedReader(meta.size, jsonText);
     case ColumnType.GEOMETRY:
@@ -59,6 +59,11 @@ export function valueReader(column: ColumnFormat): ReadValue {
     default:
       return temporalReader(column) ?? textReader(column);
   }
+}
+
+/** An ENUM or SET of bytes, whose values stand as texts of a byte a character. */
+function listReader({ charset }: ColumnFormat, read: ReadValue): ReadValue {
+  return charset === BINARY ? (c) => Buffer.from(String(read(c)), 'latin1') : read;
 }
 
 function temporalReader({ type, meta }: ColumnFormat): ReadValue | undefined {

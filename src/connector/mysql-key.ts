@@ -31,6 +31,7 @@ export function identify(column: TableColumn, value: unknown): string | number |
     case 'datetime':
       return typeof value === 'string' && fractionOf(moment, value) === column.scale ? value : undefined;
     case 'float':
+    case 'double':
     case 'json':
     case 'other':
     default:
@@ -57,7 +58,8 @@ function fractionOf(pattern: RegExp, value: string): number {
   return found === null ? -1 : (found[1]?.length ?? 0);
 }
 
-const numeral = /^-?\d{1,65}(?:\.\d{1,30})?$/;
+/** MariaDB has 38 digits behind the point, MySQL 30. */
+const numeral = /^-?\d{1,65}(?:\.\d{1,38})?$/;
 
 /**
  * A value as it is compared with a column: in the column's own type, because a number beside a text column, or a text beside a
@@ -67,5 +69,7 @@ export function writeKeyLiteral(column: TableColumn, value: unknown): string {
   const isNumber = typeof value === 'number' || typeof value === 'bigint';
   if (column.kind === 'text' && isNumber) return `'${String(value)}'`;
   if ((column.kind === 'integer' || column.kind === 'decimal') && typeof value === 'string' && numeral.test(value)) return value;
+  // The server compares a FLOAT as the double that it is: 0.1 is 0.10000000149011612 there.
+  if (column.kind === 'float' && typeof value === 'number') return writeLiteral(Math.fround(value)) ?? 'NULL';
   return writeLiteral(value) ?? 'NULL';
 }

@@ -1,5 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
+import { shortestFloat } from '../row/float.ts';
 import { writeKeyLiteral } from './mysql-key.ts';
 import { keysMax } from './mysql-statements.ts';
 import { whereIn } from './mysql-statement.ts';
@@ -26,6 +27,7 @@ export function buildSelects(table: TableDefinition, keys: readonly Row[]): read
       isWhole ? tuple(values) : `(${group.columns.map(({ sql }, at) => `${sql}<=>${values[at] ?? 'NULL'}`).join(' AND ')})`,
     );
   }
+  const selected = selectList(table);
   return [...groups].flatMap(([name, { columns, texts }]) => {
     const list = [...texts];
     const isWhole = name.startsWith('in');
@@ -33,10 +35,30 @@ export function buildSelects(table: TableDefinition, keys: readonly Row[]): read
     for (let from = 0; from < list.length; from += keysMax) {
       const some = list.slice(from, from + keysMax);
       const where = isWhole ? whereIn(columns, some) : some.join(' OR ');
-      selects.push(`SELECT * FROM ${table.sql} WHERE ${where}`);
+      selects.push(`SELECT ${selected} FROM ${table.sql} WHERE ${where}`);
     }
     return selects;
   });
+}
+
+/** A FLOAT by itself is printed with six digits: as a double it has all of them. */
+function selectList(table: TableDefinition): string {
+  const columns = [...table.columns.values()];
+  if (!columns.some(({ kind }) => kind === 'float')) return '*';
+  const shown = columns.filter(({ isInvisible }) => !isInvisible);
+  return shown.map(({ kind, sql }) => (kind === 'float' ? `${sql}*1e0 AS ${sql}` : sql)).join(',');
+}
+
+/** Makes the FLOATs of selected rows the numbers that the binlog's rows have. */
+export function shortenFloats(table: TableDefinition, rows: readonly Row[]): readonly Row[] {
+  const names = [...table.columns.values()].filter(({ kind }) => kind === 'float').map(({ name }) => name);
+  for (const row of rows) {
+    for (const name of names) {
+      const value = row[name];
+      if (typeof value === 'number') row[name] = shortestFloat(value);
+    }
+  }
+  return rows;
 }
 
 function writeValue(column: TableColumn | undefined, value: unknown): string {

@@ -1,10 +1,11 @@
 import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
 import { identify, writeKeyLiteral } from './mysql-key.ts';
+import { writeStrictEnum } from './mysql-empty-enum.ts';
 import { writeJsonLiteral, writeLiteral } from './mysql-literal.ts';
 import type { TableColumn, TableDefinition } from './mysql-table.ts';
 
-interface Slot {
+export interface Slot {
   readonly field: string;
   readonly column: TableColumn;
   readonly write: (value: unknown) => string | undefined;
@@ -16,6 +17,8 @@ export interface Shape {
   readonly fields: readonly string[];
   /** The columns that are written, in the table's order, and how; generated ones are left out. */
   readonly slots: readonly Slot[];
+  /** Those of ENUM columns whose empty value needs a statement of its own; see mysql-empty-enum.ts. */
+  readonly strictEnums: readonly Slot[];
   /** Shapes with the same columns share a statement. */
   readonly group: string;
 }
@@ -55,10 +58,16 @@ export function makeShape(table: TableDefinition, row: Row): Shape {
     .flatMap((field): Slot[] => {
       const column = table.columns.get(field.toLowerCase());
       if (column === undefined || column.isGenerated) return [];
-      return [{ field, column, write: column.kind === 'json' ? writeJsonLiteral : writeLiteral }];
+      return [{ field, column, write: writerOf(table, column) }];
     })
     .toSorted((a, b) => order.indexOf(a.column) - order.indexOf(b.column));
-  return { fields, slots, group: slots.map(({ column }) => column.sql).join(',') };
+  const strictEnums = slots.filter(({ write }) => write === writeStrictEnum);
+  return { fields, slots, strictEnums, group: slots.map(({ column }) => column.sql).join(',') };
+}
+
+function writerOf(table: TableDefinition, column: TableColumn): Slot['write'] {
+  if (column.kind === 'json') return writeJsonLiteral;
+  return column.isStrictEnum && !table.primaryKey.includes(column) ? writeStrictEnum : writeLiteral;
 }
 
 /**

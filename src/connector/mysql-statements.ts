@@ -1,5 +1,7 @@
 import { CodedError } from '../lib/error.ts';
 import type { Flavour } from '../store/contract.ts';
+import { emptyEnumHead, isEmptyValue } from './mysql-empty-enum.ts';
+import type { PartialUpdate } from './mysql-partial.ts';
 import type { Write } from './mysql-plan.ts';
 import { writeKey, writeValues, type RowWrite, type SaveMode, type Shape } from './mysql-shape.ts';
 import { keyColumns, statementCharsMax, whereIn, type Statement } from './mysql-statement.ts';
@@ -27,8 +29,16 @@ export function dialectOf(flavour: Flavour, type: string): UpsertDialect {
 export function buildStatements(table: TableDefinition, writes: readonly Write[], options: StatementOptions): readonly Statement[] {
   return writes.flatMap((write) => {
     if (write.kind === 'delete') return buildDeletes(table, write.keys);
-    if (write.kind === 'update') return buildPartialUpdates(table, write.updates, { ...options, isMerged: write.isMerged });
-    return options.mode === 'update' ? buildUpdates(table, write.rows) : buildInserts(table, write.rows, options);
+    if (write.kind === 'update') {
+      return cutBehindEmpty(write.updates).flatMap((updates) => [
+        ...buildPartialUpdates(table, updates, { ...options, isMerged: write.isMerged }),
+        ...buildEmptyEnums(table, updates.slice(-1), options),
+      ]);
+    }
+    return runsOf(write.rows).flatMap((rows) => {
+      const statements = options.mode === 'update' ? buildUpdates(table, rows) : buildInserts(table, rows, options);
+      return [...statements, ...buildEmptyEnums(table, rows, options)];
+    });
   });
 }
 
@@ -95,6 +105,42 @@ export function isGuardError(message: string): boolean {
   return /exp\(\(?710/i.test(message);
 }
 
+/** Rows in their order, cut behind rows with empty values of ENUM columns: a later row of the same key must not get them too. */
+function runsOf(rows: readonly RowWrite[]): readonly (readonly RowWrite[])[] {
+  if ((rows[0]?.shape.strictEnums.length ?? 0) === 0) return [rows];
+  const runs: RowWrite[][] = [];
+  let last = '';
+  for (const write of rows) {
+    const empty = write.shape.strictEnums.map(({ field }) => (isEmptyValue(write.row[field]) ? '1' : '')).join();
+    const run = runs.at(-1);
+    if (run === undefined || (last.includes('1') && last !== empty)) runs.push([write]);
+    else run.push(write);
+    last = empty;
+  }
+  return runs;
+}
+
+/** Updates in their order, cut behind each with the empty value of an ENUM: what is left to be done for it is done before the next. */
+function cutBehindEmpty(updates: readonly PartialUpdate[]): readonly (readonly PartialUpdate[])[] {
+  const runs: PartialUpdate[][] = [[]];
+  for (const update of updates) {
+    runs.at(-1)?.push(update);
+    if (update.shape.strictEnums.some(({ field }) => isEmptyValue(update.row[field]))) runs.push([]);
+  }
+  return runs.filter((run) => run.length > 0);
+}
+
+/** What buildInserts and buildUpdates leave to be done for rows with the empty value of an ENUM. */
+function buildEmptyEnums(table: TableDefinition, rows: readonly RowWrite[], { dialect }: StatementOptions): Statement[] {
+  const slots = rows[0]?.shape.strictEnums ?? [];
+  return slots.flatMap(({ column }, n) => {
+    const empty = rows.filter(({ row, shape }) => isEmptyValue(row[shape.strictEnums[n]?.field ?? '']));
+    const keys = [...new Set(empty.map(({ row }) => writeKey(table, row)))];
+    const head = emptyEnumHead(table, column, dialect);
+    return inLists(table, keys).map((where) => ({ sql: `${head} WHERE ${where}`, rows: empty }));
+  });
+}
+
 function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statement[] {
   const keys = new Set(table.primaryKey.map(({ sql }) => sql));
   return rows.flatMap((write) => {
@@ -109,12 +155,12 @@ function buildUpdates(table: TableDefinition, rows: readonly RowWrite[]): Statem
 }
 
 function buildDeletes(table: TableDefinition, keys: readonly string[]): Statement[] {
-  const statements: Statement[] = [];
-  for (let from = 0; from < keys.length; from += keysMax) {
-    statements.push({
-      sql: `DELETE FROM ${table.sql} WHERE ${whereIn(table.primaryKey, keys.slice(from, from + keysMax))}`,
-      rows: [],
-    });
-  }
-  return statements;
+  return inLists(table, keys).map((where) => ({ sql: `DELETE FROM ${table.sql} WHERE ${where}`, rows: [] }));
+}
+
+/** Conditions that find these keys, in lists that servers plan as ranges. */
+function inLists(table: TableDefinition, keys: readonly string[]): string[] {
+  const lists: string[] = [];
+  for (let from = 0; from < keys.length; from += keysMax) lists.push(whereIn(table.primaryKey, keys.slice(from, from + keysMax)));
+  return lists;
 }

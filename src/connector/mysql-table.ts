@@ -3,7 +3,7 @@ import type { StoreTransaction } from '../store/contract.ts';
 import { quoteName } from '../store/name.ts';
 import type { Row } from '../row/change.ts';
 
-export type ColumnKind = 'integer' | 'decimal' | 'float' | 'text' | 'binary' | 'json' | 'date' | 'datetime' | 'other';
+export type ColumnKind = 'integer' | 'decimal' | 'float' | 'double' | 'text' | 'binary' | 'json' | 'date' | 'datetime' | 'other';
 
 export interface TableColumn {
   readonly name: string;
@@ -15,6 +15,10 @@ export interface TableColumn {
   /** '' where values have none. */
   readonly collation: string;
   readonly isGenerated: boolean;
+  /** `SELECT *` leaves it out. */
+  readonly isInvisible: boolean;
+  /** An ENUM without the empty text: the empty value in it is that of a text that was none of its values. */
+  readonly isStrictEnum: boolean;
 }
 
 /** A table as information_schema describes it: what its statements are made from. */
@@ -49,7 +53,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   bigint: 'integer',
   decimal: 'decimal',
   float: 'float',
-  double: 'float',
+  double: 'double',
   char: 'text',
   varchar: 'text',
   tinytext: 'text',
@@ -68,7 +72,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   timestamp: 'datetime',
 };
 
-const columnsQuery = `SELECT column_name AS name, data_type AS type, collation_name AS collation, extra AS extra,
+const columnsQuery = `SELECT column_name AS name, data_type AS type, column_type AS whole, collation_name AS collation, extra AS extra,
   numeric_scale AS scale, datetime_precision AS fraction, generation_expression AS expression
   FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`;
 
@@ -113,8 +117,16 @@ function toColumn(row: Row): TableColumn {
     kind,
     scale: Number((kind === 'datetime' ? row['fraction'] : row['scale']) ?? 0),
     collation: String(row['collation'] ?? ''),
+    isInvisible: /INVISIBLE/i.test(String(row['extra'])),
+    isStrictEnum: isStrictEnum(String(row['whole'])),
     // MySQL says '' and MariaDB NULL for columns that are not generated; DEFAULT_GENERATED is only a default
     isGenerated:
       (typeof expression === 'string' && expression !== '') || /(?<!DEFAULT_)GENERATED|PERSISTENT/i.test(String(row['extra'])),
   };
+}
+
+/** `enum('a','it''s')`, as information_schema writes it. */
+function isStrictEnum(type: string): boolean {
+  if (!type.toLowerCase().startsWith('enum(')) return false;
+  return ![...type.matchAll(/'((?:[^'\\]|\\[\s\S]|'')*)'/g)].some(([, value]) => value === '');
 }

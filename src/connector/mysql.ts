@@ -10,7 +10,7 @@ import type { StoreTransaction } from '../store/contract.ts';
 import { errnoOf } from '../store/errors.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from './contract.ts';
-import { buildSelects } from './mysql-load.ts';
+import { buildSelects, shortenFloats } from './mysql-load.ts';
 import type { PartialUpdate } from './mysql-partial.ts';
 import { planWrites, ShapeCache } from './mysql-plan.ts';
 import { writeKey, type SaveMode } from './mysql-shape.ts';
@@ -96,9 +96,12 @@ class MysqlConnector implements Connector {
     return {
       save: (rows) => this.#save(store, rows),
       load: async (keys) => {
-        const statements = await this.#table.use(store, ({ table }) => buildSelects(table, keys));
+        const { table, statements } = await this.#table.use(store, (shapes) => ({
+          table: shapes.table,
+          statements: buildSelects(shapes.table, keys),
+        }));
         const found: Row[] = [];
-        for (const sql of statements) found.push(...(await this.#table.watch(store.query(sql))).rows);
+        for (const sql of statements) found.push(...shortenFloats(table, (await this.#table.watch(store.query(sql))).rows));
         return found;
       },
       query: async (statement, params) => (await store.query(statement, params)).rows,

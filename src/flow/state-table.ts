@@ -14,12 +14,14 @@ export interface StateChange {
 
 const keysMax = 500;
 const statementBytes = 512 * 1024;
+/** State is held in memory: its values stay below what a statement of this size holds, whatever the server takes. */
+const packetBytesMax = 16 * 1024 * 1024;
 /** Expired entries are removed so many at a time. */
 export const expiredMax = 1000;
 
 /** How many characters a value may have, so that a statement holds it: at most three bytes each, escaped or not. */
 export function valueCharsMax(store: StoreTransaction): number {
-  return Math.floor((store.maxPacketBytes - 16 * 1024) / 3);
+  return Math.floor((Math.min(store.maxPacketBytes, packetBytesMax) - 16 * 1024) / 3);
 }
 
 /** Every key is in the answer. */

@@ -251,7 +251,8 @@ export class EventFeed {
   #takeRows(header: EventHeader, body: Buffer): void {
     const { tables, assembler } = this.#options;
     const rows = tables.rowsOf(body);
-    if (rows !== undefined) assembler.rows(header, rows.read(header.type, body));
+    if (rows === undefined) return;
+    for (const group of tables.current(body, rows.read(header.type, body))) assembler.rows(header, group);
   }
 
   #takeRotate(header: EventHeader, body: Buffer): void {

@@ -1,12 +1,15 @@
 import { BINARY, ColumnType, type ColumnFormat, type LogicalType } from '../binlog/column-type.ts';
 import { CodedError } from '../lib/error.ts';
 import { textOf, type Query } from './server-link.ts';
+import type { VersionColumns } from './system-versions.ts';
 
 /** A table as the server defines it now: what a table map does not say. */
 export interface TableDefinition {
   readonly columns: readonly ColumnDefinition[];
   /** The primary key's column names in key order. */
   readonly primaryKey: readonly string[];
+  /** Of a MariaDB table WITH SYSTEM VERSIONING. */
+  readonly versions: VersionColumns | undefined;
 }
 
 export interface ColumnDefinition {
@@ -22,22 +25,38 @@ export interface ColumnDefinition {
 export async function readTableDefinition(query: Query, schema: string, table: string): Promise<TableDefinition | undefined> {
   const where = `WHERE table_schema = ${quote(schema)} AND table_name = ${quote(table)}`;
   const rows = await query(
-    'SELECT column_name AS name, column_type AS type, character_set_name AS charset, datetime_precision AS digits ' +
+    'SELECT column_name AS name, column_type AS type, character_set_name AS charset, datetime_precision AS digits, generation_expression AS expression ' +
       `FROM information_schema.columns ${where} ORDER BY ordinal_position`,
   );
   if (rows.length === 0) return undefined;
   const keys = await query(
     `SELECT column_name AS name FROM information_schema.key_column_usage ${where} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position`,
   );
+  const columns = rows.map((row) => ({
+    name: textOf(row, 'name'),
+    type: textOf(row, 'type'),
+    charset: textOf(row, 'charset') || BINARY,
+    digits: Number(textOf(row, 'digits')),
+  }));
+  const [about] = await query(`SELECT table_type AS type FROM information_schema.tables ${where}`);
+  const versions = textOf(about, 'type') === 'SYSTEM VERSIONED' ? versionColumns(rows) : undefined;
+  const hidden = versions?.isHidden === true ? [versions.start, versions.end] : [];
   return {
-    columns: rows.map((row) => ({
-      name: textOf(row, 'name'),
-      type: textOf(row, 'type'),
-      charset: textOf(row, 'charset') || BINARY,
-      digits: Number(textOf(row, 'digits')),
-    })),
+    columns: [...columns, ...hidden.map((name) => ({ name, type: 'timestamp(6)', charset: BINARY, digits: 6 }))],
     primaryKey: keys.map((row) => textOf(row, 'name')),
+    versions,
   };
+}
+
+/** Of a table whose definition does not name them, the server's own: they are the last two of its rows. */
+function versionColumns(columns: readonly Readonly<Record<string, unknown>>[]): VersionColumns {
+  const nameOf = (expression: string) => {
+    const column = columns.find((row) => textOf(row, 'expression').toUpperCase() === expression);
+    return column === undefined ? undefined : textOf(column, 'name');
+  };
+  const [start, end] = [nameOf('ROW START'), nameOf('ROW END')];
+  if (start !== undefined && end !== undefined) return { start, end, isHidden: false };
+  return { start: 'row_start', end: 'row_end', isHidden: true };
 }
 
 /** Text as an SQL literal, whatever sql_mode says of backslashes. */
@@ -81,10 +100,15 @@ function complete(
     name: defined.name,
     isUnsigned: column.isUnsigned ?? /\bunsigned\b/.test(defined.type),
     charset: column.charset ?? defined.charset,
-    values: column.values ?? valuesOf(defined.type),
+    values: column.values ?? valuesOf(defined.type)?.map((text) => listValue(text, column.charset ?? defined.charset)),
     meta: isOldTemporal(column.type) ? { ...column.meta, digits: defined.digits } : column.meta,
     ...(logical === undefined ? {} : { logical }),
   };
+}
+
+/** Values of an ENUM or SET of bytes stand as a character a byte; information_schema shows them as text. */
+function listValue(text: string, charset: string): string {
+  return charset === BINARY ? Buffer.from(text).toString('latin1') : text;
 }
 
 function differs(table: string, how: string): CodedError {
@@ -100,6 +124,16 @@ function differs(table: string, how: string): CodedError {
 export function mayBeLogical(column: ColumnFormat): boolean {
   const { type, charset, meta } = column;
   return type === ColumnType.STRING && (charset ?? BINARY) === BINARY && (meta.size === 16 || meta.size === 4);
+}
+
+/**
+ * Whether MariaDB's table map may be of a table WITH SYSTEM VERSIONING, which it does not say: the end of a row's time is the last column
+ * of its key, or of a table without a key one of two TIMESTAMP(6).
+ */
+export function mayBeVersioned(columns: readonly ColumnFormat[], primaryKey: readonly number[]): boolean {
+  const isMoment = (column: ColumnFormat | undefined) => column?.type === ColumnType.TIMESTAMP2 && column.meta.digits === 6;
+  const last = primaryKey.at(-1);
+  return last === undefined ? columns.filter(isMoment).length >= 2 : isMoment(columns[last]);
 }
 
 /** Types from before MySQL 5.6, of whose fraction the event says nothing. */

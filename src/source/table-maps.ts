@@ -2,9 +2,11 @@ import { MalformedEvent } from '../binlog/malformed.ts';
 import { readTableId, readTableMap, readTableName, type TableMap } from '../binlog/table-map.ts';
 import { TableRows } from '../binlog/table-rows.ts';
 import type { Flavour } from '../binlog/flavour.ts';
+import type { ChangeGroup } from '../row/change.ts';
 import type { ColumnFilter, TableFilter } from './contract.ts';
 import { mayTouch, readStatement } from './statement.ts';
-import { completeColumns, isOldTemporal, mayBeLogical, type TableDefinition } from './table-definition.ts';
+import { completeColumns, isOldTemporal, mayBeLogical, mayBeVersioned, type TableDefinition } from './table-definition.ts';
+import { SystemVersions } from './system-versions.ts';
 import type { DefinitionSource, DefinitionWish, MapPlace } from './table-definitions.ts';
 
 interface Entry {
@@ -16,6 +18,8 @@ interface Entry {
   readonly columns: ReadonlySet<string> | undefined;
   /** Of a wanted table; undefined until its definition is there. */
   rows: TableRows | undefined;
+  /** Of a wanted table that keeps its rows' history. */
+  versions: SystemVersions | undefined;
 }
 
 export interface TableMapsOptions {
@@ -49,7 +53,7 @@ export class TableMaps {
     const { schema, name } = readTableName(body);
     const isWanted = this.#options.wants(schema, name);
     const columns = isWanted ? this.#options.columns?.(schema, name) : undefined;
-    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted, columns, rows: undefined };
+    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted, columns, rows: undefined, versions: undefined };
     this.#entries.set(id, entry);
     if (!entry.isWanted) return undefined;
     const map = readTableMap(body, flavour);
@@ -61,7 +65,7 @@ export class TableMaps {
     const key = JSON.stringify([schema, name]);
     const cached = this.#definitions.get(key);
     if (cached !== undefined) {
-      entry.rows = rowsOfMap(map, columns, cached.definition);
+      define(entry, map, cached.definition);
       return undefined;
     }
     return this.#define(entry, map, { schema, table: name, columns: unknown, at: at() });
@@ -76,7 +80,7 @@ export class TableMaps {
     const { schema, name } = entry;
     const definition = await this.#options.definitions.describe(wish);
     this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
-    entry.rows = rowsOfMap(map, entry.columns, definition);
+    define(entry, map, definition);
   }
 
   /** How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it. */
@@ -87,6 +91,11 @@ export class TableMaps {
     // Marks the end of a statement and holds no rows.
     if (id === DUMMY_ID) return undefined;
     throw new MalformedEvent('rows of a table that no table map described');
+  }
+
+  /** What of the rows just read concerns rows that hold: all, but for a table that keeps their history. */
+  current(body: Buffer, group: ChangeGroup): readonly ChangeGroup[] {
+    return this.#entries.get(readTableId(body))?.versions?.current(group) ?? [group];
   }
 
   /** A statement passes: the definitions of tables that it may define anew hold no longer. */
@@ -107,11 +116,17 @@ export class TableMaps {
 const DUMMY_ID = 0xff_ff_ff;
 
 /** The columns of which the event says too little: undefined for all; with binlog_row_metadata=FULL some of MariaDB's. */
-function unknownColumns({ isFull, columns }: TableMap, flavour: Flavour): readonly string[] | undefined {
-  if (!isFull) return undefined;
+function unknownColumns({ isFull, columns, primaryKey }: TableMap, flavour: Flavour): readonly string[] | undefined {
+  if (!isFull || (flavour === 'mariadb' && mayBeVersioned(columns, primaryKey))) return undefined;
   if (flavour === 'mysql') return [];
   const unsure = columns.filter((column) => mayBeLogical(column) || isOldTemporal(column.type));
   return unsure.map(({ name = '' }) => name);
+}
+
+function define(entry: Entry, map: TableMap, definition: TableDefinition): void {
+  const { versions } = definition;
+  entry.rows = rowsOfMap(map, entry.columns, definition);
+  if (versions !== undefined) entry.versions = new SystemVersions(entry.rows.table, versions);
 }
 
 function rowsOfMap(map: TableMap, wanted: ReadonlySet<string> | undefined, definition?: TableDefinition): TableRows {
@@ -123,7 +138,9 @@ function rowsOfMap(map: TableMap, wanted: ReadonlySet<string> | undefined, defin
       : completeColumns(map.columns, definition, id);
   const keyOfMap = map.primaryKey.map((index) => columns[index]?.name ?? '');
   const primaryKey = map.isFull ? keyOfMap : (definition?.primaryKey ?? keyOfMap);
-  const wantsColumn = (column: string): boolean => wanted === undefined || wanted.has(column) || primaryKey.includes(column);
+  // When a row of a versioned table held says whether it counts.
+  const always = [...primaryKey, ...(definition?.versions === undefined ? [] : [definition.versions.end])];
+  const wantsColumn = (column: string): boolean => wanted === undefined || wanted.has(column) || always.includes(column);
   const read = columns.filter((column) => wantsColumn(column.name)).map((column) => ({ name: column.name }));
   return new TableRows({ table: { schema, name, id, columns: read, primaryKey }, columns, wantsColumn });
 }

@@ -15,7 +15,7 @@ export interface Store extends StoreTransaction {
   /** As the server says it: `9.7.0`, `10.11.19-MariaDB`. */
   readonly version: string;
   readonly database: string;
-  /** No statement may be longer: the server's max_allowed_packet, and never more than 16 MB. */
+  /** No statement may be longer: the server's max_allowed_packet. */
   readonly maxPacketBytes: number;
   /** MySQL: server_uuid. MariaDB: `server_id:<n>`. The same words as a source's ServerIdentity.server. */
   readonly serverIdentity: string;
@@ -39,7 +39,6 @@ export interface OpenStoreOptions {
   readonly logger?: Logger;
 }
 
-const packetBytesMax = 16 * 1024 * 1024;
 const idleMsMax = 60_000;
 
 /**
@@ -137,7 +136,7 @@ async function readFacts(connection: StoreConnection, database: string): Promise
     flavour,
     version,
     database,
-    maxPacketBytes: Math.min(Number(row['packet']), packetBytesMax),
+    maxPacketBytes: Number(row['packet']),
     serverIdentity: flavour === 'mysql' ? await readUuid(connection) : `server_id:${String(row['server_id'])}`,
   };
 }

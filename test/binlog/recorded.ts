@@ -97,6 +97,7 @@ const definitions: Readonly<Record<string, TableDefinition>> = {
   plain: {
     columns: [column('id', 'int'), column('a', 'int'), column('b', 'text', 'utf8mb4'), column('größe', 'int')],
     primaryKey: ['id'],
+    versions: undefined,
   },
   packed: {
     columns: [
@@ -107,6 +108,7 @@ const definitions: Readonly<Record<string, TableDefinition>> = {
       column('i', 'inet6'),
     ],
     primaryKey: ['id'],
+    versions: undefined,
   },
   olden: {
     columns: [
@@ -119,6 +121,7 @@ const definitions: Readonly<Record<string, TableDefinition>> = {
       column('f', 'datetime(6)', 'binary', 6),
     ],
     primaryKey: ['id'],
+    versions: undefined,
   },
 };
 

@@ -10,6 +10,8 @@ const column = (kind: ColumnKind, collation = '', scale = 0): TableColumn => ({
   scale,
   collation,
   isGenerated: false,
+  isInvisible: false,
+  isStrictEnum: false,
 });
 
 describe('SQL text of a value', () => {

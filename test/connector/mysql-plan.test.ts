@@ -12,6 +12,8 @@ const column = (name: string, kind: ColumnKind, more: Partial<TableColumn> = {})
   scale: 0,
   collation: kind === 'text' ? 'utf8mb4_general_ci' : '',
   isGenerated: false,
+  isInvisible: false,
+  isStrictEnum: false,
   ...more,
 });
 

@@ -82,6 +82,23 @@ eachServer((_flavour, server) => {
       expect(await asText('t')).toEqual(await asText('wanted'));
     });
 
+    it('L8: the empty value of an ENUM is written as it is, and no other row is given it', async () => {
+      const { save, store } = await open(
+        "CREATE TABLE t (k VARCHAR(9) COLLATE utf8mb4_general_ci PRIMARY KEY, e ENUM('a', 'b'), f ENUM('', 'x') NOT NULL, n INT)",
+      );
+      await save(
+        { k: 'é', e: '', f: '', n: 1 },
+        { k: 'E', e: 'b', f: 'x', n: 2 },
+        { k: 'z', e: '', f: 'x', n: 3 },
+        { k: 'Z', n: 4 },
+      );
+      const { rows } = await store.query('SELECT k, e + 0 AS e, f + 0 AS f, n FROM t ORDER BY k');
+      expect(rows).toEqual([
+        { k: 'é', e: 2, f: 2, n: 2 },
+        { k: 'z', e: 0, f: 2, n: 4 },
+      ]);
+    });
+
     it('an object becomes JSON, a Date a UTC time, a number its digits', async () => {
       const { save, rows } = await open('CREATE TABLE t (id BIGINT PRIMARY KEY, js JSON, tx TEXT, dt DATETIME(3), am DOUBLE)');
       await save({
