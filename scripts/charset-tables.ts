@@ -1,5 +1,5 @@
 /**
- * Writes src/binlog/charset-tables.ts and src/binlog/collation-ids.ts from what a MySQL and a MariaDB server say. Run it in
+ * Writes src/binlog/charset/charset-tables.ts and src/binlog/charset/collation-ids.ts from what a MySQL and a MariaDB server say. Run it in
  * the project's folder, where servers can be started (scripts/install-servers.sh), when a server has new character sets:
  *
  *     node --import tsx scripts/charset-tables.ts && npx oxfmt
@@ -7,12 +7,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { NO_CHARACTER } from '../src/binlog/code-table.ts';
-import { iconvTables } from '../src/binlog/multi-byte-text.ts';
+import { NO_CHARACTER } from '../src/binlog/charset/code-table.ts';
+import { iconvTables } from '../src/binlog/charset/multi-byte-text.ts';
 import { startSqlServer } from '../src/embedded/sql-server.ts';
 import { storedSequences } from '../test/support/charset-sequences.ts';
 
-const folder = join(import.meta.dirname, '..', 'src', 'binlog');
+const folder = join(import.meta.dirname, '..', 'src', 'binlog', 'charset');
 const unicodeSets = new Set(['utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf16le', 'utf32', 'binary']);
 
 interface Answers {

@@ -3,7 +3,7 @@ import type { Row } from '../row/change.ts';
 import { hasBit } from './bits.ts';
 import { ColumnType, type ColumnFormat } from './column-type.ts';
 import type { Cursor } from './cursor.ts';
-import { applyJsonDiffs } from './json-diff.ts';
+import { applyJsonDiffs } from './json/json-diff.ts';
 import { MalformedEvent } from './malformed.ts';
 import type { ImageColumn } from './row-reader.ts';
 

@@ -1,6 +1,6 @@
 import { Cursor } from './cursor.ts';
 import { MalformedEvent } from './malformed.ts';
-import { unzstd } from './zstd.ts';
+import { unzstd } from './zstd/zstd.ts';
 
 /** Fields of a TRANSACTION_PAYLOAD, and its values of COMPRESSION_TYPE (MySQL libs/mysql/binlog/event/codecs). */
 const Field = { END: 0, SIZE: 1, COMPRESSION: 2, UNCOMPRESSED_SIZE: 3 } as const;

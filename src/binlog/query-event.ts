@@ -1,4 +1,4 @@
-import { charsetOf, decoderOfCharset } from './charset.ts';
+import { charsetOf, decoderOfCharset } from './charset/charset.ts';
 import { Cursor } from './cursor.ts';
 import { EventType } from './event-header.ts';
 import { inflateEventPart } from './rows-event.ts';

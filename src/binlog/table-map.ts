@@ -1,4 +1,4 @@
-import { charsetOf, decoderOfCharset } from './charset.ts';
+import { charsetOf, decoderOfCharset } from './charset/charset.ts';
 import { ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
 import { Cursor } from './cursor.ts';
 import type { Flavour } from './flavour.ts';

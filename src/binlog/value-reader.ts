@@ -1,9 +1,9 @@
-import { decoderOfCharset } from './charset.ts';
+import { decoderOfCharset } from './charset/charset.ts';
 import { BINARY, ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
 import type { Cursor } from './cursor.ts';
 import { decimalReader, decimalSize } from './decimal.ts';
 import { integerReader, readDouble, readFloat, readYear, type ReadValue } from './integer.ts';
-import { jsonText } from './json-text.ts';
+import { jsonText } from './json/json-text.ts';
 import { logicalMaker } from './logical-values.ts';
 import { MalformedEvent } from './malformed.ts';
 import { oldDateTimeReader, oldTimeReader, oldTimestampReader } from './old-temporal.ts';

@@ -1,6 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it, onTestFinished } from 'vitest';
-import { charsetMaxBytes, charsetOf, decoderOfCharset, type DecodeText } from '../../src/binlog/charset.ts';
+import { charsetMaxBytes, charsetOf, decoderOfCharset, type DecodeText } from '../../src/binlog/charset/charset.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { storedSequences } from '../support/charset-sequences.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';

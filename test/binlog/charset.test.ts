@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { charsetMaxBytes, charsetOf, decoderOfCharset } from '../../src/binlog/charset.ts';
+import { charsetMaxBytes, charsetOf, decoderOfCharset } from '../../src/binlog/charset/charset.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 
 function decode(charset: string, hex: string): string {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { Connection } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import { applyJsonDiffs } from '../../src/binlog/json-diff.ts';
-import { jsonText } from '../../src/binlog/json-text.ts';
+import { applyJsonDiffs } from '../../src/binlog/json/json-diff.ts';
+import { jsonText } from '../../src/binlog/json/json-text.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 import { jsonDocument, jsonName, jsonNumber, jsonString, sample, seed } from './json-arbitrary.ts';
 import { binlogEnd, readRawChanges, type RawValue } from './raw-rows.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyJsonDiffs } from '../../src/binlog/json-diff.ts';
+import { applyJsonDiffs } from '../../src/binlog/json/json-diff.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { changes, documents } from './json-samples.ts';
 

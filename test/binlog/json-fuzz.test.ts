@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { applyJsonDiffs } from '../../src/binlog/json-diff.ts';
-import { jsonText } from '../../src/binlog/json-text.ts';
+import { applyJsonDiffs } from '../../src/binlog/json/json-diff.ts';
+import { jsonText } from '../../src/binlog/json/json-text.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { seed } from './json-arbitrary.ts';
 import { changes, documents } from './json-samples.ts';

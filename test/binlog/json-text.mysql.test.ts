@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import { jsonText } from '../../src/binlog/json-text.ts';
+import { jsonText } from '../../src/binlog/json/json-text.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 import { jsonDocument, jsonNumber, jsonString, sample, seed } from './json-arbitrary.ts';
 import { binlogEnd, readRawChanges } from './raw-rows.ts';

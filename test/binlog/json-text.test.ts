@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonText } from '../../src/binlog/json-text.ts';
+import { jsonText } from '../../src/binlog/json/json-text.ts';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { documents } from './json-samples.ts';
 

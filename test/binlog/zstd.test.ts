@@ -2,7 +2,7 @@ import { decompress } from 'fzstd';
 import { describe, expect, it } from 'vitest';
 import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { eventsOfPayload } from '../../src/binlog/payload.ts';
-import { unzstd } from '../../src/binlog/zstd.ts';
+import { unzstd } from '../../src/binlog/zstd/zstd.ts';
 import { randomFrom } from './breaking.ts';
 import { seed } from './fuzz.ts';
 import { recorded } from './recorded.ts';

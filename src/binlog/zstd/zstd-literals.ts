@@ -1,5 +1,5 @@
-import { Cursor } from './cursor.ts';
-import { MalformedEvent } from './malformed.ts';
+import { Cursor } from '../cursor.ts';
+import { MalformedEvent } from '../malformed.ts';
 import { decodeHuffman, readHuffmanTable, type HuffmanTable } from './zstd-entropy.ts';
 
 /** A block's content at most (RFC 8878, section 3.1.1.2.4). */

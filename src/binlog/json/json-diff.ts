@@ -2,7 +2,7 @@ import { JsonDocument } from './json-document.ts';
 import { parsePath } from './json-path.ts';
 import { insert, JsonTree, remove, replace, type JsonNode, type JsonSpot } from './json-tree.ts';
 import { printText } from './json-writer.ts';
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 export interface JsonDiffOptions {
   /** The column's binary JSON in the row's before-image, without the length before it. */

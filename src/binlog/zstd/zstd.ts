@@ -1,5 +1,5 @@
-import { Cursor } from './cursor.ts';
-import { MalformedEvent } from './malformed.ts';
+import { Cursor } from '../cursor.ts';
+import { MalformedEvent } from '../malformed.ts';
 import type { HuffmanTable } from './zstd-entropy.ts';
 import { BLOCK_MAX, readLiterals } from './zstd-literals.ts';
 import { readSequences, type SequenceTables } from './zstd-sequences.ts';

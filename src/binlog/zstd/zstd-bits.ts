@@ -1,4 +1,4 @@
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /** The place of the highest bit that is set: 0 of 1; -1 of 0. */
 export function highBit(value: number): number {

@@ -1,4 +1,4 @@
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /** Digits of a DECIMAL's group of 0 to 9 digits take this many bytes (strings/decimal.cc, dig2bytes). */
 const GROUP_BYTES = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4] as const;

@@ -1,4 +1,4 @@
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /**
  * A leg of a path: a member's name in UTF-8, or an array's cell, counted from its first element or, for `last` and `last-1`, from

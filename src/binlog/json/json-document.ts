@@ -1,4 +1,4 @@
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /** The types of MySQL's binary JSON (sql-common/json_binary.h). */
 export const JsonType = {

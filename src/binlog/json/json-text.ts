@@ -11,7 +11,7 @@ import {
 import { doubleText } from './json-number.ts';
 import { base64Text, dateText, datetimeText, decimalText, timeText } from './json-opaque.ts';
 import { printText, type JsonWriter } from './json-writer.ts';
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /** Column types (enum_field_types, include/field_types.h) that JSON holds as values of their own. */
 const OpaqueType = { TIMESTAMP: 7, DATE: 10, TIME: 11, DATETIME: 12, NEWDECIMAL: 246, VAR_STRING: 253 } as const;

@@ -2,7 +2,7 @@ import { DEPTH_MAX, isContainer, JsonContainer, type JsonDocument, type JsonPlac
 import type { PathLeg } from './json-path.ts';
 import { JsonPrinter } from './json-text.ts';
 import type { JsonWriter } from './json-writer.ts';
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 /** A value that stands in the bytes of a document, untouched. */
 interface PlacedNode {

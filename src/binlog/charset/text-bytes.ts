@@ -1,7 +1,7 @@
 /**
  * The strings that all character sets are read into, made the fastest way Node 20 has.
  */
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 declare global {
   interface Buffer {

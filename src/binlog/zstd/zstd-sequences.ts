@@ -1,5 +1,5 @@
-import type { Cursor } from './cursor.ts';
-import { MalformedEvent } from './malformed.ts';
+import type { Cursor } from '../cursor.ts';
+import { MalformedEvent } from '../malformed.ts';
 import { BackwardBits } from './zstd-bits.ts';
 import { fseOfOne, fseTable, readFseTable, type FseTable } from './zstd-entropy.ts';
 

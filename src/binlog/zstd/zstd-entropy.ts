@@ -1,5 +1,5 @@
-import { Cursor } from './cursor.ts';
-import { MalformedEvent } from './malformed.ts';
+import { Cursor } from '../cursor.ts';
+import { MalformedEvent } from '../malformed.ts';
 import { BackwardBits, ForwardBits, highBit } from './zstd-bits.ts';
 
 /** A table of finite state entropy: by state, its symbol, and the next state: a base and so many bits (RFC 8878, section 4.1). */

@@ -1,4 +1,4 @@
-import { MalformedEvent } from './malformed.ts';
+import { MalformedEvent } from '../malformed.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
