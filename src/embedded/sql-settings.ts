@@ -46,6 +46,8 @@ export function programArgs(program: ServerProgram, dataDir: string): readonly s
     ...program.args,
     ...(program.args.includes('--no-defaults') ? [] : ['--no-defaults']),
     `--datadir=${dataDir}`,
+    // a server that starts clears its temporary folder of what servers leave there
+    `--tmpdir=${dataDir}`,
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
   ];
 }
