@@ -1,5 +1,6 @@
 import { EventType } from '../binlog/event-header.ts';
-import { readTableName } from '../binlog/table-map.ts';
+import { MalformedEvent } from '../binlog/malformed.ts';
+import { readTableId, readTableName } from '../binlog/table-map.ts';
 import type { TableFilter } from './contract.ts';
 import { EventPipe } from './event-pipe.ts';
 import type { InnerEvents } from './inner-events.ts';
@@ -103,7 +104,7 @@ export class PreparedTransactions implements XaGroups {
   commitOpen(): InnerEvents {
     const open = this.#open;
     this.#open = undefined;
-    return this.#eventsOf(open, () => Promise.reject(new Error('no XA transaction is open')));
+    return this.#eventsOf(open, () => Promise.reject(new MalformedEvent('no XA transaction is open')));
   }
 
   commit(xid: string, at: BinlogPlace): InnerEvents {
@@ -164,9 +165,10 @@ export class PreparedTransactions implements XaGroups {
   #isWanted(open: Prepared, event: Buffer): boolean {
     const type = event.readUInt8(TYPE_AT);
     if (type === EventType.QUERY || type === EventType.QUERY_COMPRESSED || type === EventType.EXECUTE_LOAD_QUERY) return true;
-    const id = event.readUIntLE(HEADER_SIZE, 6);
+    const body = event.subarray(HEADER_SIZE);
+    const id = readTableId(body);
     if (type !== EventType.TABLE_MAP) return open.tables.get(id) ?? true;
-    const { schema, name } = readTableName(event.subarray(HEADER_SIZE));
+    const { schema, name } = readTableName(body);
     const isWanted = this.#options.wants(schema, name);
     open.tables.set(id, isWanted);
     if (!isWanted && !open.passedBy.has(`${schema}.${name}`)) {

@@ -72,6 +72,7 @@ describe('loading', () => {
         name: 'main',
         tables: ['shop.orders'],
         rows: 'after',
+        columns: [],
         row_image: 'full',
         start: 'earliest',
         on_truncate: 'stop',
