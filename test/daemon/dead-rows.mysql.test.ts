@@ -255,10 +255,10 @@ export default defineFunction({
           const size = 1 + Math.floor(random() * 60);
           const rows = Array.from({ length: size }, () => [(next += 1), 1, random() < 0.02 ? -1 : 1, null]);
           await writer.query('INSERT INTO orders VALUES ?', [rows]);
-          await delay(2);
+          await delay(6);
         }
       })();
-      for (let i = 0; i < 3; i += 1) {
+      for (let i = 0; i < 2; i += 1) {
         const daemon = await spawnDaemon(['run', '--log-level', 'warn', '--lease-ttl', '600'], {
           cwd: project.folder,
           env: project.env,

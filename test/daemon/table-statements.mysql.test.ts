@@ -190,7 +190,7 @@ eachServer((flavour, server) => {
       }
     })();
     await killUnderLoad(server, project, {
-      kills: 6,
+      kills: 3,
       seed,
       pauseMs: 2,
       beforeEnd: async () => {
