@@ -124,6 +124,8 @@ eachServer((_flavour, server) => {
     expect(await rowsOf(counted)).toBeLessThan(next);
     await redis.resumeProcess();
     await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a slow Redis' });
+    // What Redis has counted is committed in the store a moment later.
+    await waitFor(async () => (await rowsOf(counted)) === next, { what: 'the checkpoint behind what was counted' });
     await redis.kill();
     const before = await rowsOf(counted);
     await insertOrders();
