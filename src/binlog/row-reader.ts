@@ -18,9 +18,8 @@ export interface ImageColumn {
  * A function that reads row images of these columns (in the image's order): a bit a column for NULL, then the values that are not.
  *
  * It is written out as code for the columns at hand, an object literal with a call a column: V8 then knows the row's shape and what it
- * calls, which a loop over readers that stores by name does not let it. Rows of 12 columns: 0.45 µs, by the loop 1.6 µs, and above a
- * dozen columns the loop's rows become dictionaries. Names stand in the code as JSON, which is a JavaScript literal, and nothing else of
- * the event does.
+ * calls, which a loop over readers that stores by name does not let it. A row of 12 columns takes 0.45 µs and by such a loop 0.60 µs, one of 24
+ * takes 0.81 µs and 1.30 µs. Names stand in the code as JSON, which is a JavaScript literal, and nothing else of the event does.
  */
 export function compileRowReader(columns: readonly ImageColumn[]): ReadRow {
   const bitmapBytes = (columns.length + 7) >> 3;

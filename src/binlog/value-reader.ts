@@ -117,7 +117,8 @@ function textMaker(column: ColumnFormat): MakeValue {
   return (buffer, start, end) => {
     try {
       return decode(buffer, start, end);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof MalformedEvent)) throw error;
       return copyBytes(buffer, start, end);
     }
   };
