@@ -1,4 +1,24 @@
+import { statfsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+
+const memoryFolder = '/dev/shm';
+const bytesNeeded = 6 * 1024 ** 3;
+
+/**
+ * Servers keep their data in memory where the machine has room for it: they flush as they are set to, and a statement that makes a table
+ * takes a third less. The long runs (vitest.soak.config.ts) stay on the disk.
+ */
+function useMemoryFolder(): void {
+  if (process.env['TMPDIR'] !== undefined) return;
+  try {
+    const { bavail, bsize } = statfsSync(memoryFolder);
+    if (bavail * bsize >= bytesNeeded) process.env['TMPDIR'] = memoryFolder;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error; // a system without it
+  }
+}
+
+useMemoryFolder();
 
 export default defineConfig({
   test: {
