@@ -66,7 +66,7 @@ eachServer((flavour, store) => {
     await large.query("XA COMMIT 'large'");
     await connection.query(orders(1_000_200, 1));
     const cuts = new Set<string>();
-    for (let kill = 0; kill < 3; kill += 1) {
+    for (let kill = 0; kill < 2; kill += 1) {
       const seen = cuts.size;
       await waitFor(
         async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFolder } from '../support/daemon-process.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
-import { runUntilCurrent } from './run-project.ts';
+import { runUntilCurrent } from '../daemon/run-project.ts';
 
 function configuration(shop: string): string {
   return `kistype: global
