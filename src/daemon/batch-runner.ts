@@ -1,13 +1,13 @@
 import { deferred, sleep } from '../lib/abort.ts';
-import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
-import type { CheckpointStep } from '../checkpoint/checkpoint.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
 import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
 import type { Position } from '../row/position.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
+import type { Attempt, BatchRun } from './attempt.ts';
 import { markLog, withoutBadRows } from './bad-rows.ts';
+import { beginTrail, type BatchTrail, type FlowObserver } from './batch-trail.ts';
 import { batchId, batchRows, hasParked, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead } from './keep-dead.ts';
@@ -34,18 +34,11 @@ export interface BatchRunnerOptions extends RunnableFlow, FlowSessionOptions {
   /** No batch is under way: this is where the flow may be replaced. */
   readonly atBoundary: () => void;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
+  readonly observer?: FlowObserver | undefined;
 }
 
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
-
-/** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it: false when it has failed. */
-export interface Attempt {
-  readonly batch: Batch;
-  readonly sequence: number;
-  readonly computed: Promise<boolean>;
-  readonly committed: Promise<void>;
-}
 
 /**
  * Runs batches of one flow and commits them, in order, each exactly once.
@@ -68,6 +61,7 @@ export class BatchRunner {
   #position: Position;
   /** Batches that are not known to be committed, in order: each continues the sequence number behind that of the one before. */
   #pending: readonly Batch[] = [];
+  #lastFailed: BatchTrail | undefined;
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
@@ -96,7 +90,10 @@ export class BatchRunner {
     this.#sequence += 1;
     if (!this.#pending.includes(batch)) this.#pending = [...this.#pending, batch];
     const computed = deferred<boolean>();
-    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve(true) }).catch((error: unknown) => {
+    const clock = beginTrail(this.#options.observer, this.#running.flow, batch);
+    const committed = this.#run(batch, { sequence, gate, clock, onComputed: () => computed.resolve(true) }).catch((error: unknown) => {
+      this.#lastFailed = clock;
+      clock?.failed(error);
       computed.resolve(false);
       throw error;
     });
@@ -157,12 +154,12 @@ export class BatchRunner {
     this.#session.destroy();
   }
 
-  async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
+  async #run(batch: Batch, run: BatchRun): Promise<void> {
     const running = this.#running;
     const { flow, shape, badRows, trailing } = running;
     // what a batch does outside the store is known by its id, so the next one must not begin while this one may yet be split
     let mayFail = true;
-    const transaction = this.#openTransaction({
+    const transaction = this.#session.begin({
       ...run,
       // not before: what the next batch computes would keep this one's statement from being sent
       onSent: () => {
@@ -181,6 +178,7 @@ export class BatchRunner {
         id: batchId(flow.name, batch),
         transaction,
         state,
+        observer: run.clock,
         onStep: (index) => {
           mayFail = running.isExternal || index < trailing;
         },
@@ -194,6 +192,7 @@ export class BatchRunner {
     mayFail = false;
     await transaction.commit();
     state.settle();
+    run.clock?.committed({ filtered, statements });
     notePassedStatements(this.#options.logger, flow.name, statements);
     if (parked.length > 0) this.#noteParked(batch, parked);
     this.#pending = this.#pending.filter((other) => other !== batch);
@@ -207,42 +206,29 @@ export class BatchRunner {
   ): Promise<void> {
     const sequence = this.#sequence;
     const step = { position: this.#position, time: 0, rows: 0 };
-    const transaction = this.#openTransaction({ sequence, gate: Promise.resolve(), onSent: () => {}, step });
+    const clock = beginTrail(this.#options.observer, this.#running.flow, { size: rows.length, id });
+    const transaction = this.#session.begin({ sequence, gate: Promise.resolve(), clock, onSent: () => {}, step });
     const state = this.#state.begin(transaction);
     try {
       const places = (): readonly number[] => [...rows.keys()];
-      const options = { ...this.#options, running: this.#running, id, transaction, state, onStep: () => {}, places };
+      const options = { ...this.#options, running: this.#running, id, transaction, state, observer: clock, onStep: () => {}, places };
       if (rows.length > 0) await runRows(rows, options);
       await settle(transaction);
       await state.flush();
       await transaction.commit();
       state.settle();
+      clock?.committed({ filtered: 0, statements: [] });
     } catch (failure) {
+      clock?.failed(failure);
       const error = toCoded(failure, this.#running.flow.name);
       this.#state.clear();
       if (this.#options.signal.aborted) throw error;
       await this.#session.letGo(error);
       const inStore = await this.#session.restore(newFailure(error));
       if (inStore !== sequence + 1) throw error;
+      clock?.committedAfterAll(0);
     }
     this.#sequence = sequence + 1;
-  }
-
-  #openTransaction(options: {
-    readonly sequence: number;
-    readonly gate: Promise<void>;
-    readonly onSent: () => void;
-    readonly step: Pick<CheckpointStep, 'position' | 'time' | 'rows'>;
-  }): BatchTransaction {
-    const { store, lease } = this.#options;
-    const { sequence, gate, onSent, step } = options;
-    return new BatchTransaction({
-      session: this.#session.current,
-      store,
-      gate,
-      onSent,
-      step: { flow: lease.flow, epoch: lease.epoch, sequence, ...step },
-    });
   }
 
   #noteParked({ dead }: Batch, parked: readonly ParkedRow[]): void {
@@ -286,7 +272,9 @@ export class BatchRunner {
     this.#sequence = sequence;
     if (isCommitted) {
       if (hasParked(batch)) await this.parked.load();
-      this.#options.onCommit(batch, batchRows(batch, this.#running.shape).filtered);
+      const { filtered } = batchRows(batch, this.#running.shape);
+      if (this.#lastFailed?.subject.batch === batch) this.#lastFailed.committedAfterAll(filtered);
+      this.#options.onCommit(batch, filtered);
       return [rest, failure];
     }
     if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];

@@ -6,6 +6,7 @@ import type { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
+import type { FlowObserver } from './batch-trail.ts';
 import type { FlowRecords } from './flow-record.ts';
 import type { ReaderPool } from './reader-pool.ts';
 import type { TablePolicies } from './table-statements.ts';
@@ -44,6 +45,7 @@ export interface FlowServiceOptions {
   readonly records: FlowRecords;
   readonly runFlow: RunFlow;
   readonly watchdog: Watchdog;
+  readonly observer?: FlowObserver | undefined;
   readonly logger: Logger;
   readonly queueBytesMax: number;
   readonly retryLimitMs: number;

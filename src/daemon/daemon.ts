@@ -10,8 +10,10 @@ import { OpenConnectors } from '../flow/open-connectors.ts';
 import { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { Assembly } from './assemble.ts';
+import type { FlowObserver } from './batch-trail.ts';
 import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
+import type { WatchedDaemon } from './daemon-metrics.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
@@ -24,6 +26,10 @@ export interface DaemonOptions {
   readonly sources: SourceSet;
   readonly store: Store;
   readonly runFlow: RunFlow;
+  /** Is told what the flows do; absent: nothing is measured. */
+  readonly observer?: FlowObserver | undefined;
+  /** Is given the daemon's parts to look at, once they are there. */
+  readonly onStarted?: ((daemon: WatchedDaemon) => void) | undefined;
   /** How long the main thread may not turn before the process ends itself; absent: as long as the flows' functions may lawfully take. */
   readonly stallMs?: number | undefined;
   readonly logger: Logger;
@@ -82,6 +88,12 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   let watches: Promise<unknown> = Promise.resolve();
   try {
     await apply(options.assembly);
+    options.onStarted?.({
+      // those that are leaving still commit
+      get services() {
+        return [...new Set([...flows.running, ...flows.services])];
+      },
+    });
     watches = Promise.all([
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       writeFigures(options, { records, flows, signal: watching.signal }),
@@ -121,6 +133,7 @@ function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
     pool,
     store: options.store,
     runFlow: options.runFlow,
+    observer: options.observer,
     logger: options.logger,
     queueBytesMax: options.queueBytesMax,
     retryLimitMs: options.untilCurrent ? 30_000 : Number.POSITIVE_INFINITY,

@@ -8,7 +8,9 @@ import type { Store } from '../store/open.ts';
  *        ▲                     │ │ └────► paused ─► starting
  *        └──── lease lost ─────┘ └──────► failed ─► starting (by resume, or a restart)
  */
-export type FlowState = 'standby' | 'starting' | 'running' | 'retrying' | 'paused' | 'failed' | 'stopped';
+export type FlowState = (typeof flowStates)[number];
+
+export const flowStates = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'] as const;
 
 /** What an operator wants of a flow, and whether its last failure still stands. */
 export interface FlowWish {

@@ -234,16 +234,18 @@ export class FlowService {
 
   #onRetry(error: CodedError): void {
     if (this.#isRetired) this.#abort.abort();
+    this.#options.observer?.flowRetries(this.name, error);
     if (this.#state === 'retrying' && this.#error?.code === error.code) return;
     void this.#setState('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
   }
 
   /** What the end of a run means: wait and run again, or fail until somebody has mended the cause. */
   async #noteEnd(failure: unknown, tries: { readonly retry: Backoff; readonly since: number }): Promise<void> {
-    const { logger, stop, abort, retryLimitMs } = this.#options;
+    const { logger, observer, stop, abort, retryLimitMs } = this.#options;
     if (abort.aborted) return;
     const error = failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
     if (error.code === 'LEASE_LOST') {
+      observer?.flowEnded(this.name, error);
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
       this.#state = 'standby';
@@ -252,6 +254,7 @@ export class FlowService {
       this.#onRetry(error);
       await sleep(tries.retry.nextMs(), stop);
     } else {
+      observer?.flowEnded(this.name, error);
       logger.error({ ...error.details, flow: this.name, code: error.code, error: describeError(error) }, 'flow stopped');
       await this.#setState('failed', error).catch(() => {});
     }

@@ -1,6 +1,7 @@
 import { sleep } from '../lib/abort.ts';
 import { isEmpty, type Batch } from './batch.ts';
-import type { Attempt, BatchRunner } from './batch-runner.ts';
+import type { Attempt } from './attempt.ts';
+import type { BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
 import type { Handover } from './handover.ts';
 

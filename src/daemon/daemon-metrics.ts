@@ -1,0 +1,182 @@
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { CodedError } from '../lib/error.ts';
+import { isEmpty } from './batch.ts';
+import type { BatchTrail, FlowObserver } from './batch-trail.ts';
+import { makeInstruments, type DaemonInstruments } from './daemon-instruments.ts';
+import { flowStates, type FlowState } from './flow-record.ts';
+import type { FlowService } from './flow-service.ts';
+
+/** What a scrape looks at. */
+export interface WatchedDaemon {
+  /** The services of its flows, one a flow. */
+  readonly services: readonly FlowService[];
+}
+
+/** Where the flow is this daemon's: elsewhere its figures are another's to give. */
+const ownStates: ReadonlySet<FlowState> = new Set<FlowState>(['starting', 'running', 'retrying', 'paused', 'failed']);
+
+/**
+ * The figures of a daemon for Prometheus, beside KisFlow's own (see FlowMetrics). Counters and histograms are told what happens, a few calls
+ * a batch; gauges are read when they are asked for. A flow that is gone takes its series with it.
+ */
+export class DaemonMetrics implements FlowObserver {
+  readonly #registry: Registry;
+  readonly #of: DaemonInstruments;
+  #daemon: WatchedDaemon | undefined;
+  /** The flows that have series, and their functions. */
+  readonly #known = new Map<string, ReadonlySet<string>>();
+
+  constructor(registry: Registry, build: { readonly version: string }) {
+    this.#registry = registry;
+    this.#of = makeInstruments(registry);
+    this.#of.buildInfo.set({ version: build.version, node: process.version }, 1);
+    this.#of.reloadRefused.set(0);
+    for (const result of ['done', 'refused']) this.#of.reloads.inc({ result }, 0);
+    this.#addStates();
+    this.#addGauges();
+    collectDefaultMetrics({ register: registry });
+  }
+
+  /** From now on its flows are shown. */
+  watch(daemon: WatchedDaemon): void {
+    this.#daemon = daemon;
+  }
+
+  batchCommitted(trail: BatchTrail): void {
+    const { subject, store, steps, isCommittedAfterAll } = trail;
+    const { batch, size } = subject;
+    if (batch !== undefined && isEmpty(batch)) return;
+    const flow = subject.flow.name;
+    const labels = { flow };
+    this.#of.rowsOut.inc(labels, trail.rowsSaved);
+    if (batch === undefined) this.#of.rowsIn.inc(labels, size);
+    else {
+      this.#of.batches.inc(labels);
+      this.#of.changes.inc(labels, size);
+      this.#of.bytes.inc(labels, batch.parts.reduce((sum, { bytes }) => sum + bytes, 0)); // prettier-ignore
+      this.#of.rowsFiltered.inc(labels, trail.filtered);
+      this.#countMarks(trail);
+      this.#of.batchChanges.observe(labels, size);
+    }
+    for (const { op, outcome } of trail.statements) this.#of.tableStatements.inc({ flow, op, outcome });
+    if (isCommittedAfterAll) return;
+    this.#of.batchSeconds.observe(labels, (trail.endedAt - trail.beganAt) / 1000);
+    this.#of.storeSeconds.observe({ flow, phase: 'wait' }, store.waitMs / 1000);
+    this.#of.storeSeconds.observe({ flow, phase: 'statements' }, store.statementMs / 1000);
+    if (store.commitMs !== undefined) this.#of.storeSeconds.observe({ flow, phase: 'commit' }, store.commitMs / 1000);
+    this.#countSteps(flow, steps, store.statements);
+  }
+
+  batchFailed({ subject, steps, store }: BatchTrail): void {
+    this.#countSteps(subject.flow.name, steps, store.statements);
+  }
+
+  flowRetries(flow: string, { code }: CodedError): void {
+    this.#of.retries.inc({ flow, code });
+  }
+
+  flowEnded(flow: string, { code }: CodedError): void {
+    this.#of.errors.inc({ flow, code });
+  }
+
+  /** A change of the project has taken effect, or is refused; `isNew`: it was not known before. */
+  noteReload({ isRefused, isNew }: { readonly isRefused: boolean; readonly isNew: boolean }): void {
+    this.#of.reloadRefused.set(isRefused ? 1 : 0);
+    if (isNew) this.#of.reloads.inc({ result: isRefused ? 'refused' : 'done' });
+  }
+
+  #countMarks({ subject: { flow, batch, size }, filtered }: BatchTrail): void {
+    const labels = { flow: flow.name };
+    const counts = { dead: 0, skipped: 0, parked: 0 };
+    for (const { kind } of batch?.dead ?? []) counts[kind === 'dead' ? 'dead' : 'parked'] += 1;
+    this.#of.rowsDead.inc(labels, counts.dead);
+    this.#of.rowsSkipped.inc(labels, counts.skipped);
+    this.#of.rowsParked.inc(labels, counts.parked);
+    this.#of.rowsIn.inc(labels, size - filtered - (batch?.dead.length ?? 0));
+  }
+
+  #countSteps(flow: string, steps: BatchTrail['steps'], statements: number): void {
+    this.#of.storeStatements.inc({ flow }, statements);
+    for (const { fname, ms, retries } of steps) {
+      const labels = { flow, function: fname };
+      if (ms !== undefined) this.#of.functionSeconds.observe(labels, ms / 1000);
+      if (retries.length > 0) this.#of.functionRetries.inc(labels, retries.length);
+    }
+  }
+
+  #addStates(): void {
+    const gauge: Gauge<'flow' | 'state'> = new Gauge({
+      name: 'kisflow_flow_state',
+      help: '1 for the state that the flow has in this daemon, 0 for the others.',
+      labelNames: ['flow', 'state'],
+      registers: [this.#registry],
+      collect: async () => {
+        await this.#forgetGone();
+        gauge.reset();
+        for (const { name, report } of this.#daemon?.services ?? []) {
+          for (const state of flowStates) gauge.set({ flow: name, state }, report.state === state ? 1 : 0);
+        }
+      },
+    });
+  }
+
+  #addGauges(): void {
+    this.#add('kisflow_lag_seconds', 'How long ago the oldest change that waits was committed at the source; 0: none waits.', (flow) =>
+      flow.figures.lagMs / 1000); // prettier-ignore
+  }
+
+  /** A gauge of flows that this daemon has; undefined: not known. */
+  #add(name: string, help: string, read: (service: FlowService) => number | undefined): void {
+    const gauge: Gauge<'flow'> = new Gauge({
+      name,
+      help,
+      labelNames: ['flow'],
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset();
+        for (const service of this.#daemon?.services ?? []) {
+          const value = ownStates.has(service.report.state) ? read(service) : undefined;
+          if (value !== undefined) gauge.set({ flow: service.name }, value);
+        }
+      },
+    });
+  }
+
+  /** Flows that are there have their counters from the beginning on, at 0; what is not there any more has none. */
+  async #forgetGone(): Promise<void> {
+    const flows = new Map(
+      (this.#daemon?.services ?? []).map(({ name, subjects }) => [
+        name,
+        new Set(subjects.flatMap(({ flow }) => flow.steps.map(({ fname }) => fname))),
+      ]),
+    );
+    let isLess = false;
+    for (const [flow, functions] of this.#known) {
+      const now = flows.get(flow);
+      if (now === undefined || [...functions].some((fname) => !now.has(fname))) isLess = true;
+    }
+    for (const flow of flows.keys()) if (!this.#known.has(flow)) this.#begin(flow);
+    this.#known.clear();
+    for (const [flow, functions] of flows) this.#known.set(flow, functions);
+    if (isLess) await this.#removeOthers(flows);
+  }
+
+  #begin(flow: string): void {
+    const { batches, changes, bytes, rowsIn, rowsOut, rowsFiltered, rowsDead, rowsSkipped, rowsParked, storeStatements } = this.#of;
+    const counters = [batches, changes, bytes, rowsIn, rowsOut, rowsFiltered, rowsDead, rowsSkipped, rowsParked, storeStatements];
+    for (const counter of counters) counter.inc({ flow }, 0);
+  }
+
+  async #removeOthers(flows: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
+    for (const metric of Object.values(this.#of)) {
+      const { values } = await metric.get();
+      for (const { labels } of values) {
+        const { le: _, ...own }: Partial<Record<string, string | number>> = labels;
+        if (own['flow'] === undefined) continue;
+        const functions = flows.get(String(own['flow']));
+        const isGone = functions === undefined || (own['function'] !== undefined && !functions.has(String(own['function'])));
+        if (isGone) metric.remove(own);
+      }
+    }
+  }
+}
