@@ -10,7 +10,6 @@ import { ProjectFiles, type LoadedProject } from '../daemon/project-files.ts';
 import { ReloadRecord } from '../daemon/reload-record.ts';
 import { Reloader } from '../daemon/reloader.ts';
 import { SourceSet } from '../daemon/source-set.ts';
-import type { FlowMetrics } from '../flow/flow-metrics.ts';
 import { CodedError } from '../lib/error.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
@@ -48,7 +47,12 @@ export const run: Command = {
       const project = changes.length === 0 ? written : await files.load(changes);
       const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
       try {
-        return await runProject(context, { files, store, project, changes, figures: figures.metrics });
+        const watching = await watchFlows(figures.metrics, context);
+        try {
+          return await runProject(context, { files, store, project, changes, watching });
+        } finally {
+          await watching.close();
+        }
       } finally {
         await figures.close();
       }
@@ -63,12 +67,11 @@ interface OpenedProject {
   readonly store: Store;
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
-  readonly figures: FlowMetrics | undefined;
+  readonly watching: Watching;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
-  const { project, store, changes, figures } = opened;
-  const watching = watchFlows(figures, context.logger);
+  const { project, store, changes, watching } = opened;
   const sources = new SourceSet({ store, logger: context.logger });
   const untilCurrent = context.options['until-current'] === true;
   const deadline = armDeadline(context, project.configuration.global.stop_deadline * 1000);
@@ -93,7 +96,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       stallMs: context.options['stall-limit'] === undefined ? undefined : readNumber(context, 'stall-limit', 0),
       leaseTtlMs: readNumber(context, 'lease-ttl', 6000),
       queueBytesMax: readNumber(context, 'queue-bytes', queueBytesMax),
-      follow: untilCurrent ? undefined : (control) => followProject(context, { ...opened, assembly, sources, watching }, control),
+      follow: untilCurrent ? undefined : (control) => followProject(context, { ...opened, assembly, sources }, control),
       stop: context.stop,
       abort: deadline.signal,
     });
@@ -107,7 +110,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
 /** Lets changes of the files and of the store take effect while the daemon runs; SIGHUP makes it look at once. */
 async function followProject(
   context: CommandContext,
-  opened: OpenedProject & { readonly assembly: Assembly; readonly sources: SourceSet; readonly watching: Watching },
+  opened: OpenedProject & { readonly assembly: Assembly; readonly sources: SourceSet },
   { apply, holder, signal }: DaemonControl,
 ): Promise<void> {
   const { files, store, sources, project, changes, assembly } = opened;

@@ -91,12 +91,14 @@ export class BatchRunner {
     if (!this.#pending.includes(batch)) this.#pending = [...this.#pending, batch];
     const computed = deferred<boolean>();
     const clock = beginTrail(this.#options.observer, this.#running.flow, batch);
-    const committed = this.#run(batch, { sequence, gate, clock, onComputed: () => computed.resolve(true) }).catch((error: unknown) => {
-      this.#lastFailed = clock;
-      clock?.failed(error);
-      computed.resolve(false);
-      throw error;
-    });
+    const committed = this.#run(batch, { sequence, gate, clock, onComputed: () => computed.resolve(true) }).catch(
+      (error: unknown) => {
+        this.#lastFailed = clock;
+        clock?.failed(error);
+        computed.resolve(false);
+        throw error;
+      },
+    );
     committed.catch(() => {}); // whoever awaits `committed` gets the error; nobody may be awaiting it yet
     return { batch, sequence, computed: computed.promise, committed };
   }
@@ -211,7 +213,16 @@ export class BatchRunner {
     const state = this.#state.begin(transaction);
     try {
       const places = (): readonly number[] => [...rows.keys()];
-      const options = { ...this.#options, running: this.#running, id, transaction, state, observer: clock, onStep: () => {}, places };
+      const options = {
+        ...this.#options,
+        running: this.#running,
+        id,
+        transaction,
+        state,
+        observer: clock,
+        onStep: () => {},
+        places,
+      };
       if (rows.length > 0) await runRows(rows, options);
       await settle(transaction);
       await state.flush();

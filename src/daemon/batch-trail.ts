@@ -102,7 +102,7 @@ export class BatchTrail implements RunObserver, TransactionClock {
   }
 
   stepRetried(_flow: Flow, _step: FlowStep, error: unknown): void {
-    this.#retries.push(codeOf(error));
+    this.#retries.push(error instanceof CodedError ? error.code : 'FUNCTION_FAILED');
   }
 
   stepEnded(_flow: Flow, step: FlowStep, ms: number, { rowsIn, rowsOut }: StepCount): void {
@@ -186,10 +186,7 @@ export function codeOf(error: unknown): ErrorCode {
 }
 
 /** All of these as one; undefined where there is none, so that nothing is measured. A fault of one is logged once and ends it, never a flow. */
-export function joinObservers(
-  observers: readonly FlowObserver[],
-  onFault: (error: string) => void,
-): FlowObserver | undefined {
+export function joinObservers(observers: readonly FlowObserver[], onFault: (error: string) => void): FlowObserver | undefined {
   if (observers.length === 0) return undefined;
   const broken = new Set<FlowObserver>();
   const tell = (call: (observer: FlowObserver) => void): void => {

@@ -19,8 +19,14 @@ export function makeInstruments(registry: Registry) {
     rowsFiltered: perFlow('kisflow_rows_filtered_total', 'Changes that the flow does not receive (deletes, with rows: after).'),
     rowsDead: perFlow('kisflow_rows_dead_total', 'Changes that became dead rows.'),
     rowsSkipped: perFlow('kisflow_rows_skipped_total', 'Changes that were skipped with a record.'),
-    rowsParked: perFlow('kisflow_rows_parked_total', 'Changes that were put aside: they wait, or stand behind one that waits or is dead.'),
-    tableStatements: perFlow('kisflow_table_statements_total', 'Statements about whole tables that were passed.', ['op', 'outcome']),
+    rowsParked: perFlow(
+      'kisflow_rows_parked_total',
+      'Changes that were put aside: they wait, or stand behind one that waits or is dead.',
+    ),
+    tableStatements: perFlow('kisflow_table_statements_total', 'Statements about whole tables that were passed.', [
+      'op',
+      'outcome',
+    ]),
     retries: perFlow('kisflow_retries_total', 'Failures that may pass by themselves and were tried again.', ['code']),
     errors: perFlow('kisflow_errors_total', 'Failures that ended a run of the flow.', ['code']),
     functionRetries: perFlow('kisflow_function_retries_total', 'Further tries of a function (retry_times).', ['function']),
@@ -51,6 +57,12 @@ export function makeInstruments(registry: Registry) {
       help: 'Changes in a batch.',
       labelNames: ['flow'],
       buckets: changes,
+      registers,
+    }),
+    spans: new Counter({
+      name: 'kisflow_trace_spans_total',
+      help: 'Spans of traces: sent, not taken by the collector (failed), or left out because the queue was full (dropped).',
+      labelNames: ['result'],
       registers,
     }),
     reloads: new Counter({

@@ -32,6 +32,7 @@ export class DaemonMetrics implements FlowObserver {
     this.#of.buildInfo.set({ version: build.version, node: process.version }, 1);
     this.#of.reloadRefused.set(0);
     for (const result of ['done', 'refused']) this.#of.reloads.inc({ result }, 0);
+    for (const result of ['sent', 'failed', 'dropped']) this.#of.spans.inc({ result }, 0);
     this.#addStates();
     this.#addGauges();
     collectDefaultMetrics({ register: registry });
@@ -83,6 +84,10 @@ export class DaemonMetrics implements FlowObserver {
   noteReload({ isRefused, isNew }: { readonly isRefused: boolean; readonly isNew: boolean }): void {
     this.#of.reloadRefused.set(isRefused ? 1 : 0);
     if (isNew) this.#of.reloads.inc({ result: isRefused ? 'refused' : 'done' });
+  }
+
+  countSpans(result: 'sent' | 'failed' | 'dropped', count: number): void {
+    this.#of.spans.inc({ result }, count);
   }
 
   #countMarks({ subject: { flow, batch, size }, filtered }: BatchTrail): void {
