@@ -58,10 +58,11 @@ export interface Readable {
 }
 
 const statusQuery = `
-SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, f.lag_ms, f.rate,
+SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, g.lag_ms, g.rate,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
   l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held
-FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
+FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow
+  LEFT JOIN kis_flow_figure g ON g.flow = f.flow`;
 
 /**
  * Every flow of the configuration, in its order, and then those that only the store knows. Without a store (nothing has run

@@ -9,6 +9,7 @@ import type { RowShape } from './batch.ts';
 import type { FlowObserver } from './batch-trail.ts';
 import type { FlowRecords } from './flow-record.ts';
 import type { ReaderPool } from './reader-pool.ts';
+import type { SourceWatch } from './source-watch.ts';
 import type { TablePolicies } from './table-statements.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -40,6 +41,8 @@ export interface FlowServiceOptions {
   readonly source: Source;
   readonly hasGtid: boolean;
   readonly pool: ReaderPool;
+  /** Looks at the source. */
+  readonly watch: Pick<SourceWatch, 'view'>;
   readonly store: Store;
   readonly leases: LeaseKeeper;
   readonly records: FlowRecords;

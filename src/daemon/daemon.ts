@@ -15,6 +15,7 @@ import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
 import type { WatchedDaemon } from './daemon-metrics.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
+import { beat } from './heartbeat.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
 import { Supervisor, type AssemblyDifference } from './supervisor.ts';
@@ -96,7 +97,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     });
     watches = Promise.all([
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
-      writeFigures(options, { records, flows, signal: watching.signal }),
+      beat({ ...options, services: () => flows.running, signal: watching.signal }),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -125,12 +126,13 @@ interface ServiceParts {
 }
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
-  const { source, hasGtid, pool } = options.sources.get(parts.subject.sourceName);
+  const { source, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);
   return new FlowService({
     ...parts,
     source,
     hasGtid,
     pool,
+    watch,
     store: options.store,
     runFlow: options.runFlow,
     observer: options.observer,
@@ -167,23 +169,6 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
-  }
-}
-
-async function writeFigures(options: DaemonOptions, { records, flows, signal }: Watch): Promise<void> {
-  const written = new Map<string, string>();
-  while (!signal.aborted) {
-    await sleep(1000, signal);
-    for (const service of flows.running) {
-      const { lagMs, rate } = service.figures;
-      const figures = { lagMs, rate: Math.round(rate * 10) / 10 };
-      const text = JSON.stringify(figures);
-      if (written.get(service.name) === text || service.report.state !== 'running') continue;
-      written.set(service.name, text);
-      await records.setFigures(service.name, figures).catch((error: unknown) => {
-        options.logger.debug({ error: describeError(error) }, 'figures not written');
-      });
-    }
   }
 }
 

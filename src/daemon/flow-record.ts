@@ -19,13 +19,6 @@ export interface FlowWish {
   readonly tablesHash: string;
 }
 
-export interface FlowFigures {
-  /** Milliseconds that the oldest waiting change is behind its commit; 0 when nothing waits. */
-  readonly lagMs: number;
-  /** Changes committed per second, lately. */
-  readonly rate: number;
-}
-
 /** The flows' rows of kis_flow: written by the daemon that holds the flow, wishes written by commands on any host. */
 export class FlowRecords {
   readonly #store: Store;
@@ -65,14 +58,6 @@ export class FlowRecords {
        ON DUPLICATE KEY UPDATE state = ?, error_code = ?, error_text = ?, updated_at = UTC_TIMESTAMP(3)`,
       [flow, state, code, text, state, code, text],
     );
-  }
-
-  async setFigures(flow: string, figures: FlowFigures): Promise<void> {
-    await this.#store.query('UPDATE kis_flow SET lag_ms = ?, rate = ?, updated_at = UTC_TIMESTAMP(3) WHERE flow = ?', [
-      figures.lagMs,
-      figures.rate,
-      flow,
-    ]);
   }
 
   /** Sets what an operator wants; `run` also clears a failure, so that the daemon tries again. False: no such flow. */

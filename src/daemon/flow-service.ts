@@ -10,7 +10,9 @@ import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
-import { CommitCounts, type CommitFigures } from './commit-counts.ts';
+import type { CommitFigures } from './commit-counts.ts';
+import type { FlowFigures } from './flow-figures.ts';
+import { FlowMeter } from './flow-meter.ts';
 
 export interface FlowReport extends CommitFigures {
   readonly name: string;
@@ -24,7 +26,7 @@ export interface FlowReport extends CommitFigures {
  */
 export class FlowService {
   readonly #options: FlowServiceOptions;
-  readonly #counts = new CommitCounts();
+  readonly meter: FlowMeter;
   /** Those of the daemon, and those of this flow when it is retired. */
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
@@ -46,6 +48,7 @@ export class FlowService {
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#subject = options.subject;
+    this.meter = new FlowMeter(options);
     followSignal(options.stop, this.#stop);
     followSignal(options.abort, this.#abort);
   }
@@ -64,7 +67,7 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, ...this.#counts.figures };
+    return { name: this.name, state: this.#state, error: this.#error, ...this.meter.counts };
   }
 
   /** What the flow has received, while it runs. */
@@ -72,9 +75,13 @@ export class FlowService {
     return this.#run?.feed.received;
   }
 
-  get figures(): { readonly lagMs: number; readonly rate: number } {
-    const oldest = this.#run?.feed.oldestTime ?? 0;
-    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#counts.perSecond(Date.now()) };
+  get figures(): FlowFigures {
+    return this.meter.figures;
+  }
+
+  /** Whether its figures are this daemon's to tell. */
+  get isHolder(): boolean {
+    return this.#lease !== undefined;
   }
 
   /** Ends the run once everything received so far is committed. */
@@ -182,11 +189,13 @@ export class FlowService {
       onRetry: (error) => this.#onRetry(error),
     });
     this.#run = run;
+    this.meter.begin(run.feed);
     try {
       await this.#setState('running');
       if (this.#next !== undefined) this.#handOver(run, this.#next);
       await run.work();
     } finally {
+      this.meter.end();
       this.#run = undefined;
       await run.close();
     }
@@ -228,7 +237,7 @@ export class FlowService {
   }
 
   #onCommit(batch: Batch, filtered: number): void {
-    this.#counts.add(batch, filtered);
+    this.meter.onCommit(batch, filtered);
     if (this.#state === 'retrying') void this.#setState('running').catch(() => {});
   }
 
