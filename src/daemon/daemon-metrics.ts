@@ -1,19 +1,9 @@
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, type Registry } from 'prom-client';
 import type { CodedError } from '../lib/error.ts';
 import { isEmpty } from './batch.ts';
 import type { BatchTrail, FlowObserver } from './batch-trail.ts';
 import { makeInstruments, type DaemonInstruments } from './daemon-instruments.ts';
-import { flowStates, type FlowState } from './flow-record.ts';
-import type { FlowService } from './flow-service.ts';
-
-/** What a scrape looks at. */
-export interface WatchedDaemon {
-  /** The services of its flows, one a flow. */
-  readonly services: readonly FlowService[];
-}
-
-/** Where the flow is this daemon's: elsewhere its figures are another's to give. */
-const ownStates: ReadonlySet<FlowState> = new Set<FlowState>(['starting', 'running', 'retrying', 'paused', 'failed']);
+import { addGauges, type WatchedDaemon } from './daemon-gauges.ts';
 
 /**
  * The figures of a daemon for Prometheus, beside KisFlow's own (see FlowMetrics). Counters and histograms are told what happens, a few calls
@@ -33,8 +23,7 @@ export class DaemonMetrics implements FlowObserver {
     this.#of.reloadRefused.set(0);
     for (const result of ['done', 'refused']) this.#of.reloads.inc({ result }, 0);
     for (const result of ['sent', 'failed', 'dropped']) this.#of.spans.inc({ result }, 0);
-    this.#addStates();
-    this.#addGauges();
+    addGauges(registry, { daemon: () => this.#daemon, beforeScrape: () => this.#forgetGone() });
     collectDefaultMetrics({ register: registry });
   }
 
@@ -46,6 +35,7 @@ export class DaemonMetrics implements FlowObserver {
   batchCommitted(trail: BatchTrail): void {
     const { subject, store, steps, isCommittedAfterAll } = trail;
     const { batch, size } = subject;
+    if (!this.#isThere(subject.flow.name)) return;
     if (batch !== undefined && isEmpty(batch)) return;
     const flow = subject.flow.name;
     const labels = { flow };
@@ -69,15 +59,15 @@ export class DaemonMetrics implements FlowObserver {
   }
 
   batchFailed({ subject, steps, store }: BatchTrail): void {
-    this.#countSteps(subject.flow.name, steps, store.statements);
+    if (this.#isThere(subject.flow.name)) this.#countSteps(subject.flow.name, steps, store.statements);
   }
 
   flowRetries(flow: string, { code }: CodedError): void {
-    this.#of.retries.inc({ flow, code });
+    if (this.#isThere(flow)) this.#of.retries.inc({ flow, code });
   }
 
   flowEnded(flow: string, { code }: CodedError): void {
-    this.#of.errors.inc({ flow, code });
+    if (this.#isThere(flow)) this.#of.errors.inc({ flow, code });
   }
 
   /** A change of the project has taken effect, or is refused; `isNew`: it was not known before. */
@@ -90,10 +80,18 @@ export class DaemonMetrics implements FlowObserver {
     this.#of.spans.inc({ result }, count);
   }
 
+  /** False for a flow that was taken away and is only finishing. */
+  #isThere(flow: string): boolean {
+    return this.#daemon?.services.some(({ name }) => name === flow) !== false;
+  }
+
   #countMarks({ subject: { flow, batch, size }, filtered }: BatchTrail): void {
     const labels = { flow: flow.name };
     const counts = { dead: 0, skipped: 0, parked: 0 };
-    for (const { kind } of batch?.dead ?? []) counts[kind === 'dead' ? 'dead' : 'parked'] += 1;
+    for (const mark of batch?.dead ?? []) {
+      const kind: string = mark.kind;
+      counts[kind === 'dead' || kind === 'skipped' ? kind : 'parked'] += 1;
+    }
     this.#of.rowsDead.inc(labels, counts.dead);
     this.#of.rowsSkipped.inc(labels, counts.skipped);
     this.#of.rowsParked.inc(labels, counts.parked);
@@ -107,44 +105,6 @@ export class DaemonMetrics implements FlowObserver {
       if (ms !== undefined) this.#of.functionSeconds.observe(labels, ms / 1000);
       if (retries.length > 0) this.#of.functionRetries.inc(labels, retries.length);
     }
-  }
-
-  #addStates(): void {
-    const gauge: Gauge<'flow' | 'state'> = new Gauge({
-      name: 'kisflow_flow_state',
-      help: '1 for the state that the flow has in this daemon, 0 for the others.',
-      labelNames: ['flow', 'state'],
-      registers: [this.#registry],
-      collect: async () => {
-        await this.#forgetGone();
-        gauge.reset();
-        for (const { name, report } of this.#daemon?.services ?? []) {
-          for (const state of flowStates) gauge.set({ flow: name, state }, report.state === state ? 1 : 0);
-        }
-      },
-    });
-  }
-
-  #addGauges(): void {
-    this.#add('kisflow_lag_seconds', 'How long ago the oldest change that waits was committed at the source; 0: none waits.', (flow) =>
-      flow.figures.lagMs / 1000); // prettier-ignore
-  }
-
-  /** A gauge of flows that this daemon has; undefined: not known. */
-  #add(name: string, help: string, read: (service: FlowService) => number | undefined): void {
-    const gauge: Gauge<'flow'> = new Gauge({
-      name,
-      help,
-      labelNames: ['flow'],
-      registers: [this.#registry],
-      collect: () => {
-        gauge.reset();
-        for (const service of this.#daemon?.services ?? []) {
-          const value = ownStates.has(service.report.state) ? read(service) : undefined;
-          if (value !== undefined) gauge.set({ flow: service.name }, value);
-        }
-      },
-    });
   }
 
   /** Flows that are there have their counters from the beginning on, at 0; what is not there any more has none. */

@@ -13,7 +13,7 @@ import type { Assembly } from './assemble.ts';
 import type { FlowObserver } from './batch-trail.ts';
 import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
-import type { WatchedDaemon } from './daemon-metrics.ts';
+import type { WatchedDaemon } from './daemon-gauges.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import { beat } from './heartbeat.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
@@ -90,10 +90,13 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   try {
     await apply(options.assembly);
     options.onStarted?.({
-      // those that are leaving still commit
       get services() {
-        return [...new Set([...flows.running, ...flows.services])];
+        return flows.services;
       },
+      look: () => ({
+        sources: new Map(options.sources.all.map(({ source, watch }) => [source.name, watch.view])),
+        store: { failure: undefined },
+      }),
     });
     watches = Promise.all([
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
