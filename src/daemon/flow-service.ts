@@ -11,11 +11,14 @@ import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import { CommitCounts, type CommitFigures } from './commit-counts.ts';
+import type { KeptCounts } from './park.ts';
 
 export interface FlowReport extends CommitFigures {
   readonly name: string;
   readonly state: FlowState;
   readonly error: CodedError | undefined;
+  /** Rows that are kept and may still be applied; undefined while it does not run here. */
+  readonly kept: KeptCounts | undefined;
 }
 
 /**
@@ -64,7 +67,7 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, ...this.#counts.figures };
+    return { name: this.name, state: this.#state, error: this.#error, kept: this.#run?.kept, ...this.#counts.figures };
   }
 
   /** What the flow has received, while it runs. */
@@ -108,6 +111,7 @@ export class FlowService {
     // what was read before the flow last wrote its state may still show the state before
     if (askedAt >= this.#recordedAt) this.#wish = wish;
     if (this.#wish?.isPaused === true) this.finish();
+    if (wish?.hasRowWishes === true) this.#run?.noteWishes();
     const lease = this.#lease;
     if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
