@@ -3,19 +3,18 @@ import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
 import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
 import type { Position } from '../row/position.ts';
-import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
 import type { Attempt, BatchRun } from './attempt.ts';
-import { markLog, withoutBadRows } from './bad-rows.ts';
+import { markLog, noteDead, withoutBadRows } from './bad-rows.ts';
 import { beginTrail, type BatchTrail, type FlowObserver } from './batch-trail.ts';
 import { batchId, batchRows, hasParked, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
-import { keepDead } from './keep-dead.ts';
+import { keepDead, requireRoom } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
 import { FlowSession, type FlowSessionOptions } from './flow-session.ts';
 import type { IntentLog } from './intent-log.ts';
 import { Park } from './park.ts';
-import { ParkedTries } from './parked-tries.ts';
+import { ParkedTries, type KeptRun } from './parked-tries.ts';
 import { runRows } from './run-rows.ts';
 import { notePassedStatements, passTableStatements } from './table-statements.ts';
 import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
@@ -109,8 +108,7 @@ export class BatchRunner {
     this.#sequence = attempts[0]?.sequence ?? this.#sequence;
     let todo: readonly Batch[] = attempts.map((attempt) => attempt.batch);
     let failure: Failure | undefined = newFailure(error);
-    let dead = 0;
-    let firstDead: DeadMark | undefined;
+    let dead: readonly DeadMark[] = [];
     try {
       while (todo.length > 0) {
         if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
@@ -120,9 +118,7 @@ export class BatchRunner {
         if (batch === undefined) return;
         try {
           await this.begin(batch, Promise.resolve()).committed;
-          const found = batch.dead.filter(({ kind }) => kind === 'dead');
-          dead += found.length;
-          firstDead ??= found[0];
+          dead = dead.concat(batch.dead);
           todo = todo.slice(1);
           failure = undefined;
         } catch (cause) {
@@ -131,11 +127,12 @@ export class BatchRunner {
         }
       }
     } finally {
-      if (firstDead !== undefined) this.#noteDead(dead, firstDead);
+      noteDead(this.#options.logger, this.#options.flow.name, dead);
     }
   }
 
   #markFirst([first, ...rest]: readonly Batch[]): readonly Batch[] {
+    this.#park.settle();
     return first === undefined ? rest : [this.#park.mark(first, this.#running.shape), ...rest];
   }
 
@@ -159,6 +156,7 @@ export class BatchRunner {
   async #run(batch: Batch, run: BatchRun): Promise<void> {
     const running = this.#running;
     const { flow, shape, badRows, trailing } = running;
+    requireRoom(this.#park, batch, { ...badRows, flow: flow.name });
     // what a batch does outside the store is known by its id, so the next one must not begin while this one may yet be split
     let mayFail = true;
     const transaction = this.#session.begin({
@@ -197,15 +195,14 @@ export class BatchRunner {
     run.clock?.committed({ filtered, statements });
     notePassedStatements(this.#options.logger, flow.name, statements);
     if (parked.length > 0) this.#noteParked(batch, parked);
+    this.#park.settle(batch);
+    if (statements.some(({ outcome }) => outcome === 'applied')) await this.parked.load();
     this.#pending = this.#pending.filter((other) => other !== batch);
     this.#options.onCommit(batch, filtered);
   }
 
   /** Rows that were kept are run as a transaction of their own, which continues the sequence and leaves the position. */
-  async runKept(
-    rows: readonly unknown[],
-    { id, settle }: { readonly id: string; readonly settle: (transaction: StoreTransaction) => Promise<void> },
-  ): Promise<void> {
+  async runKept(rows: readonly unknown[], { id, settle, hasPartialRows = false }: KeptRun): Promise<void> {
     const sequence = this.#sequence;
     const step = { position: this.#position, time: 0, rows: 0 };
     const clock = beginTrail(this.#options.observer, this.#running.flow, { size: rows.length, id });
@@ -222,6 +219,7 @@ export class BatchRunner {
         observer: clock,
         onStep: () => {},
         places,
+        hasPartialRows,
       };
       if (rows.length > 0) await runRows(rows, options);
       await settle(transaction);
@@ -251,10 +249,6 @@ export class BatchRunner {
     this.#options.logger.info(fields, 'rows wait apart for what they miss; the first of them is named');
   }
 
-  #noteDead(rows: number, first: DeadMark): void {
-    this.#options.logger.warn(markLog(this.#options.flow.name, rows, first), 'rows became dead rows; the first of them is named');
-  }
-
   /** Before a batch runs that may write outside the store: after a crash it has to be the same one, and so have those beside it. */
   async #keepIntent(batch: Batch, sequence: number): Promise<void> {
     const { fingerprint } = this.#running;
@@ -282,7 +276,7 @@ export class BatchRunner {
     if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
-      if (hasParked(batch)) await this.parked.load();
+      await this.parked.load();
       const { filtered } = batchRows(batch, this.#running.shape);
       if (this.#lastFailed?.subject.batch === batch) this.#lastFailed.committedAfterAll(filtered);
       this.#options.onCommit(batch, filtered);

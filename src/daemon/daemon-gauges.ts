@@ -2,7 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Headroom } from './binlog-distance.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { flowStates } from './flow-record.ts';
-import type { FlowReport, FlowService } from './flow-service.ts';
+import type { FlowService } from './flow-service.ts';
 
 /** Whether a server answers, and why not. */
 interface ServerView {
@@ -115,9 +115,6 @@ function addPerFlow(registry: Registry, { name, help, read }: GaugeSpec, service
   });
 }
 
-/** Rows that are kept and may still be applied, by what they are. */
-type Kept = Readonly<Record<'dead' | 'waiting' | 'parked', number>>;
-
 function addKept(registry: Registry, services: () => readonly FlowService[]): void {
   const gauge: Gauge<'flow' | 'state'> = new Gauge({
     name: 'kisflow_kept_rows',
@@ -127,8 +124,7 @@ function addKept(registry: Registry, services: () => readonly FlowService[]): vo
     collect: () => {
       gauge.reset();
       for (const { name: flow, report } of services()) {
-        const { kept }: FlowReport & { readonly kept?: Kept | undefined } = report;
-        for (const [state, rows] of Object.entries(kept ?? {})) gauge.set({ flow, state }, rows);
+        for (const [state, rows] of Object.entries(report.kept ?? {})) gauge.set({ flow, state }, rows);
       }
     },
   });

@@ -88,10 +88,7 @@ export class DaemonMetrics implements FlowObserver {
   #countMarks({ subject: { flow, batch, size }, filtered }: BatchTrail): void {
     const labels = { flow: flow.name };
     const counts = { dead: 0, skipped: 0, parked: 0 };
-    for (const mark of batch?.dead ?? []) {
-      const kind: string = mark.kind;
-      counts[kind === 'dead' || kind === 'skipped' ? kind : 'parked'] += 1;
-    }
+    for (const { kind } of batch?.dead ?? []) counts[kind === 'waiting' ? 'parked' : kind] += 1;
     this.#of.rowsDead.inc(labels, counts.dead);
     this.#of.rowsSkipped.inc(labels, counts.skipped);
     this.#of.rowsParked.inc(labels, counts.parked);

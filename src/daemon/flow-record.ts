@@ -17,7 +17,15 @@ export interface FlowWish {
   readonly isPaused: boolean;
   readonly hasError: boolean;
   readonly tablesHash: string;
+  /** Whether an operator wants something of its dead rows. */
+  readonly hasRowWishes: boolean;
 }
+
+/** Of the flows, and whether there are wishes about their dead rows: one look into an index each. */
+const wishesQuery = `
+SELECT f.flow, f.wanted, f.error_code, f.tables_hash,
+  EXISTS (SELECT 1 FROM kis_dead_row d WHERE d.flow = f.flow AND d.wish IS NOT NULL) AS has_row_wishes
+FROM kis_flow f`;
 
 /** The flows' rows of kis_flow: written by the daemon that holds the flow, wishes written by commands on any host. */
 export class FlowRecords {
@@ -28,11 +36,16 @@ export class FlowRecords {
   }
 
   async wishes(): Promise<ReadonlyMap<string, FlowWish>> {
-    const { rows } = await this.#store.query('SELECT flow, wanted, error_code, tables_hash FROM kis_flow');
+    const { rows } = await this.#store.query(wishesQuery);
     return new Map(
       rows.map((row) => [
         String(row.flow),
-        { isPaused: row.wanted === 'pause', hasError: row.error_code !== null, tablesHash: String(row.tables_hash ?? '') },
+        {
+          isPaused: row.wanted === 'pause',
+          hasError: row.error_code !== null,
+          tablesHash: String(row.tables_hash ?? ''),
+          hasRowWishes: Number(row.has_row_wishes) === 1,
+        },
       ]),
     );
   }

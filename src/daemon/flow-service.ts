@@ -13,11 +13,14 @@ import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import type { CommitFigures } from './commit-counts.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowMeter } from './flow-meter.ts';
+import type { KeptCounts } from './park.ts';
 
 export interface FlowReport extends CommitFigures {
   readonly name: string;
   readonly state: FlowState;
   readonly error: CodedError | undefined;
+  /** Rows that are kept and may still be applied; undefined while it does not run here. */
+  readonly kept: KeptCounts | undefined;
 }
 
 /**
@@ -67,7 +70,7 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, ...this.meter.counts };
+    return { name: this.name, state: this.#state, error: this.#error, kept: this.#run?.kept, ...this.meter.counts };
   }
 
   /** What the flow has received, while it runs. */
@@ -115,6 +118,7 @@ export class FlowService {
     // what was read before the flow last wrote its state may still show the state before
     if (askedAt >= this.#recordedAt) this.#wish = wish;
     if (this.#wish?.isPaused === true) this.finish();
+    if (wish?.hasRowWishes === true) this.#run?.noteWishes();
     const lease = this.#lease;
     if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
@@ -217,9 +221,7 @@ export class FlowService {
     if (next.tablesHash === this.#subject.tablesHash) {
       run.replace(next, () => {
         this.#putInPlace(next);
-        this.#options.records.setFingerprint(this.name, next.fingerprint).catch((error: unknown) => {
-          this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'fingerprint not noted in the store');
-        });
+        this.#options.records.setFingerprint(this.name, next.fingerprint).catch(this.#warn('fingerprint not noted in the store'));
       });
       return;
     }
@@ -283,16 +285,16 @@ export class FlowService {
 
   async #noteStopped(): Promise<void> {
     if (this.#options.abort.aborted && !this.#isRetired) return;
-    await this.#setState('stopped').catch((error: unknown) => {
-      this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'the end of the flow was not noted in the store');
-    });
+    await this.#setState('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
   }
 
   async #giveUpLease(): Promise<void> {
     if (this.#lease === undefined || (this.#options.abort.aborted && !this.#isRetired)) return;
-    await this.#options.leases.release(this.#lease).catch((error: unknown) => {
-      this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'lease not released, it will expire');
-    });
+    await this.#options.leases.release(this.#lease).catch(this.#warn('lease not released, it will expire'));
     this.#lease = undefined;
+  }
+
+  #warn(message: string): (error: unknown) => void {
+    return (error) => this.#options.logger.warn({ flow: this.name, error: describeError(error) }, message);
   }
 }

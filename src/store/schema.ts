@@ -214,6 +214,17 @@ CREATE TABLE IF NOT EXISTS kis_flow_figure (
 /** They are in kis_flow_figure now. */
 const forgetOldFigures = 'UPDATE kis_flow SET lag_ms = NULL, rate = NULL';
 
+/** What operators want of dead rows, how often they were tried, and what was given up. A crash behind it is known by the column (see migrate.ts). */
+const deadRowWishes = `
+ALTER TABLE kis_dead_row
+  MODIFY state VARCHAR(16) NOT NULL COMMENT 'dead | waiting (for what a Load misses) | parked (behind an earlier change of its key) | skipped (by on_bad_row) | discarded',
+  MODIFY park_keys VARCHAR(80) NULL COMMENT 'hashes of the keys that later changes wait for; NULL where none do',
+  ADD COLUMN tries INT UNSIGNED NOT NULL DEFAULT 1 COMMENT 'how often it was tried in vain; not counted while it waits',
+  ADD COLUMN wish VARCHAR(8) NULL COMMENT 'retry | discard: what an operator wants of a dead one, until its daemon has done it',
+  ADD COLUMN ended_at DATETIME(3) NULL COMMENT 'UTC: when it was given up',
+  ADD COLUMN ended_by VARCHAR(255) NULL COMMENT 'why it was given up',
+  ADD KEY flow_wish (flow, wish)`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
@@ -222,5 +233,6 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0005-flow-changes', statements: [flowChangeTable, reloadTable] },
   { name: 'kisflow:0006-intents', statements: [intentTable] },
   { name: 'kisflow:0007-table-statements', statements: [tableStatementTable] },
+  { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
 ];
