@@ -172,7 +172,7 @@ const flowBatch = mapping({
 
 const flowDeadRows = mapping({
   per_minute: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 1000 }),
-  max: wholeNumber({ min: 1, max: 1_000_000, fallback: 20_000 }),
+  max: wholeNumber({ min: 1, max: 1_000_000, fallback: 50_000 }),
 });
 
 const flowSpec: z.ZodType<FlowSpec> = mapping({
