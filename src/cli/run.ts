@@ -18,6 +18,7 @@ import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
+import { serveHealth, type HealthServer } from './run/serve-health.ts';
 import { formatCount, formatTable } from './table.ts';
 
 /** Bytes of binlog that may wait for one flow: about seven times that in memory. More does not make it faster. */
@@ -48,7 +49,14 @@ export const run: Command = {
       const project = changes.length === 0 ? written : await files.load(changes);
       const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
       try {
-        return await runProject(context, { files, store, project, changes, observer: figures.metrics });
+        // one that ends by itself may run beside a daemon, which has the address
+        const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
+        const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
+        try {
+          return await runProject(context, { files, store, project, changes, observer: figures.metrics, health });
+        } finally {
+          await health.close();
+        }
       } finally {
         await figures.close();
       }
@@ -64,6 +72,7 @@ interface OpenedProject {
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
   readonly observer: RunObserver | undefined;
+  readonly health: HealthServer;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
@@ -85,6 +94,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       sources,
       store,
       runFlow: observer === undefined ? runFlow : (flow, rows, scope, hooks) => runFlow(flow, rows, scope, { ...hooks, observer }),
+      onStarted: (daemon) => opened.health.watch(daemon),
       logger: context.logger,
       untilCurrent,
       stallMs: context.options['stall-limit'] === undefined ? undefined : readNumber(context, 'stall-limit', 0),
