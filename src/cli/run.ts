@@ -16,6 +16,7 @@ import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
+import { serveHealth, type HealthServer } from './run/serve-health.ts';
 import { watchFlows, type Watching } from './run/watching.ts';
 import { formatCount, formatTable } from './table.ts';
 
@@ -47,11 +48,15 @@ export const run: Command = {
       const project = changes.length === 0 ? written : await files.load(changes);
       const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
       try {
+        // one that ends by itself may run beside a daemon, which has the address
+        const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
+        const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
         const watching = await watchFlows(figures.metrics, context);
         try {
-          return await runProject(context, { files, store, project, changes, watching });
+          return await runProject(context, { files, store, project, changes, health, watching });
         } finally {
           await watching.close();
+          await health.close();
         }
       } finally {
         await figures.close();
@@ -68,6 +73,7 @@ interface OpenedProject {
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
   readonly watching: Watching;
+  readonly health: HealthServer;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
@@ -90,7 +96,10 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       store,
       runFlow: watching.runFlow,
       observer: watching.observer,
-      onStarted: (daemon) => watching.metrics?.watch(daemon),
+      onStarted: (daemon) => {
+        watching.metrics?.watch(daemon);
+        opened.health.watch(daemon);
+      },
       logger: context.logger,
       untilCurrent,
       stallMs: context.options['stall-limit'] === undefined ? undefined : readNumber(context, 'stall-limit', 0),

@@ -16,8 +16,8 @@ export interface GlobalSpec {
   /** The local store: mysql://user:pass@host:3306/database. */
   readonly store?: { readonly url: string } | undefined;
   readonly redis?: { readonly url?: string | undefined } | undefined;
-  /** Health, API and console; absent: none. `host:port`. */
-  readonly http?: { readonly listen: string } | undefined;
+  /** Health, API and console; absent: none. `listen`: `host:port`. `fresh_within`: for how many seconds behind a flow still counts as ready. */
+  readonly http?: { readonly listen: string; readonly fresh_within: number } | undefined;
   readonly prometheus_enable: boolean;
   readonly prometheus_listen: boolean;
   /** `host:port`. */
@@ -139,7 +139,10 @@ export const globalSpec: z.ZodType<GlobalSpec> = mapping({
   kistype: z.literal('global'),
   store: mapping({ url: mysqlUrl({ example: 'mysql://user:pass@host:3306/kisflow', needsDatabase: true }) }).optional(),
   redis: mapping({ url: optionalText }).optional(),
-  http: mapping({ listen: textOr('127.0.0.1:8060') }).optional(),
+  http: mapping({
+    listen: textOr('127.0.0.1:8060'),
+    fresh_within: wholeNumber({ min: 1, max: aDay, fallback: 30, unit: ' of seconds' }),
+  }).optional(),
   prometheus_enable: flag,
   prometheus_listen: flag,
   prometheus_serve: optionalText,

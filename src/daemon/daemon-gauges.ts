@@ -1,24 +1,13 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Headroom } from './binlog-distance.ts';
+import type { DaemonView } from './daemon-view.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { flowStates } from './flow-record.ts';
 import type { FlowService } from './flow-service.ts';
 
-/** Whether a server answers, and why not. */
-interface ServerView {
-  readonly failure: unknown;
-}
-
-/** What a scrape looks at. */
-export interface WatchedDaemon {
-  /** One a flow. */
-  readonly services: readonly FlowService[];
-  readonly look: () => { readonly sources: ReadonlyMap<string, ServerView>; readonly store: ServerView };
-}
-
 export interface GaugeOptions {
   /** Undefined: it does not run yet. */
-  readonly daemon: () => WatchedDaemon | undefined;
+  readonly daemon: () => DaemonView | undefined;
   readonly beforeScrape: () => Promise<void>;
 }
 
@@ -64,6 +53,11 @@ const perFlow: readonly GaugeSpec[] = [
     name: 'kisflow_reader_connected',
     help: '1: the flow’s reader is connected to the source.',
     read: ({ reader }) => (reader === undefined ? undefined : Number(reader.isConnected)),
+  },
+  {
+    name: 'kisflow_batch_under_way_seconds',
+    help: 'For how long the oldest batch that is not committed has been under way; 0: there is none.',
+    read: ({ batchMs }) => (batchMs ?? 0) / 1000,
   },
 ];
 
@@ -147,6 +141,12 @@ function addServers(registry: Registry, daemon: GaugeOptions['daemon']): void {
     help: '1: the store answered when it was last asked, at most seconds ago.',
     registers,
     collect: () => store.set(Number(daemon()?.look().store.failure === undefined)),
+  });
+  const writable: Gauge = new Gauge({
+    name: 'kisflow_store_writable',
+    help: '1: the store took the daemon’s last write of figures.',
+    registers,
+    collect: () => writable.set(Number(daemon()?.look().writes.failure === undefined)),
   });
 }
 

@@ -3,7 +3,8 @@ import type { CodedError } from '../lib/error.ts';
 import { isEmpty } from './batch.ts';
 import type { BatchTrail, FlowObserver } from './batch-trail.ts';
 import { makeInstruments, type DaemonInstruments } from './daemon-instruments.ts';
-import { addGauges, type WatchedDaemon } from './daemon-gauges.ts';
+import { addGauges } from './daemon-gauges.ts';
+import type { DaemonView } from './daemon-view.ts';
 
 /**
  * The figures of a daemon for Prometheus, beside KisFlow's own (see FlowMetrics). Counters and histograms are told what happens, a few calls
@@ -12,7 +13,7 @@ import { addGauges, type WatchedDaemon } from './daemon-gauges.ts';
 export class DaemonMetrics implements FlowObserver {
   readonly #registry: Registry;
   readonly #of: DaemonInstruments;
-  #daemon: WatchedDaemon | undefined;
+  #daemon: DaemonView | undefined;
   /** The flows that have series, and their functions. */
   readonly #known = new Map<string, ReadonlySet<string>>();
 
@@ -28,7 +29,7 @@ export class DaemonMetrics implements FlowObserver {
   }
 
   /** From now on its flows are shown. */
-  watch(daemon: WatchedDaemon): void {
+  watch(daemon: DaemonView): void {
     this.#daemon = daemon;
   }
 

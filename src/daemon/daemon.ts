@@ -8,14 +8,15 @@ import { comparePositions, type Position } from '../row/position.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { LeaseKeeper } from '../store/lease.ts';
+import type { Presence } from '../store/presence.ts';
 import type { Store } from '../store/open.ts';
 import type { Assembly } from './assemble.ts';
 import type { FlowObserver } from './batch-trail.ts';
 import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
-import type { WatchedDaemon } from './daemon-gauges.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
-import { beat } from './heartbeat.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { makeDaemonView, type DaemonView } from './daemon-view.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
 import { Supervisor, type AssemblyDifference } from './supervisor.ts';
@@ -29,8 +30,8 @@ export interface DaemonOptions {
   readonly runFlow: RunFlow;
   /** Is told what the flows do; absent: nothing is measured. */
   readonly observer?: FlowObserver | undefined;
-  /** Is given the daemon's parts to look at, once they are there. */
-  readonly onStarted?: ((daemon: WatchedDaemon) => void) | undefined;
+  /** Is given the daemon to look at, once it runs. */
+  readonly onStarted?: ((daemon: DaemonView) => void) | undefined;
   /** How long the main thread may not turn before the process ends itself; absent: as long as the flows' functions may lawfully take. */
   readonly stallMs?: number | undefined;
   readonly logger: Logger;
@@ -65,8 +66,8 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   options.stop.addEventListener('abort', onStop);
   options.abort.addEventListener('abort', onStop);
   if (options.stop.aborted || options.abort.aborted) stop.abort();
-  const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs });
-  await leases.showPresence();
+  const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs, logger: options.logger });
+  await leases.presence.show();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
   const connectors = new OpenConnectors();
@@ -85,22 +86,19 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     tidy.run();
     return difference;
   };
+  const heartbeat = new Heartbeat({ ...options, services: () => flows.running });
   const watching = new AbortController();
   let watches: Promise<unknown> = Promise.resolve();
   try {
     await apply(options.assembly);
-    options.onStarted?.({
-      get services() {
-        return flows.services;
-      },
-      look: () => ({
-        sources: new Map(options.sources.all.map(({ source, watch }) => [source.name, watch.view])),
-        store: { failure: undefined },
-      }),
-    });
+    const { presence } = leases;
+    options.onStarted?.(
+      makeDaemonView({ ...options, holder, services: () => flows.services, presence, heartbeat, stop: stop.signal }),
+    );
     watches = Promise.all([
+      showPresence(leases.presence, watching.signal),
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
-      beat({ ...options, services: () => flows.running, signal: watching.signal }),
+      heartbeat.run(watching.signal),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -109,9 +107,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   } finally {
     onStop();
     watching.abort();
+    await leases.close(); // first: the store may not answer
     await Promise.allSettled([watches]);
     await tidy.close();
-    await leases.close();
     await watchdog.stop();
     options.stop.removeEventListener('abort', onStop);
     options.abort.removeEventListener('abort', onStop);
@@ -155,16 +153,23 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+/** Once a second; a beat that fails is told by the presence itself. */
+async function showPresence(presence: Presence, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await presence.show().catch(() => {});
+    await sleep(1000, signal);
+  }
+}
+
 /** Keeps the leases alive, and carries operators' wishes and lost leases to the flows. */
 async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
   const { records, flows, leases, signal } = watch;
-  let renewedAt = 0;
+  let renewedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     try {
-      const isDue = Date.now() - renewedAt >= options.leaseTtlMs / 3;
-      await leases.showPresence();
+      const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
       const held = isDue ? await leases.renew() : undefined;
-      if (isDue) renewedAt = Date.now();
+      if (isDue) renewedAt = performance.now();
       const askedAt = performance.now();
       const wishes = await records.wishes();
       for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);

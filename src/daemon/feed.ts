@@ -4,9 +4,10 @@ import type { ChangeGroup, Table, TransactionPart } from '../row/change.ts';
 import { narrowGroup } from '../row/narrow-group.ts';
 import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
-import { countChanges, dropChanges, isEmpty, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
+import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
 import { IntendedCuts } from './intended-cuts.ts';
 import { routeStatement } from './route-statement.ts';
+import { UnderWay } from './under-way.ts';
 
 export interface FeedOptions {
   readonly flow: string;
@@ -39,10 +40,8 @@ export class FlowFeed implements TransactionSink {
   /** What has been received; the worker's place is behind it by what is queued. */
   readonly #received: Progress;
   #taken: Position;
-  /** Where the last batch that is known to be committed ended. */
-  #committed: Position;
-  /** Batches with something in them that were taken and are not known to be committed, in order. */
-  #underWay: { readonly end: Position; readonly oldestTime: number }[] = [];
+  /** What was taken and is not known to be committed. */
+  readonly underWay: UnderWay;
   #queue: RoutedPart[] = [];
   #queuedBytes = 0;
   /** Changes in the queue. */
@@ -67,7 +66,7 @@ export class FlowFeed implements TransactionSink {
     this.#cuts = options.cuts ?? new IntendedCuts({ batches: [], hasGtid: options.hasGtid });
     this.#received = new Progress(options.start, { hasGtid: options.hasGtid });
     this.#taken = options.start;
-    this.#committed = options.start;
+    this.underWay = new UnderWay(options.start);
     this.#skip = options.start.rows;
     this.#batch = options.batch;
   }
@@ -91,19 +90,7 @@ export class FlowFeed implements TransactionSink {
 
   /** Commit time of the oldest change that is not known to be committed in the store; 0 when there is none. */
   get oldestTime(): number {
-    return this.#underWay[0]?.oldestTime ?? this.#queue.find((part) => part.size > 0)?.time ?? 0;
-  }
-
-  /** Everything before it is in the store or of no concern to the flow. */
-  get done(): Position {
-    return this.#underWay.length === 0 ? this.#taken : this.#committed;
-  }
-
-  /** A batch that ends there was committed, or its last part when it was split. */
-  settle(end: Position): void {
-    this.#committed = end;
-    const at = this.#underWay.findIndex((other) => isSamePlace(other.end, end));
-    this.#underWay.splice(0, at + 1);
+    return this.underWay.oldest?.oldestTime ?? this.#queue.find((part) => part.size > 0)?.time ?? 0;
   }
 
   /** Whether batches of an earlier run are still to be cut again. */
@@ -258,8 +245,7 @@ export class FlowFeed implements TransactionSink {
       this.#drained = undefined;
     }
     this.#taken = batch.end;
-    if (!isEmpty(batch))
-      this.#underWay.push({ end: batch.end, oldestTime: parts.find((part) => part.size > 0)?.time ?? batch.time });
+    this.underWay.take(batch);
     return intended === undefined ? batch : asIntended(batch, intended.batch);
   }
 
@@ -283,10 +269,6 @@ export class FlowFeed implements TransactionSink {
 /** Says only how far the source is. */
 function isMove(part: RoutedPart): boolean {
   return part.size === 0 && part.gtid === '' && part.statements === undefined;
-}
-
-function isSamePlace(a: Position, b: Position): boolean {
-  return a.file === b.file && a.offset === b.offset && a.rows === b.rows && a.server === b.server;
 }
 
 function asIntended(batch: Batch, { origin, dead, deadRounds }: IntendedBatch): Batch {

@@ -15,6 +15,7 @@ const columns = {
   queue_bytes: '?',
   reader: '?',
   reader_error: '?',
+  batch_at: ago,
   rate: '?',
   updated_at: 'UTC_TIMESTAMP(3)',
 } as const;
@@ -35,7 +36,7 @@ export async function writeFigures(
 }
 
 function valuesOf(flow: string, figures: FlowFigures): readonly unknown[] {
-  const { lagMs, lagBytes, freshMs, headroom, queueBytes, reader, rate } = figures;
+  const { lagMs, lagBytes, freshMs, headroom, queueBytes, reader, batchMs, rate } = figures;
   const within = headroom?.kind === 'within' ? headroom : undefined;
   return [
     flow,
@@ -48,6 +49,7 @@ function valuesOf(flow: string, figures: FlowFigures): readonly unknown[] {
     queueBytes,
     reader === undefined ? null : reader.isConnected ? 'connected' : 'not connected',
     reader?.lastError?.message ?? null,
+    roundOrNull(batchMs, 1000),
     Math.round(rate * 10) / 10,
   ];
 }

@@ -1,7 +1,7 @@
 import type { Position } from '../row/position.ts';
-import type { ReaderState } from '../source/contract.ts';
 import { bytesBetween, headroomOf, type Headroom } from './binlog-distance.ts';
 import { hasPassed, type Probe } from './freshness.ts';
+import type { ReaderView } from './reader.ts';
 import type { SourceView } from './source-watch.ts';
 
 /** How far one flow is, as status, readiness and metrics tell it. Undefined: not known. All of it is at hand: nothing is asked for it. */
@@ -19,7 +19,9 @@ export interface FlowFigures {
   /** Changes committed per second, lately. */
   readonly rate: number;
   /** Its reader; undefined while it has none. */
-  readonly reader: ReaderState | undefined;
+  readonly reader: ReaderView | undefined;
+  /** For how long the oldest batch that is under way has been; undefined: none is. */
+  readonly batchMs: number | undefined;
 }
 
 /** What figures are made of. Times are steadyNow(). */

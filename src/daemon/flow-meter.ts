@@ -30,7 +30,7 @@ export class FlowMeter {
   begin(feed: FlowFeed): void {
     this.#feed = feed;
     // after a new start by hand the store lacks what was proven to be in it
-    if (this.#doneBefore !== undefined && !hasPassed(feed.done, this.#doneBefore)) this.#freshness.forget();
+    if (this.#doneBefore !== undefined && !hasPassed(feed.underWay.done, this.#doneBefore)) this.#freshness.forget();
   }
 
   end(): void {
@@ -40,7 +40,7 @@ export class FlowMeter {
 
   onCommit(batch: Batch, filtered: number): void {
     this.#counts.add(batch, filtered);
-    this.#feed?.settle(batch.end);
+    this.#feed?.underWay.settle(batch.end);
   }
 
   get counts(): CommitFigures {
@@ -49,7 +49,7 @@ export class FlowMeter {
 
   /** Everything before it is in the store or of no concern to the flow; undefined: it has not run yet. */
   get done(): Position | undefined {
-    return this.#feed?.done ?? this.#doneBefore;
+    return this.#feed?.underWay.done ?? this.#doneBefore;
   }
 
   /** Where it stands in the binlog that the source has now; undefined: it has not run yet. */
@@ -66,20 +66,23 @@ export class FlowMeter {
   figuresWith(claim: number | undefined): FlowFigures {
     const { watch, pool } = this.#options;
     const feed = this.#feed;
+    const now = steadyNow();
+    const begunAt = feed?.underWay.oldest?.since;
     const { passed } = this.#freshness;
     const provenAt = latest(this.#freshness.provenAt, claim);
     const facts = { done: this.done, oldestTime: feed?.oldestTime ?? 0, provenAt, passed, view: watch.view };
     return {
-      ...measureDistance(facts, steadyNow()),
+      ...measureDistance(facts, now),
       queueBytes: feed?.queuedBytes ?? 0,
       rate: this.#counts.perSecond(Date.now()),
+      batchMs: begunAt === undefined ? undefined : now - begunAt,
       reader: feed === undefined ? undefined : pool.stateOf(feed),
     };
   }
 
   /** How fresh it is once a write to the store that begins now has succeeded; undefined: nothing new would be proven. */
   pass(): number | undefined {
-    return this.#feed === undefined ? undefined : this.#freshness.pass(this.#options.watch.view.probes, this.#feed.done);
+    return this.#feed === undefined ? undefined : this.#freshness.pass(this.#options.watch.view.probes, this.#feed.underWay.done);
   }
 
   /** A write that began after `pass` gave this has succeeded. */

@@ -206,6 +206,7 @@ CREATE TABLE IF NOT EXISTS kis_flow_figure (
   queue_bytes  BIGINT       NOT NULL COMMENT 'bytes of binlog that wait in memory',
   reader       VARCHAR(16)  NULL     COMMENT 'connected | not connected; NULL while it has no reader',
   reader_error TEXT         NULL     COMMENT 'why it is not connected',
+  batch_at     DATETIME(3)  NULL     COMMENT 'UTC by the store clock; when the oldest batch was begun that is under way',
   rate         DOUBLE       NOT NULL COMMENT 'source rows a second',
   updated_at   DATETIME(3)  NOT NULL COMMENT 'UTC by the store clock; old when no daemon runs the flow',
   PRIMARY KEY (flow)

@@ -25,7 +25,8 @@ const figures: FlowFigures = {
   headroom: { kind: 'within', ms: 36 * 3_600_000, expireMs: 7 * 86_400_000 },
   queueBytes: 512,
   rate: 1200,
-  reader: { isConnected: true, lastEventAt: 0, lastError: undefined },
+  reader: { isConnected: true, lastEventAt: 0, lastError: undefined, lostMs: undefined },
+  batchMs: undefined,
 };
 
 export async function createStoredFlows(server: SqlAddress): Promise<StoredFlows> {

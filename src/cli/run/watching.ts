@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-import { z } from 'zod';
 import { joinObservers, type FlowObserver } from '../../daemon/batch-trail.ts';
 import { DaemonMetrics } from '../../daemon/daemon-metrics.ts';
 import type { Tracing } from '../../daemon/tracing.ts';
@@ -10,6 +8,7 @@ import { joinRunObservers } from '../../flow/run-observers.ts';
 import { runFlow } from '../../flow/runner.ts';
 import { describeError } from '../../lib/error.ts';
 import type { CommandContext } from '../command.ts';
+import { packageVersion } from './package-version.ts';
 
 /** How long the end waits for a collector of traces. */
 const flushMs = 2000;
@@ -66,9 +65,4 @@ async function openTracing(
     logger.error({ error: describeError(error), remedy }, 'batches are not traced');
     return undefined;
   }
-}
-
-function packageVersion(): string {
-  const manifest: unknown = createRequire(import.meta.url)('../../../package.json');
-  return z.object({ version: z.string() }).parse(manifest).version;
 }
