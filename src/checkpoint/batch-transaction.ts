@@ -3,6 +3,15 @@ import type { Flavour, StoreResult, StoreTransaction } from '../store/contract.t
 import type { StoreSession } from '../store/session.ts';
 import { stepCheckpoint, type CheckpointStep } from './checkpoint.ts';
 
+/** Is told what a transaction waits for, to measure it. It neither waits nor throws. */
+export interface TransactionClock {
+  /** Work has come that waits for the batch before. */
+  gate(opened: Promise<void>): void;
+  /** A statement was sent; its answer is awaited elsewhere too. */
+  statement(answer: Promise<unknown>): void;
+  commit(answer: Promise<unknown>): void;
+}
+
 export interface BatchTransactionOptions {
   readonly session: StoreSession;
   readonly store: { readonly flavour: Flavour; readonly database: string; readonly maxPacketBytes: number };
@@ -11,6 +20,8 @@ export interface BatchTransactionOptions {
   readonly gate: Promise<void>;
   /** Called when a statement behind the checkpoint update was sent: the server is busy with this batch. */
   readonly onSent: () => void;
+  /** Absent: nothing is measured. */
+  readonly clock?: TransactionClock | undefined;
 }
 
 /**
@@ -30,6 +41,7 @@ export class BatchTransaction implements StoreTransaction {
   readonly #step: CheckpointStep;
   readonly #gate: Promise<void>;
   readonly #onSent: () => void;
+  readonly #clock: TransactionClock | undefined;
   #opened: Promise<void> | undefined;
   /** With what the transaction was lost; a function may have caught it. */
   #lost: CodedError | undefined;
@@ -42,11 +54,13 @@ export class BatchTransaction implements StoreTransaction {
     this.#step = options.step;
     this.#gate = options.gate;
     this.#onSent = options.onSent;
+    this.#clock = options.clock;
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
     await this.#open();
     const answer = this.#session.query(sql, params);
+    this.#clock?.statement(answer);
     this.#onSent();
     answer.catch((error: unknown) => {
       if (error instanceof CodedError && error.class === 'retry') this.#lost ??= error;
@@ -59,12 +73,21 @@ export class BatchTransaction implements StoreTransaction {
     // a deadlock has rolled everything back, the checkpoint too: what was written since must not be committed without it
     if (this.#lost !== undefined) throw this.#lost;
     const answer = this.#session.commit();
+    this.#clock?.commit(answer);
     this.#onSent();
     await answer;
   }
 
   #open(): Promise<void> {
-    this.#opened ??= this.#gate.then(() => stepCheckpoint(this.#session, this.#step));
+    this.#opened ??= this.#begin();
     return this.#opened;
+  }
+
+  async #begin(): Promise<void> {
+    this.#clock?.gate(this.#gate);
+    await this.#gate;
+    const stepped = stepCheckpoint(this.#session, this.#step);
+    this.#clock?.statement(stepped);
+    await stepped;
   }
 }

@@ -15,8 +15,8 @@ import { formatPosition, parsePosition, type Position } from '../row/position.ts
 import type { Queryable } from './checkpoint.ts';
 
 /**
- * A change of a batch that the flow does not receive now, and why. dead: it cannot be processed. waiting: a Load function did not find
- * its row yet. parked: an earlier change of its key waits.
+ * A change of a batch that the flow does not receive now, and why. dead: it cannot be processed. skipped: neither, and
+ * its key goes on. waiting: a Load function did not find its row yet. parked: an earlier change of its key is dead or waits.
  */
 export interface IntendedMark {
   readonly kind: (typeof markKinds)[number];
@@ -30,7 +30,7 @@ export interface IntendedMark {
   readonly waitMs: number;
 }
 
-const markKinds = ['dead', 'waiting', 'parked'] as const;
+const markKinds = ['dead', 'skipped', 'waiting', 'parked'] as const;
 
 /** What makes a batch the same one again: how many changes it has from the end of the one before. */
 export interface IntendedBatch {

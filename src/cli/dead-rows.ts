@@ -4,45 +4,64 @@ import type { Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { printDeadRow } from './dead-rows/show.ts';
 import { printDeadRows } from './dead-rows/list.ts';
-import { withExistingStore } from './existing-store.ts';
+import { wishRows } from './dead-rows/wish.ts';
+import { withExistingStore, type OpenProject } from './existing-store.ts';
 
-const actions = ['list', 'show'] as const;
+const actions = ['list', 'show', 'retry', 'discard'] as const;
 
-/** Rows that flows could not process: all of them, or one with its change. */
+/** Rows that flows could not process: all of them, or one with its change; and what is to become of them. */
 export const deadRows: Command = {
   name: 'dead-rows',
-  usage: 'list | show ID [--flow FLOW] [--code CODE] [--limit N]',
-  summary: 'list the rows that flows could not process, the latest first; or show one with its reason and its values',
-  positionals: [1, 2],
-  options: { flow: { type: 'string' }, code: { type: 'string' }, limit: { type: 'string' } },
+  usage:
+    'list [--flow FLOW] [--code CODE] [--state STATE] [--limit N] | show ID | retry|discard [ID…] [--flow FLOW] [--code CODE] [--all] [--wait SECONDS] [--out-of-order]',
+  summary: 'list the rows that flows could not process, the latest first; show one; try them again, or give them up',
+  positionals: [1, 10_000],
+  options: {
+    flow: { type: 'string' },
+    code: { type: 'string' },
+    state: { type: 'string' },
+    limit: { type: 'string' },
+    all: { type: 'boolean' },
+    wait: { type: 'string' },
+    'out-of-order': { type: 'boolean' },
+  },
   run: (context) =>
-    withExistingStore(context, async ({ store }) => {
+    withExistingStore(context, async (project) => {
+      const { store } = project;
       if (store === undefined) {
         throw new CodedError('STORE_TABLE_MISSING', "kisflow's own tables are not in the store yet: no daemon has run on it.");
       }
-      await act(context, store);
-      return exitCode.done;
+      return act(context, { project, store });
     }),
 };
 
-async function act(context: CommandContext, store: Store): Promise<void> {
-  const [name = '', id] = context.positionals;
+async function act(
+  context: CommandContext,
+  { project, store }: { readonly project: OpenProject; readonly store: Store },
+): Promise<number> {
+  const [name = '', ...ids] = context.positionals;
+  const [id, more] = ids;
   const action = actions.find((one) => one === name);
   switch (action) {
     case 'list':
       if (id !== undefined)
         throw new CodedError('NAME_UNKNOWN', `dead-rows list takes no argument; \`kisflow dead-rows show ${id}\` shows one.`);
-      return printDeadRows(context, store);
+      await printDeadRows(context, store);
+      return exitCode.done;
     case 'show':
-      if (id === undefined)
-        throw new CodedError('NAME_UNKNOWN', 'dead-rows show takes the number that `kisflow dead-rows list` names.');
-      return printDeadRow({ context, store, id });
+      if (id === undefined || more !== undefined)
+        throw new CodedError('NAME_UNKNOWN', 'dead-rows show takes one number that `kisflow dead-rows list` names.');
+      await printDeadRow({ context, store, id });
+      return exitCode.done;
+    case 'retry':
+    case 'discard':
+      return wishRows({ context, project, store, wish: action, ids });
     case undefined:
       throw new CodedError(
         'NAME_UNKNOWN',
-        `There is no \`kisflow dead-rows ${name}\`: write ${nearest(name, actions) ?? 'list or show'}.`,
+        `There is no \`kisflow dead-rows ${name}\`: write ${nearest(name, actions) ?? actions.join(', ')}.`,
       );
     default:
-      action satisfies never;
+      return action satisfies never;
   }
 }

@@ -4,7 +4,7 @@ import { readFlowChanges } from '../daemon/flow-change-record.ts';
 import { countPassedStatements, type StatementCount } from '../daemon/table-statement-record.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
-import { countDeadRows } from '../repair/dead-row-list.ts';
+import { countDeadRows, noDeadRows } from '../repair/dead-row-list.ts';
 import type { StoreResult } from '../store/contract.ts';
 
 /**
@@ -40,8 +40,12 @@ export interface FlowStatus {
   readonly rowsTotal: number | null;
   /** Rows that it could not process and that are kept as dead. */
   readonly deadRows: number;
-  /** Rows that wait for what a Load function did not find yet, or behind such a row of their key. */
+  /** Rows that wait for what a Load function did not find yet. */
   readonly waitingRows: number;
+  /** Later changes of their keys that wait behind dead and waiting ones. */
+  readonly parkedRows: number;
+  /** Rows that it gave up by its policy, and that are kept as a record. */
+  readonly skippedRows: number;
   /** Statements that took rows of its tables without a change of each, and that it passed; null where there were none. */
   readonly tableStatements: StatementCount | null;
   /** Commit time at the source of the last change taken, ISO 8601. */
@@ -58,10 +62,11 @@ export interface Readable {
 }
 
 const statusQuery = `
-SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, f.lag_ms, f.rate,
+SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, g.lag_ms, g.rate,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
   l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held
-FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
+FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow
+  LEFT JOIN kis_flow_figure g ON g.flow = f.flow`;
 
 /**
  * Every flow of the configuration, in its order, and then those that only the store knows. Without a store (nothing has run
@@ -86,12 +91,13 @@ export async function readFlowStatus(
     .filter(([flow]) => !configuration.flows.has(flow))
     .map(([flow, row]) => statusOf(flow, undefined, row));
   return [...known, ...others].map((status) => {
-    const { dead, waiting } = kept?.get(status.flow) ?? { dead: 0, waiting: 0 };
-    return { ...status, deadRows: dead, waitingRows: waiting, tableStatements: passed?.get(status.flow) ?? null };
+    const { dead, waiting, parked, skipped } = kept?.get(status.flow) ?? noDeadRows;
+    const kinds = { deadRows: dead, waitingRows: waiting, parkedRows: parked, skippedRows: skipped };
+    return { ...status, ...kinds, tableStatements: passed?.get(status.flow) ?? null };
   });
 }
 
-type RecordedStatus = Omit<FlowStatus, 'deadRows' | 'waitingRows' | 'tableStatements'>;
+type RecordedStatus = Omit<FlowStatus, 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements'>;
 
 function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): RecordedStatus {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;

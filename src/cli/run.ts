@@ -10,14 +10,14 @@ import { ProjectFiles, type LoadedProject } from '../daemon/project-files.ts';
 import { ReloadRecord } from '../daemon/reload-record.ts';
 import { Reloader } from '../daemon/reloader.ts';
 import { SourceSet } from '../daemon/source-set.ts';
-import type { RunObserver } from '../flow/contract.ts';
-import { runFlow } from '../flow/runner.ts';
 import { CodedError } from '../lib/error.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
+import { serveHealth, type HealthServer } from './run/serve-health.ts';
+import { watchFlows, type Watching } from './run/watching.ts';
 import { formatCount, formatTable } from './table.ts';
 
 /** Bytes of binlog that may wait for one flow: about seven times that in memory. More does not make it faster. */
@@ -48,7 +48,16 @@ export const run: Command = {
       const project = changes.length === 0 ? written : await files.load(changes);
       const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
       try {
-        return await runProject(context, { files, store, project, changes, observer: figures.metrics });
+        // one that ends by itself may run beside a daemon, which has the address
+        const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
+        const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
+        const watching = await watchFlows(figures.metrics, context);
+        try {
+          return await runProject(context, { files, store, project, changes, health, watching });
+        } finally {
+          await watching.close();
+          await health.close();
+        }
       } finally {
         await figures.close();
       }
@@ -63,11 +72,12 @@ interface OpenedProject {
   readonly store: Store;
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
-  readonly observer: RunObserver | undefined;
+  readonly watching: Watching;
+  readonly health: HealthServer;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
-  const { project, store, changes, observer } = opened;
+  const { project, store, changes, watching } = opened;
   const sources = new SourceSet({ store, logger: context.logger });
   const untilCurrent = context.options['until-current'] === true;
   const deadline = armDeadline(context, project.configuration.global.stop_deadline * 1000);
@@ -84,7 +94,12 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       assembly,
       sources,
       store,
-      runFlow: observer === undefined ? runFlow : (flow, rows, scope, hooks) => runFlow(flow, rows, scope, { ...hooks, observer }),
+      runFlow: watching.runFlow,
+      observer: watching.observer,
+      onStarted: (daemon) => {
+        watching.metrics?.watch(daemon);
+        opened.health.watch(daemon);
+      },
       logger: context.logger,
       untilCurrent,
       stallMs: context.options['stall-limit'] === undefined ? undefined : readNumber(context, 'stall-limit', 0),
@@ -115,6 +130,7 @@ async function followProject(
     build: (next, previous) => buildAssembly({ project: next, store, sources, previous, readKnown: readKnownFields, signal }),
     apply,
     record: new ReloadRecord({ store, holder }),
+    onNoted: (noted) => opened.watching.metrics?.noteReload(noted),
     logger: context.logger,
     pollMs: filePollMs,
     signal,

@@ -34,6 +34,7 @@ const columns = [
   { title: 'rows/s', isNumber: true },
   { title: 'rows', isNumber: true },
   { title: 'dead', isNumber: true },
+  { title: 'parked', isNumber: true },
   { title: 'last change' },
   { title: 'error' },
 ];
@@ -49,6 +50,7 @@ function formatStatus(flows: readonly FlowStatus[]): string {
     flow.rate === null ? '-' : formatCount(flow.rate),
     flow.rowsTotal === null ? '-' : formatCount(flow.rowsTotal),
     flow.rowsTotal === null ? '-' : formatCount(flow.deadRows),
+    flow.rowsTotal === null ? '-' : formatCount(flow.parkedRows),
     formatAge(flow.lastChangeAgeMs),
     flow.error?.code ?? '',
   ]);
@@ -72,6 +74,15 @@ function notesOn(flow: FlowStatus): string[] {
   }
   if (flow.deadRows > 0)
     notes.push('', `${flow.flow}: it has dead rows. \`kisflow dead-rows list --flow ${flow.flow}\` shows them.`);
+  if (flow.parkedRows > 0) {
+    const what =
+      flow.parkedRows === 1
+        ? '1 later change of their keys waits'
+        : `${formatCount(flow.parkedRows)} later changes of their keys wait`;
+    notes.push(`  ${what} behind its dead and waiting rows.`);
+  }
+  if (flow.skippedRows > 0)
+    notes.push('', `${flow.flow}: it has skipped ${formatCount(flow.skippedRows)} rows (on_bad_row: skip).`);
   if (flow.tableStatements !== null) notes.push('', `${flow.flow}: ${describeStatements(flow.tableStatements)}`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;

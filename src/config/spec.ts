@@ -16,8 +16,8 @@ export interface GlobalSpec {
   /** The local store: mysql://user:pass@host:3306/database. */
   readonly store?: { readonly url: string } | undefined;
   readonly redis?: { readonly url?: string | undefined } | undefined;
-  /** Health, API and console; absent: none. `host:port`. */
-  readonly http?: { readonly listen: string } | undefined;
+  /** Health, API and console; absent: none. `listen`: `host:port`. `fresh_within`: for how many seconds behind a flow still counts as ready. */
+  readonly http?: { readonly listen: string; readonly fresh_within: number } | undefined;
   readonly prometheus_enable: boolean;
   readonly prometheus_listen: boolean;
   /** `host:port`. */
@@ -77,10 +77,13 @@ export interface FlowSpec {
   readonly source?: FlowSourceSpec | undefined;
   /** Limits of one batch; a batch has at least one row whatever its size. */
   readonly batch: { readonly rows: number; readonly bytes: number };
-  /** What becomes of a row that the flow cannot process: it is kept as a dead row and the others go on, or the flow stops at it. */
-  readonly on_bad_row: 'dead-row' | 'stop';
-  /** More dead rows than this within a minute stop the flow; 0: no limit. */
-  readonly dead_rows: { readonly per_minute: number };
+  /**
+   * What becomes of a row that the flow cannot process. dead-row: it is kept as a dead row, later changes of its key wait behind it, and the
+   * others go on. stop: the flow stops at it. skip: it is kept with the reason, and its key goes on too.
+   */
+  readonly on_bad_row: 'dead-row' | 'stop' | 'skip';
+  /** More dead rows than this within a minute stop the flow (0: no limit), and so do more of them and those behind them than `max`. */
+  readonly dead_rows: { readonly per_minute: number; readonly max: number };
   readonly flows: readonly FlowFunctionSpec[];
 }
 
@@ -136,7 +139,10 @@ export const globalSpec: z.ZodType<GlobalSpec> = mapping({
   kistype: z.literal('global'),
   store: mapping({ url: mysqlUrl({ example: 'mysql://user:pass@host:3306/kisflow', needsDatabase: true }) }).optional(),
   redis: mapping({ url: optionalText }).optional(),
-  http: mapping({ listen: textOr('127.0.0.1:8060') }).optional(),
+  http: mapping({
+    listen: textOr('127.0.0.1:8060'),
+    fresh_within: wholeNumber({ min: 1, max: aDay, fallback: 30, unit: ' of seconds' }),
+  }).optional(),
   prometheus_enable: flag,
   prometheus_listen: flag,
   prometheus_serve: optionalText,
@@ -167,7 +173,10 @@ const flowBatch = mapping({
   bytes: wholeNumber({ min: 1024, max: 1024 ** 3, fallback: defaultBatch.bytes }),
 });
 
-const flowDeadRows = mapping({ per_minute: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 1000 }) });
+const flowDeadRows = mapping({
+  per_minute: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 1000 }),
+  max: wholeNumber({ min: 1, max: 1_000_000, fallback: 50_000 }),
+});
 
 const flowSpec: z.ZodType<FlowSpec> = mapping({
   kistype: z.literal('flow'),
@@ -176,7 +185,7 @@ const flowSpec: z.ZodType<FlowSpec> = mapping({
   status: oneOf(['0', '1'], '1').transform((status) => (status === '1' ? 1 : 0)),
   source: flowSource.optional(),
   batch: flowBatch.optional().transform((batch) => batch ?? defaultBatch),
-  on_bad_row: oneOf(['dead-row', 'stop'], 'dead-row'),
+  on_bad_row: oneOf(['dead-row', 'stop', 'skip'], 'dead-row'),
   dead_rows: flowDeadRows.optional().transform((limits) => limits ?? flowDeadRows.parse({})),
   flows: list(mapping({ fname: text('name a function'), params })),
 });

@@ -92,7 +92,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),
     tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,
-    badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute },
+    badRows: { onBadRow: spec.on_bad_row, perMinuteMax: spec.dead_rows.per_minute, heldMax: spec.dead_rows.max },
     tablePolicies: {
       onTruncate: source.on_truncate,
       onDrop: source.on_drop,

@@ -7,19 +7,22 @@
  */
 import { BadRowsError } from '../flow/bad-rows.ts';
 import { CodedError } from '../lib/error.ts';
-import { groupSize, type ChangeGroup } from '../row/change.ts';
-import { absentOf, rowImageError } from '../row/partial-row.ts';
+import type { Logger } from '../lib/logger.ts';
+import { groupSize } from '../row/change.ts';
+import { absentOf } from '../row/partial-row.ts';
 import type { DeadRow } from '../repair/dead-row.ts';
-import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark, type RoutedPart } from './batch.ts';
+import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark } from './batch.ts';
 import { keysOf } from './parked-key.ts';
 import { atBatch } from './batch-error.ts';
 
 /** What a flow does with a row that it cannot process. */
 export interface BadRowsPolicy {
-  /** dead-row: keep it as a dead row and go on; stop: stop at it. */
-  readonly onBadRow: 'dead-row' | 'stop';
-  /** More dead rows than this within a minute stop the flow; 0: no limit. */
+  /** dead-row: keep it as a dead row, and later changes of its key behind it; stop: stop at it; skip: keep it as skipped, and go on with its key too. */
+  readonly onBadRow: 'dead-row' | 'stop' | 'skip';
+  /** More dead or skipped rows than this within a minute stop the flow; 0: no limit. */
   readonly perMinuteMax: number;
+  /** More rows than this that are dead, or behind a dead one, stop the flow. */
+  readonly heldMax: number;
 }
 
 /** How often the rows that an error names are taken out of one batch before it is halved: a function may name one at a time. */
@@ -88,11 +91,15 @@ export function withoutBadRows(
     if (batch.size <= 1) throw atBatch(error, flow, batch);
     return splitBatch(batch, options);
   }
-  const marks = error instanceof MarkedError ? error.marks : [];
+  const marks = (error instanceof MarkedError ? error.marks : []).map((mark) => byPolicy(mark, policy));
   if (marks.length > 0 && batch.deadRounds < roundsMax) return [addDead(batch, marks)];
   const left = batch.size - batch.dead.length;
   if (left === 0) throw atBatch(error, flow, batch);
-  return left === 1 ? [addDead(batch, [markOf(batch, error)])] : splitBatch(batch, options);
+  return left === 1 ? [addDead(batch, [byPolicy(markOf(batch, error), policy)])] : splitBatch(batch, options);
+}
+
+function byPolicy(mark: DeadMark, { onBadRow }: BadRowsPolicy): DeadMark {
+  return mark.kind === 'dead' && onBadRow === 'skip' ? { ...mark, kind: 'skipped' } : mark;
 }
 
 function addDead(batch: Batch, marks: readonly DeadMark[]): Batch {
@@ -107,6 +114,16 @@ function markOf(batch: Batch, error: CodedError): DeadMark {
   let index = 0;
   while (dead.has(index)) index += 1;
   return { index, ...markFields(error) };
+}
+
+/** Says once for many rows that they became dead or were skipped; they are in kis_dead_row. */
+export function noteDead(logger: Pick<Logger, 'warn'>, flow: string, marks: readonly DeadMark[]): void {
+  for (const kind of ['dead', 'skipped'] as const) {
+    const all = marks.filter((mark) => mark.kind === kind);
+    const [first] = all;
+    const what = kind === 'dead' ? 'rows became dead rows' : 'rows were skipped';
+    if (first !== undefined) logger.warn(markLog(flow, all.length, first), `${what}; the first of them is named`);
+  }
 }
 
 /** The first of so many marks, as the log has it. */
@@ -130,19 +147,7 @@ function stackOf(error: Error): string | undefined {
   return inner.stack;
 }
 
-/** A row that waits is kept and run again later, and what is kept does not say what is absent. */
-function refuseWaiting(
-  flow: string,
-  mark: DeadMark,
-  { group, part }: { readonly group: ChangeGroup; readonly part: RoutedPart },
-): void {
-  const absent = mark.kind === 'dead' ? undefined : absentOf(group, { takesDefaults: false });
-  if (absent === undefined) return;
-  const note = { op: group.op, table: group.table.id, position: placeOf(part), absent };
-  throw rowImageError(note, { who: `Flow ${flow}: a row that has to wait`, columns: absent.columns });
-}
-
-/** The batch's dead changes as they are kept, in order. Throws SOURCE_ROW_IMAGE (stop) for one that waits and lacks columns. */
+/** The batch's changes that are not processed now, as they are kept, in order. */
 export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
   const rows: DeadRow[] = [];
   let next = 0;
@@ -151,14 +156,14 @@ export function deadRowsOf(flow: string, batch: Batch): readonly DeadRow[] {
     for (const group of part.groups) {
       const size = groupSize(group);
       for (let mark = batch.dead[next]; mark !== undefined && mark.index < at + size; mark = batch.dead[next]) {
-        refuseWaiting(flow, mark, { group, part });
         const { before, after } = imagesOf(group, mark.index - at);
         const row = after ?? before ?? {};
         const key = Object.fromEntries(group.table.primaryKey.map((name) => [name, row[name]]));
         const { kind: state, fname, code, message, stack, waitMs } = mark;
         const place = { table: group.table.id, position: placeOf(part), time: part.time };
-        const keys = state === 'dead' ? [] : keysOf(group, mark.index - at);
-        rows.push({ flow, state, fname, code, message, stack, waitMs, keys, ...place, key, op: group.op, before, after });
+        const keys = state === 'skipped' ? [] : keysOf(group, mark.index - at);
+        const absent = absentOf(group, { takesDefaults: false })?.columns ?? [];
+        rows.push({ flow, state, fname, code, message, stack, waitMs, keys, ...place, key, op: group.op, before, after, absent });
         next += 1;
       }
       at += size;

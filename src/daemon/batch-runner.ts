@@ -1,21 +1,20 @@
 import { deferred, sleep } from '../lib/abort.ts';
-import { BatchTransaction } from '../checkpoint/batch-transaction.ts';
-import type { CheckpointStep } from '../checkpoint/checkpoint.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
 import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
 import type { Position } from '../row/position.ts';
-import type { StoreTransaction } from '../store/contract.ts';
 import type { Watchdog } from './watchdog.ts';
-import { markLog, withoutBadRows } from './bad-rows.ts';
+import type { Attempt, BatchRun } from './attempt.ts';
+import { markLog, noteDead, withoutBadRows } from './bad-rows.ts';
+import { beginTrail, type BatchTrail, type FlowObserver } from './batch-trail.ts';
 import { batchId, batchRows, hasParked, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
-import { keepDead } from './keep-dead.ts';
+import { keepDead, requireRoom } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
 import { FlowSession, type FlowSessionOptions } from './flow-session.ts';
 import type { IntentLog } from './intent-log.ts';
 import { Park } from './park.ts';
-import { ParkedTries } from './parked-tries.ts';
+import { ParkedTries, type KeptRun } from './parked-tries.ts';
 import { runRows } from './run-rows.ts';
 import { notePassedStatements, passTableStatements } from './table-statements.ts';
 import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
@@ -34,18 +33,11 @@ export interface BatchRunnerOptions extends RunnableFlow, FlowSessionOptions {
   /** No batch is under way: this is where the flow may be replaced. */
   readonly atBoundary: () => void;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
+  readonly observer?: FlowObserver | undefined;
 }
 
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
-
-/** A batch under way. `committed` settles with its commit; `computed` when the next batch may begin beside it: false when it has failed. */
-export interface Attempt {
-  readonly batch: Batch;
-  readonly sequence: number;
-  readonly computed: Promise<boolean>;
-  readonly committed: Promise<void>;
-}
 
 /**
  * Runs batches of one flow and commits them, in order, each exactly once.
@@ -68,6 +60,7 @@ export class BatchRunner {
   #position: Position;
   /** Batches that are not known to be committed, in order: each continues the sequence number behind that of the one before. */
   #pending: readonly Batch[] = [];
+  #lastFailed: BatchTrail | undefined;
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
@@ -96,10 +89,15 @@ export class BatchRunner {
     this.#sequence += 1;
     if (!this.#pending.includes(batch)) this.#pending = [...this.#pending, batch];
     const computed = deferred<boolean>();
-    const committed = this.#run(batch, { sequence, gate, onComputed: () => computed.resolve(true) }).catch((error: unknown) => {
-      computed.resolve(false);
-      throw error;
-    });
+    const clock = beginTrail(this.#options.observer, this.#running.flow, batch);
+    const committed = this.#run(batch, { sequence, gate, clock, onComputed: () => computed.resolve(true) }).catch(
+      (error: unknown) => {
+        this.#lastFailed = clock;
+        clock?.failed(error);
+        computed.resolve(false);
+        throw error;
+      },
+    );
     committed.catch(() => {}); // whoever awaits `committed` gets the error; nobody may be awaiting it yet
     return { batch, sequence, computed: computed.promise, committed };
   }
@@ -110,8 +108,7 @@ export class BatchRunner {
     this.#sequence = attempts[0]?.sequence ?? this.#sequence;
     let todo: readonly Batch[] = attempts.map((attempt) => attempt.batch);
     let failure: Failure | undefined = newFailure(error);
-    let dead = 0;
-    let firstDead: DeadMark | undefined;
+    let dead: readonly DeadMark[] = [];
     try {
       while (todo.length > 0) {
         if (failure !== undefined) [todo, failure] = await this.#prepareRetry(todo, failure);
@@ -121,9 +118,7 @@ export class BatchRunner {
         if (batch === undefined) return;
         try {
           await this.begin(batch, Promise.resolve()).committed;
-          const found = batch.dead.filter(({ kind }) => kind === 'dead');
-          dead += found.length;
-          firstDead ??= found[0];
+          dead = dead.concat(batch.dead);
           todo = todo.slice(1);
           failure = undefined;
         } catch (cause) {
@@ -132,11 +127,12 @@ export class BatchRunner {
         }
       }
     } finally {
-      if (firstDead !== undefined) this.#noteDead(dead, firstDead);
+      noteDead(this.#options.logger, this.#options.flow.name, dead);
     }
   }
 
   #markFirst([first, ...rest]: readonly Batch[]): readonly Batch[] {
+    this.#park.settle();
     return first === undefined ? rest : [this.#park.mark(first, this.#running.shape), ...rest];
   }
 
@@ -157,12 +153,13 @@ export class BatchRunner {
     this.#session.destroy();
   }
 
-  async #run(batch: Batch, run: { sequence: number; gate: Promise<void>; onComputed: () => void }): Promise<void> {
+  async #run(batch: Batch, run: BatchRun): Promise<void> {
     const running = this.#running;
     const { flow, shape, badRows, trailing } = running;
+    requireRoom(this.#park, batch, { ...badRows, flow: flow.name });
     // what a batch does outside the store is known by its id, so the next one must not begin while this one may yet be split
     let mayFail = true;
-    const transaction = this.#openTransaction({
+    const transaction = this.#session.begin({
       ...run,
       // not before: what the next batch computes would keep this one's statement from being sent
       onSent: () => {
@@ -181,6 +178,7 @@ export class BatchRunner {
         id: batchId(flow.name, batch),
         transaction,
         state,
+        observer: run.clock,
         onStep: (index) => {
           mayFail = running.isExternal || index < trailing;
         },
@@ -194,55 +192,52 @@ export class BatchRunner {
     mayFail = false;
     await transaction.commit();
     state.settle();
+    run.clock?.committed({ filtered, statements });
     notePassedStatements(this.#options.logger, flow.name, statements);
     if (parked.length > 0) this.#noteParked(batch, parked);
+    this.#park.settle(batch);
+    if (statements.some(({ outcome }) => outcome === 'applied')) await this.parked.load();
     this.#pending = this.#pending.filter((other) => other !== batch);
     this.#options.onCommit(batch, filtered);
   }
 
   /** Rows that were kept are run as a transaction of their own, which continues the sequence and leaves the position. */
-  async runKept(
-    rows: readonly unknown[],
-    { id, settle }: { readonly id: string; readonly settle: (transaction: StoreTransaction) => Promise<void> },
-  ): Promise<void> {
+  async runKept(rows: readonly unknown[], { id, settle, hasPartialRows = false }: KeptRun): Promise<void> {
     const sequence = this.#sequence;
     const step = { position: this.#position, time: 0, rows: 0 };
-    const transaction = this.#openTransaction({ sequence, gate: Promise.resolve(), onSent: () => {}, step });
+    const clock = beginTrail(this.#options.observer, this.#running.flow, { size: rows.length, id });
+    const transaction = this.#session.begin({ sequence, gate: Promise.resolve(), clock, onSent: () => {}, step });
     const state = this.#state.begin(transaction);
     try {
       const places = (): readonly number[] => [...rows.keys()];
-      const options = { ...this.#options, running: this.#running, id, transaction, state, onStep: () => {}, places };
+      const options = {
+        ...this.#options,
+        running: this.#running,
+        id,
+        transaction,
+        state,
+        observer: clock,
+        onStep: () => {},
+        places,
+        hasPartialRows,
+      };
       if (rows.length > 0) await runRows(rows, options);
       await settle(transaction);
       await state.flush();
       await transaction.commit();
       state.settle();
+      clock?.committed({ filtered: 0, statements: [] });
     } catch (failure) {
+      clock?.failed(failure);
       const error = toCoded(failure, this.#running.flow.name);
       this.#state.clear();
       if (this.#options.signal.aborted) throw error;
       await this.#session.letGo(error);
       const inStore = await this.#session.restore(newFailure(error));
       if (inStore !== sequence + 1) throw error;
+      clock?.committedAfterAll(0);
     }
     this.#sequence = sequence + 1;
-  }
-
-  #openTransaction(options: {
-    readonly sequence: number;
-    readonly gate: Promise<void>;
-    readonly onSent: () => void;
-    readonly step: Pick<CheckpointStep, 'position' | 'time' | 'rows'>;
-  }): BatchTransaction {
-    const { store, lease } = this.#options;
-    const { sequence, gate, onSent, step } = options;
-    return new BatchTransaction({
-      session: this.#session.current,
-      store,
-      gate,
-      onSent,
-      step: { flow: lease.flow, epoch: lease.epoch, sequence, ...step },
-    });
   }
 
   #noteParked({ dead }: Batch, parked: readonly ParkedRow[]): void {
@@ -252,10 +247,6 @@ export class BatchRunner {
     if (first === undefined) return; // only behind others
     const fields = markLog(this.#running.flow.name, waiting.length, first);
     this.#options.logger.info(fields, 'rows wait apart for what they miss; the first of them is named');
-  }
-
-  #noteDead(rows: number, first: DeadMark): void {
-    this.#options.logger.warn(markLog(this.#options.flow.name, rows, first), 'rows became dead rows; the first of them is named');
   }
 
   /** Before a batch runs that may write outside the store: after a crash it has to be the same one, and so have those beside it. */
@@ -285,8 +276,10 @@ export class BatchRunner {
     if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
-      if (hasParked(batch)) await this.parked.load();
-      this.#options.onCommit(batch, batchRows(batch, this.#running.shape).filtered);
+      await this.parked.load();
+      const { filtered } = batchRows(batch, this.#running.shape);
+      if (this.#lastFailed?.subject.batch === batch) this.#lastFailed.committedAfterAll(filtered);
+      this.#options.onCommit(batch, filtered);
       return [rest, failure];
     }
     if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];

@@ -39,9 +39,9 @@ export function isEmpty({ size, parts }: Pick<Batch, 'size' | 'parts'>): boolean
   return size === 0 && parts.every(({ statements }) => statements === undefined);
 }
 
-/** Whether changes of the batch are kept until others have come. */
+/** Whether changes of the batch are kept that later ones of their keys wait behind. */
 export function hasParked({ dead }: Pick<Batch, 'dead'>): boolean {
-  return dead.some(({ kind }) => kind !== 'dead');
+  return dead.some(({ kind }) => kind !== 'skipped');
 }
 
 /** How a batch's changes become rows. */

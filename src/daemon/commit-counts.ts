@@ -1,4 +1,4 @@
-import type { Batch } from './batch.ts';
+import type { Batch, DeadMark } from './batch.ts';
 import { RateMeter } from './rate-meter.ts';
 
 /** What one flow has committed in this process. */
@@ -8,21 +8,28 @@ export interface CommitFigures {
   readonly filtered: number;
   /** Those of them that became dead rows. */
   readonly dead: number;
+  /** Those of them that were skipped, by the flow's policy. */
+  readonly skipped: number;
 }
 
 /** Counts the changes of committed batches. */
 export class CommitCounts {
   readonly #rate = new RateMeter();
-  #figures: CommitFigures = { committed: 0, filtered: 0, dead: 0 };
+  #figures: CommitFigures = { committed: 0, filtered: 0, dead: 0, skipped: 0 };
 
   get figures(): CommitFigures {
     return this.#figures;
   }
 
   add(batch: Batch, filteredNow: number): void {
-    const { committed, filtered, dead } = this.#figures;
-    const deadNow = batch.dead.filter(({ kind }) => kind === 'dead').length;
-    this.#figures = { committed: committed + batch.size, filtered: filtered + filteredNow, dead: dead + deadNow };
+    const { committed, filtered, dead, skipped } = this.#figures;
+    const count = (wanted: DeadMark['kind']): number => batch.dead.filter(({ kind }) => kind === wanted).length;
+    this.#figures = {
+      committed: committed + batch.size,
+      filtered: filtered + filteredNow,
+      dead: dead + count('dead'),
+      skipped: skipped + count('skipped'),
+    };
     this.#rate.add(batch.size, Date.now());
   }
 

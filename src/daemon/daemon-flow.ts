@@ -6,8 +6,10 @@ import type { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
+import type { FlowObserver } from './batch-trail.ts';
 import type { FlowRecords } from './flow-record.ts';
 import type { ReaderPool } from './reader-pool.ts';
+import type { SourceWatch } from './source-watch.ts';
 import type { TablePolicies } from './table-statements.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -39,11 +41,14 @@ export interface FlowServiceOptions {
   readonly source: Source;
   readonly hasGtid: boolean;
   readonly pool: ReaderPool;
+  /** Looks at the source. */
+  readonly watch: Pick<SourceWatch, 'view'>;
   readonly store: Store;
   readonly leases: LeaseKeeper;
   readonly records: FlowRecords;
   readonly runFlow: RunFlow;
   readonly watchdog: Watchdog;
+  readonly observer?: FlowObserver | undefined;
   readonly logger: Logger;
   readonly queueBytesMax: number;
   readonly retryLimitMs: number;

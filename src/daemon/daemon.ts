@@ -8,11 +8,15 @@ import { comparePositions, type Position } from '../row/position.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import { LeaseKeeper } from '../store/lease.ts';
+import type { Presence } from '../store/presence.ts';
 import type { Store } from '../store/open.ts';
 import type { Assembly } from './assemble.ts';
+import type { FlowObserver } from './batch-trail.ts';
 import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { makeDaemonView, type DaemonView } from './daemon-view.ts';
 import { FlowService, type FlowReport } from './flow-service.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
 import { Supervisor, type AssemblyDifference } from './supervisor.ts';
@@ -24,6 +28,10 @@ export interface DaemonOptions {
   readonly sources: SourceSet;
   readonly store: Store;
   readonly runFlow: RunFlow;
+  /** Is told what the flows do; absent: nothing is measured. */
+  readonly observer?: FlowObserver | undefined;
+  /** Is given the daemon to look at, once it runs. */
+  readonly onStarted?: ((daemon: DaemonView) => void) | undefined;
   /** How long the main thread may not turn before the process ends itself; absent: as long as the flows' functions may lawfully take. */
   readonly stallMs?: number | undefined;
   readonly logger: Logger;
@@ -58,8 +66,8 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   options.stop.addEventListener('abort', onStop);
   options.abort.addEventListener('abort', onStop);
   if (options.stop.aborted || options.abort.aborted) stop.abort();
-  const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs });
-  await leases.showPresence();
+  const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs, logger: options.logger });
+  await leases.presence.show();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
   const connectors = new OpenConnectors();
@@ -78,13 +86,19 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     tidy.run();
     return difference;
   };
+  const heartbeat = new Heartbeat({ ...options, services: () => flows.running });
   const watching = new AbortController();
   let watches: Promise<unknown> = Promise.resolve();
   try {
     await apply(options.assembly);
+    const { presence } = leases;
+    options.onStarted?.(
+      makeDaemonView({ ...options, holder, services: () => flows.services, presence, heartbeat, stop: stop.signal }),
+    );
     watches = Promise.all([
+      showPresence(leases.presence, watching.signal),
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
-      writeFigures(options, { records, flows, signal: watching.signal }),
+      heartbeat.run(watching.signal),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -93,9 +107,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   } finally {
     onStop();
     watching.abort();
+    await leases.close(); // first: the store may not answer
     await Promise.allSettled([watches]);
     await tidy.close();
-    await leases.close();
     await watchdog.stop();
     options.stop.removeEventListener('abort', onStop);
     options.abort.removeEventListener('abort', onStop);
@@ -113,14 +127,16 @@ interface ServiceParts {
 }
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
-  const { source, hasGtid, pool } = options.sources.get(parts.subject.sourceName);
+  const { source, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);
   return new FlowService({
     ...parts,
     source,
     hasGtid,
     pool,
+    watch,
     store: options.store,
     runFlow: options.runFlow,
+    observer: options.observer,
     logger: options.logger,
     queueBytesMax: options.queueBytesMax,
     retryLimitMs: options.untilCurrent ? 30_000 : Number.POSITIVE_INFINITY,
@@ -137,16 +153,23 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+/** Once a second; a beat that fails is told by the presence itself. */
+async function showPresence(presence: Presence, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await presence.show().catch(() => {});
+    await sleep(1000, signal);
+  }
+}
+
 /** Keeps the leases alive, and carries operators' wishes and lost leases to the flows. */
 async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
   const { records, flows, leases, signal } = watch;
-  let renewedAt = 0;
+  let renewedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     try {
-      const isDue = Date.now() - renewedAt >= options.leaseTtlMs / 3;
-      await leases.showPresence();
+      const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
       const held = isDue ? await leases.renew() : undefined;
-      if (isDue) renewedAt = Date.now();
+      if (isDue) renewedAt = performance.now();
       const askedAt = performance.now();
       const wishes = await records.wishes();
       for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
@@ -154,23 +177,6 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
-  }
-}
-
-async function writeFigures(options: DaemonOptions, { records, flows, signal }: Watch): Promise<void> {
-  const written = new Map<string, string>();
-  while (!signal.aborted) {
-    await sleep(1000, signal);
-    for (const service of flows.running) {
-      const { lagMs, rate } = service.figures;
-      const figures = { lagMs, rate: Math.round(rate * 10) / 10 };
-      const text = JSON.stringify(figures);
-      if (written.get(service.name) === text || service.report.state !== 'running') continue;
-      written.set(service.name, text);
-      await records.setFigures(service.name, figures).catch((error: unknown) => {
-        options.logger.debug({ error: describeError(error) }, 'figures not written');
-      });
-    }
   }
 }
 

@@ -7,6 +7,7 @@ import type { TransactionSink } from '../source/contract.ts';
 import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
 import { IntendedCuts } from './intended-cuts.ts';
 import { routeStatement } from './route-statement.ts';
+import { UnderWay } from './under-way.ts';
 
 export interface FeedOptions {
   readonly flow: string;
@@ -39,6 +40,8 @@ export class FlowFeed implements TransactionSink {
   /** What has been received; the worker's place is behind it by what is queued. */
   readonly #received: Progress;
   #taken: Position;
+  /** What was taken and is not known to be committed. */
+  readonly underWay: UnderWay;
   #queue: RoutedPart[] = [];
   #queuedBytes = 0;
   /** Changes in the queue. */
@@ -63,6 +66,7 @@ export class FlowFeed implements TransactionSink {
     this.#cuts = options.cuts ?? new IntendedCuts({ batches: [], hasGtid: options.hasGtid });
     this.#received = new Progress(options.start, { hasGtid: options.hasGtid });
     this.#taken = options.start;
+    this.underWay = new UnderWay(options.start);
     this.#skip = options.start.rows;
     this.#batch = options.batch;
   }
@@ -84,9 +88,9 @@ export class FlowFeed implements TransactionSink {
     return this.#drained !== undefined;
   }
 
-  /** Commit time of the oldest change that waits; 0 when none does. */
+  /** Commit time of the oldest change that is not known to be committed in the store; 0 when there is none. */
   get oldestTime(): number {
-    return this.#queue[0]?.time ?? 0;
+    return this.underWay.oldest?.oldestTime ?? this.#queue.find((part) => part.size > 0)?.time ?? 0;
   }
 
   /** Whether batches of an earlier run are still to be cut again. */
@@ -241,6 +245,7 @@ export class FlowFeed implements TransactionSink {
       this.#drained = undefined;
     }
     this.#taken = batch.end;
+    this.underWay.take(batch);
     return intended === undefined ? batch : asIntended(batch, intended.batch);
   }
 

@@ -8,21 +8,24 @@ import type { Store } from '../store/open.ts';
  *        ▲                     │ │ └────► paused ─► starting
  *        └──── lease lost ─────┘ └──────► failed ─► starting (by resume, or a restart)
  */
-export type FlowState = 'standby' | 'starting' | 'running' | 'retrying' | 'paused' | 'failed' | 'stopped';
+export type FlowState = (typeof flowStates)[number];
+
+export const flowStates = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'] as const;
 
 /** What an operator wants of a flow, and whether its last failure still stands. */
 export interface FlowWish {
   readonly isPaused: boolean;
   readonly hasError: boolean;
   readonly tablesHash: string;
+  /** Whether an operator wants something of its dead rows. */
+  readonly hasRowWishes: boolean;
 }
 
-export interface FlowFigures {
-  /** Milliseconds that the oldest waiting change is behind its commit; 0 when nothing waits. */
-  readonly lagMs: number;
-  /** Changes committed per second, lately. */
-  readonly rate: number;
-}
+/** Of the flows, and whether there are wishes about their dead rows: one look into an index each. */
+const wishesQuery = `
+SELECT f.flow, f.wanted, f.error_code, f.tables_hash,
+  EXISTS (SELECT 1 FROM kis_dead_row d WHERE d.flow = f.flow AND d.wish IS NOT NULL) AS has_row_wishes
+FROM kis_flow f`;
 
 /** The flows' rows of kis_flow: written by the daemon that holds the flow, wishes written by commands on any host. */
 export class FlowRecords {
@@ -33,11 +36,16 @@ export class FlowRecords {
   }
 
   async wishes(): Promise<ReadonlyMap<string, FlowWish>> {
-    const { rows } = await this.#store.query('SELECT flow, wanted, error_code, tables_hash FROM kis_flow');
+    const { rows } = await this.#store.query(wishesQuery);
     return new Map(
       rows.map((row) => [
         String(row.flow),
-        { isPaused: row.wanted === 'pause', hasError: row.error_code !== null, tablesHash: String(row.tables_hash ?? '') },
+        {
+          isPaused: row.wanted === 'pause',
+          hasError: row.error_code !== null,
+          tablesHash: String(row.tables_hash ?? ''),
+          hasRowWishes: Number(row.has_row_wishes) === 1,
+        },
       ]),
     );
   }
@@ -63,14 +71,6 @@ export class FlowRecords {
        ON DUPLICATE KEY UPDATE state = ?, error_code = ?, error_text = ?, updated_at = UTC_TIMESTAMP(3)`,
       [flow, state, code, text, state, code, text],
     );
-  }
-
-  async setFigures(flow: string, figures: FlowFigures): Promise<void> {
-    await this.#store.query('UPDATE kis_flow SET lag_ms = ?, rate = ?, updated_at = UTC_TIMESTAMP(3) WHERE flow = ?', [
-      figures.lagMs,
-      figures.rate,
-      flow,
-    ]);
   }
 
   /** Sets what an operator wants; `run` also clears a failure, so that the daemon tries again. False: no such flow. */

@@ -10,12 +10,17 @@ import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
-import { CommitCounts, type CommitFigures } from './commit-counts.ts';
+import type { CommitFigures } from './commit-counts.ts';
+import type { FlowFigures } from './flow-figures.ts';
+import { FlowMeter } from './flow-meter.ts';
+import type { KeptCounts } from './park.ts';
 
 export interface FlowReport extends CommitFigures {
   readonly name: string;
   readonly state: FlowState;
   readonly error: CodedError | undefined;
+  /** Rows that are kept and may still be applied; undefined while it does not run here. */
+  readonly kept: KeptCounts | undefined;
 }
 
 /**
@@ -24,7 +29,7 @@ export interface FlowReport extends CommitFigures {
  */
 export class FlowService {
   readonly #options: FlowServiceOptions;
-  readonly #counts = new CommitCounts();
+  readonly meter: FlowMeter;
   /** Those of the daemon, and those of this flow when it is retired. */
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
@@ -46,6 +51,7 @@ export class FlowService {
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#subject = options.subject;
+    this.meter = new FlowMeter(options);
     followSignal(options.stop, this.#stop);
     followSignal(options.abort, this.#abort);
   }
@@ -64,7 +70,7 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, ...this.#counts.figures };
+    return { name: this.name, state: this.#state, error: this.#error, kept: this.#run?.kept, ...this.meter.counts };
   }
 
   /** What the flow has received, while it runs. */
@@ -72,9 +78,13 @@ export class FlowService {
     return this.#run?.feed.received;
   }
 
-  get figures(): { readonly lagMs: number; readonly rate: number } {
-    const oldest = this.#run?.feed.oldestTime ?? 0;
-    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#counts.perSecond(Date.now()) };
+  get figures(): FlowFigures {
+    return this.meter.figures;
+  }
+
+  /** Whether its figures are this daemon's to tell. */
+  get isHolder(): boolean {
+    return this.#lease !== undefined;
   }
 
   /** Ends the run once everything received so far is committed. */
@@ -108,6 +118,7 @@ export class FlowService {
     // what was read before the flow last wrote its state may still show the state before
     if (askedAt >= this.#recordedAt) this.#wish = wish;
     if (this.#wish?.isPaused === true) this.finish();
+    if (wish?.hasRowWishes === true) this.#run?.noteWishes();
     const lease = this.#lease;
     if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
@@ -182,11 +193,13 @@ export class FlowService {
       onRetry: (error) => this.#onRetry(error),
     });
     this.#run = run;
+    this.meter.begin(run.feed);
     try {
       await this.#setState('running');
       if (this.#next !== undefined) this.#handOver(run, this.#next);
       await run.work();
     } finally {
+      this.meter.end();
       this.#run = undefined;
       await run.close();
     }
@@ -208,9 +221,7 @@ export class FlowService {
     if (next.tablesHash === this.#subject.tablesHash) {
       run.replace(next, () => {
         this.#putInPlace(next);
-        this.#options.records.setFingerprint(this.name, next.fingerprint).catch((error: unknown) => {
-          this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'fingerprint not noted in the store');
-        });
+        this.#options.records.setFingerprint(this.name, next.fingerprint).catch(this.#warn('fingerprint not noted in the store'));
       });
       return;
     }
@@ -228,22 +239,24 @@ export class FlowService {
   }
 
   #onCommit(batch: Batch, filtered: number): void {
-    this.#counts.add(batch, filtered);
+    this.meter.onCommit(batch, filtered);
     if (this.#state === 'retrying') void this.#setState('running').catch(() => {});
   }
 
   #onRetry(error: CodedError): void {
     if (this.#isRetired) this.#abort.abort();
+    this.#options.observer?.flowRetries(this.name, error);
     if (this.#state === 'retrying' && this.#error?.code === error.code) return;
     void this.#setState('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
   }
 
   /** What the end of a run means: wait and run again, or fail until somebody has mended the cause. */
   async #noteEnd(failure: unknown, tries: { readonly retry: Backoff; readonly since: number }): Promise<void> {
-    const { logger, stop, abort, retryLimitMs } = this.#options;
+    const { logger, observer, stop, abort, retryLimitMs } = this.#options;
     if (abort.aborted) return;
     const error = failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
     if (error.code === 'LEASE_LOST') {
+      observer?.flowEnded(this.name, error);
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
       this.#state = 'standby';
@@ -252,6 +265,7 @@ export class FlowService {
       this.#onRetry(error);
       await sleep(tries.retry.nextMs(), stop);
     } else {
+      observer?.flowEnded(this.name, error);
       logger.error({ ...error.details, flow: this.name, code: error.code, error: describeError(error) }, 'flow stopped');
       await this.#setState('failed', error).catch(() => {});
     }
@@ -271,16 +285,16 @@ export class FlowService {
 
   async #noteStopped(): Promise<void> {
     if (this.#options.abort.aborted && !this.#isRetired) return;
-    await this.#setState('stopped').catch((error: unknown) => {
-      this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'the end of the flow was not noted in the store');
-    });
+    await this.#setState('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
   }
 
   async #giveUpLease(): Promise<void> {
     if (this.#lease === undefined || (this.#options.abort.aborted && !this.#isRetired)) return;
-    await this.#options.leases.release(this.#lease).catch((error: unknown) => {
-      this.#options.logger.warn({ flow: this.name, error: describeError(error) }, 'lease not released, it will expire');
-    });
+    await this.#options.leases.release(this.#lease).catch(this.#warn('lease not released, it will expire'));
     this.#lease = undefined;
+  }
+
+  #warn(message: string): (error: unknown) => void {
+    return (error) => this.#options.logger.warn({ flow: this.name, error: describeError(error) }, message);
   }
 }

@@ -1,4 +1,5 @@
-import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import { BatchTransaction, type BatchTransactionOptions } from '../checkpoint/batch-transaction.ts';
+import { readCheckpoint, type CheckpointStep } from '../checkpoint/checkpoint.ts';
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -21,6 +22,12 @@ export interface FlowSessionOptions {
   readonly onRetry: (error: CodedError) => void;
 }
 
+/** What a batch's transaction writes to the checkpoint, and when it may. */
+export interface SessionTransaction extends Pick<BatchTransactionOptions, 'gate' | 'onSent' | 'clock'> {
+  readonly sequence: number;
+  readonly step: Pick<CheckpointStep, 'position' | 'time' | 'rows'>;
+}
+
 /** The store session of one flow under one lease: another connection takes its place when it breaks. */
 export class FlowSession {
   readonly #options: FlowSessionOptions;
@@ -33,6 +40,18 @@ export class FlowSession {
 
   get current(): StoreSession {
     return this.#session;
+  }
+
+  /** Begins a batch's transaction, which continues this sequence number of the flow's checkpoint. */
+  begin(options: SessionTransaction): BatchTransaction {
+    const { store, lease } = this.#options;
+    const { sequence, step, ...rest } = options;
+    return new BatchTransaction({
+      session: this.#session,
+      store,
+      step: { flow: lease.flow, epoch: lease.epoch, sequence, ...step },
+      ...rest,
+    });
   }
 
   /** Ends it: at once when nothing is in flight, else by cutting the connection. */

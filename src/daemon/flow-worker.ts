@@ -1,6 +1,6 @@
-import { sleep } from '../lib/abort.ts';
 import { isEmpty, type Batch } from './batch.ts';
-import type { Attempt, BatchRunner } from './batch-runner.ts';
+import type { Attempt } from './attempt.ts';
+import type { BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
 import type { Handover } from './handover.ts';
 
@@ -11,7 +11,7 @@ export interface FlowWorkerOptions {
   readonly handover: Handover;
   /** Take what is queued, commit it, and end. */
   readonly drain: AbortSignal;
-  /** At the end rows that wait are waited for, until this aborts; undefined: they are left. */
+  /** At the end rows that wait are waited for, until this aborts; undefined: they are left. Dead rows, and those behind them, are left always. */
   readonly leave: AbortSignal | undefined;
   /** A place that has moved without changes is saved at most this often. */
   readonly idleSaveMs: number;
@@ -61,20 +61,26 @@ class FlowWorker {
   async #waitForParked(): Promise<void> {
     const { leave, runner } = this.#options;
     if (leave === undefined) return;
-    while (runner.parked.size > 0 && !leave.aborted) await this.#waitForRound(leave);
+    while (runner.parked.hasWork && !leave.aborted) await this.#waitForRound(leave);
   }
 
   /** Waits until rows that wait are to be tried again, and does it. */
   async #waitForRound(signal: AbortSignal): Promise<void> {
     await this.#settle();
-    await sleep(Math.max(0, this.#options.runner.parked.dueAt - Date.now()), signal);
+    await this.#options.runner.parked.due(signal);
     await this.#roundIfDue();
   }
 
-  /** Tries rows that wait again, when it is time to; not before batches of an earlier run are done, which came before them. */
-  async #roundIfDue(): Promise<void> {
+  /** Not before batches of an earlier run are done, which came before them; but for room for what these batches would keep. */
+  get #mayTry(): boolean {
     const { runner, feed } = this.#options;
-    if (runner.parked.dueAt > Date.now() || feed.isCuttingAgain) return;
+    return !feed.isCuttingAgain || runner.parked.isCrowded;
+  }
+
+  /** Tries rows that wait again, when it is time to. */
+  async #roundIfDue(): Promise<void> {
+    const { runner } = this.#options;
+    if (runner.parked.dueAt > Date.now() || !this.#mayTry) return;
     await this.#settle();
     await runner.parked.round();
   }
@@ -112,9 +118,7 @@ class FlowWorker {
   }
 
   #roundDue(over: AbortSignal): readonly Promise<'round'>[] {
-    const { runner, feed } = this.#options;
-    if (runner.parked.size === 0 || feed.isCuttingAgain) return [];
-    return [sleep(Math.max(0, runner.parked.dueAt - Date.now()), over).then(() => 'round' as const)];
+    return this.#mayTry ? [this.#options.runner.parked.due(over).then(() => 'round' as const)] : [];
   }
 
   async #handOver(): Promise<void> {

@@ -4,6 +4,7 @@ import { countLatestDeadRows, keepDeadRows } from '../repair/dead-row.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { deadRowsOf } from './bad-rows.ts';
 import type { Batch } from './batch.ts';
+import type { Park } from './park.ts';
 
 /**
  * Keeps a batch's rows that are not processed now in its transaction: every row that the checkpoint passes is applied, filtered, dead
@@ -15,9 +16,27 @@ export async function keepDead(
   batch: Batch,
   options: { readonly flow: string; readonly perMinuteMax: number },
 ): Promise<void> {
-  const dead = batch.dead.filter(({ kind }) => kind === 'dead');
+  const dead = batch.dead.filter(({ kind }) => kind === 'dead' || kind === 'skipped');
   await requireFewDead(transaction, { ...options, more: dead.length, last: dead.at(-1) });
   await keepDeadRows(transaction, deadRowsOf(options.flow, batch));
+}
+
+/** Throws DEAD_ROWS_FULL (stop) when the batch would keep more rows that are dead, or behind a dead one, than the flow allows. */
+export function requireRoom(
+  park: Park,
+  batch: Batch,
+  { heldMax, flow }: { readonly heldMax: number; readonly flow: string },
+): void {
+  const last = batch.dead.findLast(({ kind }) => kind === 'dead' || kind === 'parked');
+  if (last === undefined) return;
+  const held = park.heldWith(batch);
+  if (held <= heldMax || held === park.held) return;
+  throw new CodedError(
+    'DEAD_ROWS_FULL',
+    `${held} rows would be dead or behind a dead row of their key, and dead_rows.max is ${heldMax}. ` +
+      `Mend what makes rows dead, \`kisflow dead-rows retry --flow ${flow}\` or \`discard\` them, then \`kisflow resume ${flow}\``,
+    { details: { flow, function: last.fname } },
+  );
 }
 
 /** Rejects with DEAD_ROWS_LIMIT (stop) when `more` rows are too many to be dead within a minute. */

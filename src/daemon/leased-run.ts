@@ -9,6 +9,7 @@ import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { IntentLog } from './intent-log.ts';
 import { runFlowWorker } from './flow-worker.ts';
 import { Handover } from './handover.ts';
+import type { KeptCounts } from './park.ts';
 import { isExternal } from './running-flow.ts';
 
 /** How often a place that moved without changes is saved. */
@@ -23,6 +24,10 @@ export interface LeasedRunOptions extends FlowServiceOptions, Pick<BatchRunnerOp
 /** One run of a flow under one lease: from its checkpoint until it is told to end, or fails. */
 export interface LeasedRun {
   readonly feed: FlowFeed;
+  /** Rows that are kept and may still be applied. */
+  readonly kept: KeptCounts;
+  /** An operator wants something of dead rows: it is done between two batches. */
+  noteWishes(): void;
   /** Runs; resolves after `finish` once all is committed, rejects with what ended it else. */
   work(): Promise<void>;
   /** No more is read; what was received is committed. */
@@ -68,6 +73,10 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
   abort.addEventListener('abort', onAbort);
   return {
     feed,
+    get kept() {
+      return runner.parked.counts;
+    },
+    noteWishes: () => runner.parked.noteWishes(),
     finish,
     replace(next, onTaken) {
       handover.offer(() => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ChangeGroup, Row, Table } from '../row/change.ts';
 import { toExactJson } from '../row/exact-json.ts';
 import { imagesOf } from './batch.ts';
@@ -19,5 +19,5 @@ function keyOf({ id, primaryKey }: Table, image: Row): readonly string[] {
     primaryKey.map((name) => image[name]),
     { foreign: 'describe' },
   )}`;
-  return [createHash('sha256').update(text).digest('hex').slice(0, 32)];
+  return [hash('sha256', text).slice(0, 32)];
 }

@@ -1,17 +1,24 @@
-import { createHash } from 'node:crypto';
+import { deferred, sleep, type Deferred } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { Flow } from '../flow/contract.ts';
-import { readParkedChange, readParkedRows, removeParkedRows, updateParkedRow } from '../repair/parked-row.ts';
-import type { ParkedChange, ParkedOutcome, ParkedRow } from '../repair/parked-row.ts';
-import { makeChange } from '../row/change.ts';
+import { discardDeadRows, readParkedRows, readWishes, removeParkedRows, updateParkedRow } from '../repair/parked-row.ts';
+import type { ParkedOutcome, ParkedRow } from '../repair/parked-row.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import type { Store } from '../store/open.ts';
 import { MarkedError, markFields } from './bad-rows.ts';
-import type { DeadMark, RowShape } from './batch.ts';
+import type { DeadMark } from './batch.ts';
 import { requireFewDead } from './keep-dead.ts';
-import { withoutFollowers, type Park } from './park.ts';
+import { isWanted, keptRunId, outcomeOf, readKept, rowOf, type Failure, type Kept } from './kept-run.ts';
+import { withoutFollowers, type KeptCounts, type Park } from './park.ts';
 import type { RunningFlow } from './running-flow.ts';
+
+export interface KeptRun {
+  readonly id: string;
+  /** Called at the end, in the transaction. */
+  readonly settle: (transaction: StoreTransaction) => Promise<void>;
+  /** Some of the rows lack columns. */
+  readonly hasPartialRows?: boolean;
+}
 
 /** Runs rows of one flow between its batches. */
 export interface KeptRunner {
@@ -20,10 +27,8 @@ export interface KeptRunner {
    * Runs the flow over rows, in a transaction that leaves the position as it is, and `settle` at its end. Rejects with a MarkedError,
    * whose marks count in `rows`, when it is about rows.
    */
-  runKept(rows: readonly unknown[], options: { readonly id: string; readonly settle: Settle }): Promise<void>;
+  runKept(rows: readonly unknown[], run: KeptRun): Promise<void>;
 }
-
-type Settle = (transaction: StoreTransaction) => Promise<void>;
 
 export interface ParkedTriesOptions {
   readonly store: Pick<Store, 'query'>;
@@ -32,34 +37,35 @@ export interface ParkedTriesOptions {
   readonly logger: Logger;
 }
 
-interface Kept {
-  readonly row: ParkedRow;
-  readonly change: ParkedChange;
-}
-
-/** What is known of a row's failure. */
-type Failure = Omit<DeadMark, 'index'>;
-
 /** So many rows are tried at once. */
 const rowsMax = 500;
+/** So many wishes are taken at once. */
+const wishesMax = 5000;
 /** A round of tries ends when it has taken so long: batches wait for it. */
 const roundMs = 500;
 
-/** Tries the rows that wait again, while no batch of their flow is under way. */
+/** Tries the rows that wait again, and does what operators want of dead ones, while no batch of their flow is under way. */
 export class ParkedTries {
   readonly #options: ParkedTriesOptions;
+  /** The store may have wishes that were not taken yet. */
+  #hasWishes = false;
+  #wished: Deferred<void> | undefined;
 
   constructor(options: ParkedTriesOptions) {
     this.#options = options;
   }
 
-  get #flow(): Flow {
-    return this.#options.runner.running.flow;
+  get #flow(): string {
+    return this.#options.runner.running.flow.name;
   }
 
-  /** How many rows wait. */
-  get size(): number {
-    return this.#options.park.size;
+  get counts(): KeptCounts {
+    return this.#options.park.counts;
+  }
+
+  /** Whether there is anything to try or to do by itself: dead rows, and those behind them, stay until they are wished. */
+  get hasWork(): boolean {
+    return this.#hasWishes || this.#options.park.waiting > 0;
   }
 
   /** So many rows wait that no more changes should be taken. */
@@ -67,23 +73,44 @@ export class ParkedTries {
     return this.#options.park.isFull;
   }
 
-  /** When the next round should be, in milliseconds since 1970; Infinity when no row waits. */
+  /** There is no more room for dead rows, and those behind them. */
+  get isCrowded(): boolean {
+    return this.#options.park.held >= this.#options.runner.running.badRows.heldMax;
+  }
+
+  /** When the next round should be, in milliseconds since 1970; Infinity when there is nothing to do. */
   get dueAt(): number {
-    return this.#options.park.retryAt;
+    return this.#hasWishes ? 0 : this.#options.park.retryAt;
+  }
+
+  /** Resolves when the next round is due, or when the signal aborts; only the last promise that was asked for does. */
+  async due(signal: AbortSignal): Promise<void> {
+    this.#wished = deferred();
+    const { dueAt } = this;
+    await Promise.race([this.#wished.promise, ...(dueAt === Number.POSITIVE_INFINITY ? [] : [sleep(Math.max(0, dueAt - Date.now()), signal)])]); // prettier-ignore
+  }
+
+  /** An operator wants something of dead rows. */
+  noteWishes(): void {
+    this.#hasWishes = true;
+    this.#wished?.resolve();
   }
 
   /** Reads what the store has: at the start of a run, and after a failure. */
   async load(): Promise<void> {
     const { store, park } = this.#options;
-    park.load(await readParkedRows(store, this.#flow.name, { after: '0' }), Date.now());
+    park.load(await readParkedRows(store, this.#flow, { after: '0' }), Date.now());
+    this.#hasWishes = true;
   }
 
   /** Each row has its turn, as far as the time goes. Rejects when the flow has to stop. */
   async round(): Promise<void> {
     const { park, logger } = this.#options;
     const until = Date.now() + roundMs;
-    const before = park.size;
+    let before = park.waiting;
     try {
+      if (this.#hasWishes) await this.#takeWishes();
+      before = park.waiting;
       for (let seen = 0; seen < before && Date.now() < until;) {
         const rows = park.take(rowsMax);
         seen += Math.max(rows.length, 1);
@@ -91,28 +118,40 @@ export class ParkedTries {
       }
     } catch (error) {
       if (!(error instanceof CodedError) || error.class !== 'retry') throw error;
-      logger.info({ flow: this.#flow.name, code: error.code, error: describeError(error) }, 'rows that wait will be tried again');
+      logger.info({ flow: this.#flow, code: error.code, error: describeError(error) }, 'rows that wait will be tried again');
       await this.load();
     }
-    park.tried(park.size < before, Date.now());
+    park.tried(park.waiting < before, Date.now());
+  }
+
+  /** Gives up what is to be discarded, and lets what is to be retried have its turn. */
+  async #takeWishes(): Promise<void> {
+    const { store, park, runner, logger } = this.#options;
+    this.#hasWishes = false;
+    const wishes = await readWishes(store, this.#flow, wishesMax);
+    if (wishes.length === 0) return;
+    const discarded = wishes.flatMap(({ row, wish }) => (wish === 'discard' ? [row.id] : []));
+    const retried = wishes.flatMap(({ row, wish }) => (wish === 'retry' ? [row] : []));
+    if (discarded.length > 0) {
+      await runner.runKept([], { id: '', settle: (transaction) => discardDeadRows(transaction, discarded, 'kisflow dead-rows discard') }); // prettier-ignore
+      park.release(discarded, Date.now());
+    }
+    if (retried.length > 0) park.wish(retried, Date.now());
+    logger.info({ flow: this.#flow, retry: retried.length, discard: discarded.length }, 'wishes about dead rows are taken');
   }
 
   async #tryRows(rows: readonly ParkedRow[]): Promise<void> {
-    const { store, park } = this.#options;
-    const kept: Kept[] = [];
-    for (const row of rows) {
-      const change = await readParkedChange(store, row.id);
-      if (change === undefined) park.remove([row.id]);
-      else kept.push({ row, change });
-    }
-    if (!this.#options.runner.running.isExternal) {
-      await this.#try(kept);
-      return;
-    }
-    // outside the store a row is known by the id of its run, which must be the same when it is run again after a crash
+    const { store, park, runner } = this.#options;
     const failed = new Set<string>();
-    for (const one of kept) {
-      if (without(kept, failed).includes(one)) for (const id of await this.#try([one])) failed.add(id);
+    for (let left = rows; left.length > 0;) {
+      const { kept, gone, count } = await readKept(store, left);
+      park.remove(gone);
+      // outside the store a row is known by the id of its run, which must be the same when it is run again after a crash
+      for (const part of runner.running.isExternal ? kept.map((one) => [one]) : [kept]) {
+        for (const id of await this.#try(without(kept, failed, part))) failed.add(id);
+      }
+      const later = new Set(left.slice(count));
+      left = withoutFollowers(rows, failed).filter((row) => later.has(row));
     }
   }
 
@@ -123,13 +162,13 @@ export class ParkedTries {
     for (let left = kept; left.length > 0; left = without(left, failed)) {
       const error = await this.#attempt(left);
       if (error === undefined) break;
-      if (error.marks.length === 0 && left.length > 1) return this.#tryHalves(left);
+      if (error.marks.length === 0 && left.length > 1) {
+        await this.#noteFailures(failures);
+        return new Set([...failed, ...(await this.#tryHalves(left))]);
+      }
       const [first] = left;
       if (error.marks.length === 0 && first !== undefined) failures.set(first, markFields(error));
-      for (const mark of error.marks) {
-        const one = left[mark.index];
-        if (one !== undefined) failures.set(one, mark);
-      }
+      for (const [one, mark] of firstOfKeys(left, error.marks)) failures.set(one, mark);
       for (const { row } of failures.keys()) failed.add(row.id);
     }
     await this.#noteFailures(failures);
@@ -147,15 +186,14 @@ export class ParkedTries {
   /** One run over these rows: they are applied and forgotten, or the error names those that stand in the way. */
   async #attempt(kept: readonly Kept[]): Promise<MarkedError | undefined> {
     const { runner, park } = this.#options;
+    const { running } = runner;
     const ids = kept.map(({ row }) => row.id);
-    const wanted = kept.filter(({ change }) => isWanted(change, runner.running.shape));
-    const id = createHash('sha256')
-      .update(`${this.#flow.name}|kept|${ids.join(',')}`)
-      .digest('hex')
-      .slice(0, 32);
+    const wanted = kept.filter((one) => isWanted(one, running.shape));
+    const id = keptRunId(this.#flow, kept.map(({ row }) => row)); // prettier-ignore
+    const hasPartialRows = kept.some(({ change }) => change.absentColumns.length > 0);
     try {
-      const rows = wanted.map(({ change }) => (runner.running.shape === 'change' ? makeChange(change) : change.after));
-      await runner.runKept(rows, { id, settle: (transaction) => removeParkedRows(transaction, ids) });
+      const rows = wanted.map((one) => rowOf(one, running));
+      await runner.runKept(rows, { id, hasPartialRows, settle: (transaction) => removeParkedRows(transaction, ids) });
     } catch (error) {
       if (!(error instanceof MarkedError)) throw error;
       const marks = error.marks.flatMap((mark) => {
@@ -168,37 +206,35 @@ export class ParkedTries {
     return undefined;
   }
 
-  /** Rows whose time is over, or that fail for another reason, are dead; those that come to wait only now begin to. */
+  /** Rows whose time is over, or that fail for another reason, are dead or skipped; those that come to wait only now begin to. */
   async #noteFailures(failures: ReadonlyMap<Kept, Failure>): Promise<void> {
     const { runner, park } = this.#options;
+    const { onBadRow, perMinuteMax } = runner.running.badRows;
     const now = Date.now();
-    const outcomes: ParkedOutcome[] = [];
-    for (const [kept, { kind, waitMs, fname, code, message, stack }] of failures) {
-      const { id, deadline } = kept.row;
-      if (kind === 'waiting' && now < deadline && deadline !== Number.POSITIVE_INFINITY) continue;
-      const state = kind === 'waiting' && deadline === Number.POSITIVE_INFINITY ? 'waiting' : 'dead';
-      if (state === 'dead' && runner.running.badRows.onBadRow === 'stop') throw this.#stopError(kept, { code, message, fname });
-      outcomes.push({ id, state, waitMs, fname, code, message, stack });
+    const outcomes = new Map<ParkedRow, ParkedOutcome>();
+    for (const [kept, failure] of failures) {
+      const outcome = outcomeOf(kept.row, failure, { onBadRow, now });
+      if (outcome === 'stop') throw this.#stopError(kept, failure);
+      if (outcome !== 'goes on') outcomes.set(kept.row, outcome);
     }
-    if (outcomes.length === 0) return;
-    const dead = outcomes.filter(({ state }) => state === 'dead');
+    if (outcomes.size === 0) return;
+    const bad = [...outcomes.values()].filter(({ state, isNew }) => state !== 'waiting' && isNew);
     await runner.runKept([], {
       id: '',
       settle: async (transaction) => {
-        const { perMinuteMax } = runner.running.badRows;
-        await requireFewDead(transaction, { flow: this.#flow.name, perMinuteMax, more: dead.length, last: dead.at(-1) });
-        for (const outcome of outcomes) await updateParkedRow(transaction, outcome);
+        await requireFewDead(transaction, { flow: this.#flow, perMinuteMax, more: bad.length, last: bad.at(-1) });
+        for (const outcome of outcomes.values()) await updateParkedRow(transaction, outcome);
       },
     });
-    park.remove(dead.map(({ id }) => id));
-    for (const { row } of failures.keys()) {
-      const outcome = outcomes.find(({ id, state }) => id === row.id && state === 'waiting');
-      if (outcome !== undefined) park.replace({ ...row, deadline: now + outcome.waitMs });
+    for (const [row, { id, state, waitMs }] of outcomes) {
+      const isDead = state === 'dead';
+      if (state === 'skipped') park.release([id], now);
+      else park.replace({ ...row, state, isWished: false, tries: row.tries + (isDead ? 1 : 0), deadline: isDead ? Number.POSITIVE_INFINITY : now + waitMs }); // prettier-ignore
     }
   }
 
   #stopError({ row, change }: Kept, failure: Pick<Failure, 'code' | 'message' | 'fname'>): CodedError {
-    const flow = this.#flow.name;
+    const flow = this.#flow;
     const key = JSON.stringify(Object.fromEntries(change.key.map((name) => [name, (change.after ?? change.before)?.[name]])));
     const message = `Flow ${flow} at ${change.position} (${change.op} of ${change.table} ${key}, kept as ${row.id}): ${failure.message}`;
     const details = { flow, function: failure.fname, position: change.position, table: change.table, key };
@@ -206,11 +242,21 @@ export class ParkedTries {
   }
 }
 
-function without(kept: readonly Kept[], failed: ReadonlySet<string>): readonly Kept[] {
+/** Those of `part` that do not come behind a row of `failed`; all of them are of `kept`. */
+function without(kept: readonly Kept[], failed: ReadonlySet<string>, part: readonly Kept[] = kept): readonly Kept[] {
   const left = new Set(withoutFollowers(kept.map(({ row }) => row), failed)); // prettier-ignore
-  return kept.filter(({ row }) => left.has(row));
+  return part.filter(({ row }) => left.has(row));
 }
 
-function isWanted({ op }: ParkedChange, shape: RowShape): boolean {
-  return shape === 'change' || op !== 'delete';
+/** Of the rows that these marks name those that come behind none of the others, which are looked at in their turn. */
+function firstOfKeys(kept: readonly Kept[], marks: readonly DeadMark[]): readonly (readonly [Kept, DeadMark])[] {
+  const keys = new Set<string>();
+  const first: [Kept, DeadMark][] = [];
+  for (const mark of [...marks].sort((a, b) => a.index - b.index)) {
+    const one = kept[mark.index];
+    if (one === undefined) continue;
+    if (!one.row.keys.some((key) => keys.has(key))) first.push([one, mark]);
+    for (const key of one.row.keys) keys.add(key);
+  }
+  return first;
 }

@@ -3,9 +3,8 @@ import { describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
-import type { ReaderState } from '../source/contract.ts';
 import type { FlowFeed } from './feed.ts';
-import { Reader, type ReaderLimits } from './reader.ts';
+import { Reader, type ReaderLimits, type ReaderView } from './reader.ts';
 
 export interface ReaderPoolOptions extends ReaderLimits {
   readonly logger: Logger;
@@ -61,7 +60,7 @@ export class ReaderPool {
   }
 
   /** What the reader of this feed is doing; undefined while it has none. */
-  stateOf(feed: FlowFeed): ReaderState | undefined {
+  stateOf(feed: FlowFeed): ReaderView | undefined {
     return [...this.#readers].find((reader) => reader.has(feed))?.state;
   }
 

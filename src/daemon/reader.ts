@@ -1,4 +1,5 @@
 import { deferred, sleep } from '../lib/abort.ts';
+import { steadyNow } from '../lib/clock.ts';
 import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
 import type { TransactionPart } from '../row/change.ts';
@@ -21,6 +22,11 @@ export interface ReaderOptions extends ReaderLimits {
   readonly onOverflow: (feed: FlowFeed) => void;
 }
 
+export interface ReaderView extends ReaderState {
+  /** How long ago something was heard, while it is not connected; undefined: it is. */
+  readonly lostMs: number | undefined;
+}
+
 /** One connection that reads the binlog for a set of feeds. */
 export class Reader implements TransactionSink {
   readonly #options: ReaderOptions;
@@ -36,7 +42,9 @@ export class Reader implements TransactionSink {
   #isBetweenTransactions = true;
   /** The feeds whose tables this transaction is read for; others count from the next one on. */
   #filterFeeds: readonly FlowFeed[] = [];
-  state: ReaderState = { isConnected: false, lastEventAt: Date.now(), lastError: undefined };
+  #state: ReaderState = { isConnected: false, lastEventAt: Date.now(), lastError: undefined };
+  /** When something was last heard from the server, or the reader made. By steadyNow(). */
+  #heardAt = steadyNow();
   ended: Promise<void> = Promise.resolve();
 
   constructor(options: ReaderOptions) {
@@ -45,6 +53,10 @@ export class Reader implements TransactionSink {
 
   get feeds(): readonly FlowFeed[] {
     return [...this.#feeds];
+  }
+
+  get state(): ReaderView {
+    return { ...this.#state, lostMs: this.#state.isConnected ? undefined : steadyNow() - this.#heardAt };
   }
 
   get isLive(): boolean {
@@ -109,7 +121,8 @@ export class Reader implements TransactionSink {
       wants: (schema, table) => this.#wants(schema, table),
       columns: (schema, table) => this.#columnsOf(schema, table),
       onState: (state) => {
-        this.state = state;
+        this.#state = state;
+        if (state.isConnected) this.#heardAt = steadyNow() - Math.max(0, Date.now() - state.lastEventAt);
       },
     });
   }

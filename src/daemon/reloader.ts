@@ -28,6 +28,8 @@ export interface ReloaderOptions {
   /** Lets it take effect, or rejects and leaves everything as it was. */
   readonly apply: (next: Assembly) => Promise<AssemblyDifference>;
   readonly record: ReloadRecord;
+  /** Told after each look that had something to say; `isNew`: a version took effect, or is refused with an error that was not known. */
+  readonly onNoted?: ((noted: { readonly isRefused: boolean; readonly isNew: boolean }) => void) | undefined;
   readonly logger: Logger;
   /** Files are looked at this often without a hint. */
   readonly pollMs: number;
@@ -188,6 +190,7 @@ export class Reloader {
     const isSaid = error?.message === this.#refusal?.message;
     const hadRefusal = this.#refusal !== undefined;
     this.#refusal = error;
+    this.#options.onNoted?.({ isRefused: error !== undefined, isNew: error === undefined ? isNew : !isSaid });
     if (error !== undefined && !isSaid) {
       logger.error({ ...error.details, code: error.code, error: describeError(error) }, 'change refused, the old version goes on');
     }

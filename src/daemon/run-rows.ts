@@ -1,4 +1,4 @@
-import type { RunFlow } from '../flow/contract.ts';
+import type { RunFlow, RunObserver } from '../flow/contract.ts';
 import type { BatchState } from '../flow/state.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { StoreTransaction } from '../store/contract.ts';
@@ -20,6 +20,7 @@ export interface RunRowsOptions {
   readonly places: () => readonly number[];
   readonly runFlow: RunFlow;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
+  readonly observer?: RunObserver | undefined;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -37,7 +38,7 @@ export async function runRows(rows: readonly unknown[], options: RunRowsOptions)
   };
   const scope = { id, flow: flow.name, store: transaction, signal, logger };
   try {
-    await options.runFlow(flow, rows, scope, { state, onStep, hasPartialRows: options.hasPartialRows });
+    await options.runFlow(flow, rows, scope, { state, onStep, observer: options.observer, hasPartialRows: options.hasPartialRows });
   } catch (error) {
     throw markError(error, { places: options.places(), rows, fname });
   } finally {

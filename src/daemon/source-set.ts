@@ -7,11 +7,13 @@ import type { Source } from '../source/contract.ts';
 import type { Store } from '../store/open.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { findStoreSources } from './same-server.ts';
+import { SourceWatch } from './source-watch.ts';
 
 /** A source that answers, with its readers. */
 export interface OpenSource {
   readonly source: Source;
   readonly pool: ReaderPool;
+  readonly watch: SourceWatch;
   readonly hasGtid: boolean;
   /** The end of its binlog when it was opened. */
   readonly head: Position;
@@ -36,6 +38,10 @@ export class SourceSet {
     const known = this.#open.get(name);
     if (known === undefined) throw new CodedError('INTERNAL', `The source ${name} is not open.`);
     return known.open;
+  }
+
+  get all(): readonly OpenSource[] {
+    return [...this.#open.values()].map(({ open }) => open);
   }
 
   /** Names of those that are the store's own server. */
@@ -87,15 +93,16 @@ export class SourceSet {
         joinBytes: 1024 * 1024,
         gatherMs: 50,
       });
-      return { source, pool, hasGtid: identity.hasGtid, head, isOnStoreServer: onStoreServer.has(name) };
+      const watch = new SourceWatch({ source, logger: this.#logger, everyMs: 1000, shelfMs: 60_000 });
+      return { source, pool, watch, hasGtid: identity.hasGtid, head, isOnStoreServer: onStoreServer.has(name) };
     } catch (error) {
       await source.close();
       throw error;
     }
   }
 
-  async #close({ pool, source }: OpenSource): Promise<void> {
-    await pool.close();
+  async #close({ pool, source, watch }: OpenSource): Promise<void> {
+    await Promise.all([pool.close(), watch.close()]);
     await source.close();
   }
 }

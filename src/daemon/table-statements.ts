@@ -1,5 +1,6 @@
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
+import { discardKeptRows } from '../repair/parked-row.ts';
 import type { TableStatement } from '../row/change.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { quoteName } from '../store/name.ts';
@@ -22,7 +23,8 @@ export interface PassOptions {
 }
 
 /**
- * Deals with the statements in front of a batch's changes, in its transaction: deletes what `apply` says, and keeps a record of each. Rejects
+ * Deals with the statements in front of a batch's changes, in its transaction: deletes what `apply` says, gives up the flow's dead rows and
+ * those that wait, and keeps a record of each. Rejects
  * with SOURCE_TABLE_EMPTIED (stop) where the flow's policy is to stop, before anything is written.
  */
 export async function passTableStatements(
@@ -34,7 +36,12 @@ export async function passTableStatements(
     statements.map((statement): PassedStatement => ({ ...statement, gtid, time, outcome: decide(statement, options) })),
   );
   if (passed.length === 0) return passed;
-  if (passed.some(({ outcome }) => outcome === 'applied')) await emptyTables(transaction, options);
+  const applied = passed.findLast(({ outcome }) => outcome === 'applied');
+  if (applied !== undefined) {
+    await emptyTables(transaction, options);
+    // they are changes of rows that are gone, all of the one table that such a flow reads
+    await discardKeptRows(transaction, options.flow, `${applied.op} of ${tableOf(applied)} at ${applied.position}`);
+  }
   await keepPassedStatements(transaction, options.flow, passed);
   return passed;
 }

@@ -209,8 +209,10 @@ export interface RunObserver {
   runBegan(flow: Flow, rows: number): void;
   /** A function is called; not said again when it is tried again. */
   stepBegan(flow: Flow, step: FlowStep): void;
+  /** A function has failed and is tried again. */
+  stepRetried?(flow: Flow, step: FlowStep, error: unknown): void;
   /** A function has ended well, so many milliseconds after it was called, its further tries included. */
-  stepEnded(flow: Flow, step: FlowStep, ms: number): void;
+  stepEnded(flow: Flow, step: FlowStep, ms: number, count: StepCount): void;
   /** The run has ended well. */
   runEnded(flow: Flow, ms: number): void;
 }

@@ -166,6 +166,7 @@ class Run {
       if (tries >= step.retryTimes || !isStepRetry(error)) throw stepError(this.#place(step), error);
       await context.session?.undo();
       context.logger.warn({ flow: this.#state.flow.name, attempt: tries + 1, err: error }, 'function failed, retrying');
+      this.#observer?.stepRetried?.(this.#state.flow, step, error);
       await sleep(step.retryDelayMs * 2 ** tries, this.#state.scope.signal);
       this.#throwIfStopped();
       attempt = this.#guard(step, () => this.#begin(step, context.input, rows));
@@ -216,9 +217,10 @@ class Run {
   #leave(left: { step: FlowStep; rowsIn: number; output: readonly unknown[]; context?: StepContext }): void {
     const next = combineActions(left.context?.actions ?? []);
     const output = next.isReuse ? (left.context?.input ?? []) : left.output;
-    this.#counts.push({ fname: left.step.fname, rowsIn: left.rowsIn, rowsOut: output.length });
+    const count: StepCount = { fname: left.step.fname, rowsIn: left.rowsIn, rowsOut: output.length };
+    this.#counts.push(count);
     this.#state.stepsDone = this.#counts.length;
-    this.#observer?.stepEnded(this.#state.flow, left.step, performance.now() - this.#stepBeganAt);
+    this.#observer?.stepEnded(this.#state.flow, left.step, performance.now() - this.#stepBeganAt, count);
     const hasOutput = output.length > 0 || next.isForced;
     if (hasOutput) this.#inputs[this.#at + 1] = output;
     const target = next.jumpTo === undefined ? this.#at + 1 : this.#jumpTarget(left.step, next.jumpTo);

@@ -165,6 +165,12 @@ export const errorCodes = {
     remedy:
       '`kisflow dead-rows list --flow FLOW` shows those that were kept; nothing after them was passed. Mend the cause, or raise the limit, then resume the flow.',
   },
+  DEAD_ROWS_FULL: {
+    meaning:
+      'A flow’s dead rows and the changes that are parked behind them would be more than its dead_rows.max. It stops before it passes another, so that neither its memory nor the store fills up unnoticed.',
+    remedy:
+      '`kisflow dead-rows list --flow FLOW --state dead` shows the causes. Mend them, `kisflow dead-rows retry` or `discard` the rows, and resume the flow: it does that first. Or raise the limit.',
+  },
   LOAD_ROW_MISSING: {
     meaning: 'A Load function found no row for a key, and its option.missing does not take null.',
     remedy: 'The message names the row. See that the row is written first, raise option.wait_ms, or set option.missing to null.',
@@ -197,8 +203,10 @@ export const errorCodes = {
     remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',
   },
   ROW_PARKED: {
-    meaning: 'A change waits behind an earlier change of its key, which a Load function did not find its row for yet.',
-    remedy: 'Nothing: it is done in its turn. `kisflow dead-rows list` shows the row that is waited for.',
+    meaning:
+      'A change waits behind an earlier change of its key, which is dead, or which a Load function did not find its row for yet.',
+    remedy:
+      'Nothing about this one: it is done in its turn. `kisflow dead-rows list` shows the row that is waited for; where that is dead, retry or discard it.',
   },
   CONNECTOR_FAILED: {
     meaning: 'A connector other than the store could not save or load.',

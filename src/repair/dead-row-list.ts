@@ -8,8 +8,15 @@ import { errnoOf } from '../store/errors.ts';
 export interface KeptDeadRow {
   readonly id: string;
   readonly flow: string;
-  /** dead | waiting | parked; see DeadRow. */
+  /** dead | waiting | parked | skipped | discarded; see DeadRow. */
   readonly state: string;
+  /** How often it was tried in vain. */
+  readonly tries: number;
+  /** retry | discard: what an operator wants of it, until its daemon has done it. */
+  readonly wish: string | null;
+  /** Of one that was given up: when, ISO 8601, and by what. */
+  readonly endedAt: string | null;
+  readonly endedBy: string | null;
   readonly fname: string;
   readonly code: string;
   readonly message: string;
@@ -29,6 +36,8 @@ export interface KeptDeadRow {
 export interface KeptChange {
   readonly before: Readonly<Record<string, unknown>> | null;
   readonly after: Readonly<Record<string, unknown>> | null;
+  /** Columns that one of the images lacks. */
+  readonly absent: readonly string[];
   /** The whole of it, as exact JSON. */
   readonly text: string;
 }
@@ -41,23 +50,29 @@ interface Readable {
 export interface DeadRowFilter {
   readonly flow?: string | undefined;
   readonly code?: string | undefined;
+  readonly state?: string | undefined;
 }
 
-const columns = 'id, flow, state, fname, code, message, stack, source_table, row_key, op, position, commit_time, created_at';
+const columns =
+  'id, flow, state, tries, wish, ended_at, ended_by, fname, code, message, stack, source_table, row_key, op, position, commit_time, created_at';
 
-export interface DeadRowCount {
-  readonly dead: number;
-  /** Those that are waited for, and those behind them. */
-  readonly waiting: number;
-}
+/** Every state of a kept row, as people name it. */
+export const keptStates = ['dead', 'waiting', 'parked', 'skipped', 'discarded'] as const;
 
-/** Rows kept of each flow. None in a store that an older version has made. */
+export type DeadRowCount = Readonly<Record<(typeof keptStates)[number], number>>;
+
+export const noDeadRows: DeadRowCount = { dead: 0, waiting: 0, parked: 0, skipped: 0, discarded: 0 };
+
+/** Rows kept of each flow, by their state. None in a store that an older version has made. */
 export async function countDeadRows(store: Readable): Promise<ReadonlyMap<string, DeadRowCount>> {
   try {
-    const { rows } = await store.query(
-      "SELECT flow, SUM(state = 'dead') AS dead, SUM(state <> 'dead') AS waiting FROM kis_dead_row GROUP BY flow",
-    );
-    return new Map(rows.map((row) => [String(row.flow), { dead: Number(row.dead), waiting: Number(row.waiting) }]));
+    const { rows } = await store.query('SELECT flow, state, COUNT(*) AS count FROM kis_dead_row GROUP BY flow, state');
+    const counts = new Map<string, DeadRowCount>();
+    for (const { flow, state, count } of rows) {
+      const known = counts.get(String(flow)) ?? noDeadRows;
+      counts.set(String(flow), { ...known, [String(state)]: Number(count) });
+    }
+    return counts;
   } catch (error) {
     if (errnoOf(error) === 1146) return new Map();
     throw error;
@@ -69,15 +84,25 @@ export async function listDeadRows(
   store: Readable,
   options: DeadRowFilter & { readonly limit: number },
 ): Promise<{ readonly rows: readonly KeptDeadRow[]; readonly total: number }> {
-  const conditions = [options.flow === undefined ? [] : ['flow = ?'], options.code === undefined ? [] : ['code = ?']].flat();
-  const params = [options.flow, options.code].filter((value) => value !== undefined);
-  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const { where, params } = conditionOf(options);
   const count = await store.query(`SELECT COUNT(*) AS count FROM kis_dead_row${where}`, params);
   const { rows } = await store.query(`SELECT ${columns} FROM kis_dead_row${where} ORDER BY id DESC LIMIT ?`, [
     ...params,
     options.limit,
   ]);
   return { rows: rows.map(toKept), total: Number(count.rows[0]?.count ?? 0) };
+}
+
+/** The rows that a filter lets through, as a WHERE with its parameters; '' where it is none. */
+export function conditionOf({ flow, code, state }: DeadRowFilter): { readonly where: string; readonly params: readonly string[] } {
+  const given = Object.entries({ flow, code, state }).flatMap(([column, value]) =>
+    value === undefined ? [] : [{ column, value }],
+  );
+  const conditions = given.map(({ column }) => `${column} = ?`);
+  return {
+    where: given.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`,
+    params: given.map(({ value }) => value),
+  };
 }
 
 /** One dead row with its change; undefined when there is none of this id. */
@@ -99,8 +124,13 @@ export async function readDeadRow(
 function toChange(id: string, text: string): KeptChange {
   const change = fromExactJson(text);
   if (!isFields(change)) throw new CodedError('INTERNAL', `The change of dead row ${id} is none: ${text.slice(0, 200)}`);
-  const { before, after } = change;
-  return { before: isFields(before) ? before : null, after: isFields(after) ? after : null, text };
+  const { before, after, absent } = change;
+  return {
+    before: isFields(before) ? before : null,
+    after: isFields(after) ? after : null,
+    absent: Array.isArray(absent) ? absent.map(String) : [],
+    text,
+  };
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -112,6 +142,10 @@ function toKept(row: Row): KeptDeadRow {
     id: String(row.id),
     flow: String(row.flow),
     state: String(row.state),
+    tries: Number(row.tries),
+    wish: row.wish === null ? null : String(row.wish),
+    endedAt: isoOrNull(row.ended_at),
+    endedBy: row.ended_by === null ? null : String(row.ended_by),
     fname: String(row.fname),
     code: String(row.code),
     message: String(row.message),

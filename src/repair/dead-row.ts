@@ -6,11 +6,14 @@ import type { StoreTransaction } from '../store/contract.ts';
 /** A row that a flow could not process, or cannot process yet, and why. */
 export interface DeadRow {
   readonly flow: string;
-  /** dead: for good; waiting: until what a Load misses appears; parked: until an earlier change of its key is done. */
-  readonly state: 'dead' | 'waiting' | 'parked';
+  /**
+   * dead: until an operator says what becomes of it; waiting: until what a Load misses appears; parked: until an earlier change of its
+   * key is done; skipped: given up by the flow's policy.
+   */
+  readonly state: 'dead' | 'waiting' | 'parked' | 'skipped';
   /** Of a waiting one: how long, from now on. */
   readonly waitMs: number;
-  /** Hashes of the keys that others wait for behind it; none of a dead one. */
+  /** Hashes of the keys that others wait for behind it; none of a skipped one. */
   readonly keys: readonly string[];
   /** The function that failed; '' where none did. */
   readonly fname: string;
@@ -24,6 +27,8 @@ export interface DeadRow {
   readonly op: Op;
   readonly before: Row | null;
   readonly after: Row | null;
+  /** Columns of the table that one of the images lacks (binlog_row_image is not FULL); empty where both are whole. */
+  readonly absent: readonly string[];
   /** `file:offset` of the transaction, with its GTID where there is one. */
   readonly position: string;
   /** Commit time at the source in milliseconds since 1970; 0 where it is not known. */
@@ -36,9 +41,11 @@ interface Entry {
   readonly change: string;
 }
 
-const columns = 'flow, state, park_keys, wait_until, fname, code, message, stack, source_table, row_key, op, position, commit_time';
+const columns =
+  'flow, state, park_keys, wait_until, tries, ended_at, ended_by, fname, code, message, stack, source_table, row_key, op, position, commit_time';
 /** Values of the columns; the time that is left becomes a moment by the store's clock. */
-const marks = '?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? * 1000 MICROSECOND, ?, ?, ?, ?, ?, ?, ?, ?, ?';
+const marks =
+  '?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? * 1000 MICROSECOND, ?, IF(?, UTC_TIMESTAMP(3), NULL), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?';
 const statementBytes = 512 * 1024;
 /** Of a message, and of a stack. */
 const textCharsMax = 8000;
@@ -74,10 +81,11 @@ export async function keepDeadRows(store: StoreTransaction, rows: readonly DeadR
   }
 }
 
-/** How many rows of the flow became dead in the last minute, by the store's clock. */
+/** How many rows of the flow became dead, or were skipped, in the last minute, by the store's clock. */
 export async function countLatestDeadRows(store: Pick<StoreTransaction, 'query'>, flow: string): Promise<number> {
   const { rows } = await store.query(
-    "SELECT COUNT(*) AS count FROM kis_dead_row WHERE flow = ? AND state = 'dead' AND created_at > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE",
+    `SELECT COUNT(*) AS count FROM kis_dead_row
+     WHERE flow = ? AND state IN ('dead', 'skipped') AND created_at > UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE`,
     [flow],
   );
   return Number(rows[0]?.count ?? 0);
@@ -117,11 +125,14 @@ function cut(text: string, charsMax: number): readonly string[] {
 function toEntry(row: DeadRow): Entry {
   const time = row.time === 0 ? null : new Date(row.time).toISOString().slice(0, -1).replace('T', ' ');
   const key = toExactJson(row.key, { foreign: 'describe' });
-  const park = row.state === 'dead' ? [null, null] : [row.keys.join(' '), row.state === 'waiting' ? String(row.waitMs) : null];
+  const isSkipped = row.state === 'skipped';
   const texts = [
     row.flow,
     row.state,
-    ...park,
+    isSkipped ? null : row.keys.join(' '),
+    row.state === 'waiting' ? String(row.waitMs) : null,
+    row.state === 'dead' || isSkipped ? '1' : '0',
+    ...(isSkipped ? ['1', 'on_bad_row: skip'] : ['0', null]),
     row.fname,
     row.code,
     shorten(row.message),
@@ -129,7 +140,10 @@ function toEntry(row: DeadRow): Entry {
   ];
   return {
     values: [...texts, row.table, key, row.op, row.position, time],
-    change: toExactJson({ before: row.before, after: row.after }, { foreign: 'describe' }),
+    change: toExactJson(
+      { before: row.before, after: row.after, ...(row.absent.length === 0 ? {} : { absent: row.absent }) },
+      { foreign: 'describe' },
+    ),
   };
 }
 

@@ -10,6 +10,7 @@ import { PreparedSearch, type XaScan } from './prepared-search.ts';
 import { resolveStart, type Scan } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
+import { createSourceProbe } from './source-probe.ts';
 import { TableDefinitions } from './table-definitions.ts';
 
 export interface BinlogSourceOptions {
@@ -55,6 +56,16 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
   const scanXa: XaScan = async (from, visitor, signal) => scanBinlog(from, visitor, await scanLimits(signal));
   const prepared = new PreparedSearch({ ask, logger, scan: scanXa });
 
+  async function readBegin(file: string, signal: AbortSignal): Promise<number | undefined> {
+    let begun: number | undefined;
+    const onFile = (time: number): 'stop' => {
+      begun = time;
+      return 'stop';
+    };
+    await scanBinlog({ file, offset: 4 }, { onFile }, await scanLimits(signal));
+    return begun;
+  }
+
   async function read(readOptions: ReadOptions): Promise<void> {
     const reader = ids.take();
     const signal = AbortSignal.any([readOptions.signal, closing.signal]);
@@ -85,6 +96,7 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
           scanBinlog({ file, offset: 4 }, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
         return resolveStart(start, { query, identity, scan });
       }),
+    openProbe: () => createSourceProbe({ url, deadlineMs: silenceMs, readBegin }),
     seesLock: (lock, signal) => ask(signal, (query) => isLocked(query, lock)),
     async read(readOptions) {
       const done = read(readOptions);

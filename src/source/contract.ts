@@ -53,6 +53,34 @@ export interface ServerIdentity {
   readonly hasGtid: boolean;
 }
 
+/** What a look at a source finds. */
+export interface SourceSight {
+  /** The end of the binlog: what was committed before the look began lies at or before it, by its place and by its GTIDs. */
+  readonly head: Position;
+  /** The server's clock: milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** What a server keeps of its binlog. */
+export interface KeptBinlogs {
+  /** Oldest first. */
+  readonly files: readonly { readonly name: string; readonly size: number }[];
+  /** How long a file is kept once it is finished; undefined: it is not purged by age. */
+  readonly expireMs: number | undefined;
+}
+
+/**
+ * Looks at a source again and again, on a connection of its own that it keeps. One question at a time. Throws SOURCE_… codes, also when
+ * the server does not answer in time.
+ */
+export interface SourceProbe {
+  look(signal: AbortSignal): Promise<SourceSight>;
+  listBinlogs(signal: AbortSignal): Promise<KeptBinlogs>;
+  /** When a binlog file was begun, by the server's clock in milliseconds since 1970; undefined: it does not say. */
+  begunAt(file: string, signal: AbortSignal): Promise<number | undefined>;
+  close(): void;
+}
+
 export interface Source {
   readonly name: string;
   /** Connects, and checks that the server writes a binlog that can be read: throws the SOURCE_… code of the first obstacle. */
@@ -61,6 +89,8 @@ export interface Source {
   resolve(start: StartPoint, signal: AbortSignal): Promise<Position>;
   /** The end of the binlog now. */
   head(signal: AbortSignal): Promise<Position>;
+  /** For who looks at it all the time; the caller closes it. */
+  openProbe(): SourceProbe;
   /** Whether a lock of this name (GET_LOCK) is held on the server: a store that holds one and a source that sees it are one server. */
   seesLock(name: string, signal: AbortSignal): Promise<boolean>;
   read(options: ReadOptions): Promise<void>;

@@ -31,7 +31,12 @@ export interface ConnectionSettings {
 interface Pending {
   readonly reject: (error: CodedError) => void;
   readonly timer: NodeJS.Timeout | undefined;
+  readonly since: number;
+  readonly length: number;
 }
+
+/** A link that carries less than this in a millisecond is too slow for a store. */
+const lengthPerMs = 256;
 
 /**
  * One connection, set as every store connection is, whose statements each have a deadline.
@@ -48,6 +53,8 @@ export class StoreConnection {
   readonly #statementTimeoutMs: number;
   readonly #pending = new Set<Pending>();
   #broken: CodedError | undefined;
+  /** Bytes read and bytes still to be sent, when they last changed. */
+  #moved = { read: 0, unsent: 0, at: 0 };
 
   constructor(driver: Connection, socket: Socket, settings: ConnectionSettings) {
     this.#driver = driver;
@@ -70,13 +77,30 @@ export class StoreConnection {
     return this.#driver.threadId;
   }
 
+  /**
+   * For how long nothing has come and nothing gone while an answer is waited for, less the time that its statement may take on its
+   * way; undefined where none is waited for. By performance.now(); what moves is seen from one call to the next.
+   */
+  get quietMs(): number | undefined {
+    const seen = this.#look();
+    if (seen.read !== this.#moved.read || seen.unsent !== this.#moved.unsent) this.#moved = seen;
+    const [first] = this.#pending;
+    if (first === undefined) return undefined;
+    return seen.at - Math.max(first.since, this.#moved.at) - first.length / lengthPerMs;
+  }
+
+  #look(): { readonly read: number; readonly unsent: number; readonly at: number } {
+    return { read: this.#socket.bytesRead, unsent: this.#socket.writableLength, at: performance.now() };
+  }
+
   /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline the connection is broken. */
   query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (this.#pending.size === 0) this.#moved = this.#look();
     return new Promise((resolve, reject) => {
       const ms = this.#statementTimeoutMs;
       const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql)), ms);
-      const pending: Pending = { reject, timer };
+      const pending: Pending = { reject, timer, since: performance.now(), length: sql.length + sizeOf(params) };
       this.#pending.add(pending);
       const onResult = (error: Error | null, result: unknown): void => {
         clearTimeout(timer);
@@ -103,10 +127,8 @@ export class StoreConnection {
   }
 
   /** Drops the socket now; statements in flight are rejected, and the server rolls back what was not committed. */
-  destroy(): void {
-    this.#break(
-      new CodedError('STORE_UNREACHABLE', `The connection to the store at ${this.#where} was closed`, { class: 'retry' }),
-    );
+  destroy(why = 'was closed'): void {
+    this.#break(new CodedError('STORE_UNREACHABLE', `The connection to the store at ${this.#where} ${why}`, { class: 'retry' }));
   }
 
   #onError(error: Error, sql: string): CodedError {
@@ -132,6 +154,13 @@ export class StoreConnection {
     }
     this.#pending.clear();
   }
+}
+
+/** About: texts and bytes are what makes a statement long. */
+function sizeOf(params: readonly unknown[] = []): number {
+  let size = 0;
+  for (const value of params) if (typeof value === 'string' || value instanceof Uint8Array) size += value.length;
+  return size;
 }
 
 function lost(): Error {

@@ -1,7 +1,7 @@
 import { CodedError } from '../lib/error.ts';
 import type { StoreTransaction } from './contract.ts';
 import type { Store } from './open.ts';
-import type { StoreSession } from './session.ts';
+import { Presence, type PresenceOptions } from './presence.ts';
 
 /** How long a holder's lock must have been free: longer than a daemon needs to make a lost connection anew. */
 const silenceMs = 1900;
@@ -23,10 +23,7 @@ export interface Lease {
   readonly epoch: number;
 }
 
-export interface LeaseKeeperOptions {
-  readonly store: Store;
-  /** Unique to this daemon: host, process and a random part. */
-  readonly holder: string;
+export interface LeaseKeeperOptions extends PresenceOptions {
   /** How long a lease outlives its last renewal. A standby takes over after at most this and one poll. */
   readonly ttlMs: number;
 }
@@ -35,9 +32,8 @@ export class LeaseKeeper {
   readonly #store: Store;
   readonly #holder: string;
   readonly #ttlMs: number;
-  /** The connection that shows that this daemon is alive. */
-  #presence: StoreSession | undefined;
-  #hasSharedLocks = true;
+  /** Shows that this daemon is alive. */
+  readonly presence: Presence;
   /** Flows whose holder's lock was free at the last look, and since when. */
   readonly #silent = new Map<string, { readonly holder: string; readonly since: number }>();
 
@@ -45,20 +41,7 @@ export class LeaseKeeper {
     this.#store = options.store;
     this.#holder = options.holder;
     this.#ttlMs = options.ttlMs;
-  }
-
-  /** Shows that this daemon is alive, for as long as its connection lasts; called again, it makes a lost one anew. */
-  async showPresence(): Promise<void> {
-    try {
-      if (this.#presence !== undefined) return void (await this.#presence.query('SELECT 1'));
-    } catch {
-      this.#presence?.destroy(); // the reason does not matter: the next line says it again if the store is gone
-    }
-    const session = await this.#store.openSession();
-    const { rows } = await session.query("SHOW VARIABLES LIKE 'wsrep_on'");
-    this.#hasSharedLocks = !/^(ON|1)$/.test(String(rows[0]?.Value ?? 'OFF'));
-    await session.query("SELECT GET_LOCK(CONCAT('kis:', SHA2(?, 224)), 0)", [this.#holder]);
-    this.#presence = session;
+    this.presence = new Presence(options);
   }
 
   /** Whether another daemon holds the flow's lease now, and lives. */
@@ -78,7 +61,7 @@ export class LeaseKeeper {
 
   #isDead(flow: string, holder: string): boolean {
     const silent = this.#silent.get(flow);
-    return this.#hasSharedLocks && silent?.holder === holder && Date.now() - silent.since >= silenceMs;
+    return this.presence.hasSharedLocks && silent?.holder === holder && Date.now() - silent.since >= silenceMs;
   }
 
   /** Takes the flow's lease for the session with this connection id; undefined while another daemon holds it. */
@@ -139,8 +122,7 @@ export class LeaseKeeper {
   }
 
   async close(): Promise<void> {
-    await this.#presence?.close();
-    this.#presence = undefined;
+    await this.presence.close();
   }
 }
 

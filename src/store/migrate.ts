@@ -186,11 +186,20 @@ async function applyOne(session: StoreSession, migration: Migration, done: numbe
   if (done === statements.length && done > 0) await record(session, { name, statements, isDone: true, seconds: 0 });
 }
 
+/** ER_DUP_FIELDNAME */
+const duplicateColumn = 1060;
+
+function isOwn({ name }: Migration): boolean {
+  return name.startsWith('kisflow:');
+}
+
 async function applyStatement(session: StoreSession, migration: Migration, statement: SqlStatement): Promise<void> {
   try {
     await session.query(statement.sql);
   } catch (error) {
     if (!session.isBroken) await session.rollback();
+    // a whole ALTER TABLE or none of it: the process ended between the statement and its record
+    if (isOwn(migration) && errnoOf(error) === duplicateColumn) return;
     throw new CodedError(
       'MIGRATION_FAILED',
       `${migration.place}, line ${statement.line}: ${describeError(error instanceof CodedError ? (error.cause ?? error) : error)}; statement: ${excerpt(statement.sql)}`,

@@ -23,11 +23,23 @@ export interface Store extends StoreTransaction {
   query(sql: string, params?: readonly unknown[]): Promise<StoreResult>;
   /** Runs `work` in a transaction on a pooled connection: committed when it resolves, rolled back when it rejects. */
   transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T>;
-  /** A dedicated connection for a flow's batches; `statementTimeoutMs` replaces the store's own (0: none). */
-  openSession(options?: { readonly statementTimeoutMs?: number }): Promise<StoreSession>;
+  /** A dedicated connection for a flow's batches; the timeouts replace the store's own (0: none). */
+  openSession(options?: SessionTimeouts): Promise<StoreSession>;
+  /** All connections on which a statement is under way, or a session that may have one. */
+  links(): readonly StoreLink[];
+  /** Connections that nobody uses now are not used again: the link may have gone dead. */
+  dropIdle(): void;
   /** Drops every connection, sessions too. Never rejects. */
   close(): Promise<void>;
 }
+
+export interface SessionTimeouts {
+  readonly statementTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** What can be told of a connection from this end (see StoreConnection). */
+export type StoreLink = Pick<StoreConnection, 'threadId' | 'quietMs' | 'isBroken' | 'destroy'>;
 
 export interface OpenStoreOptions {
   /** `mysql://user:password@host:port/database`, with `?ssl=verify` or `?ssl=encrypt` for TLS. */
@@ -74,19 +86,21 @@ interface ServerFacts extends StoreFacts {
 
 function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
   const { flavour, database, maxPacketBytes } = facts;
-  const sessions = new Set<StoreSession>();
+  const sessions = new Map<StoreSession, StoreConnection>();
   return {
     ...facts,
     query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database, maxPacketBytes }, work)),
-    async openSession({ statementTimeoutMs = settings.statementTimeoutMs } = {}) {
-      const connection = await connectStore({ ...settings, statementTimeoutMs, hasAutocommit: false });
+    async openSession(timeouts = {}) {
+      const connection = await connectStore({ ...settings, ...timeouts, hasAutocommit: false });
       const session = makeSession(connection, { flavour, database, maxPacketBytes }, (ended) => sessions.delete(ended));
-      sessions.add(session);
+      sessions.set(session, connection);
       return session;
     },
+    links: () => [...sessions.values(), ...pool.busy],
+    dropIdle: () => pool.dropIdle(),
     async close() {
-      for (const session of sessions) session.destroy();
+      for (const session of sessions.keys()) session.destroy();
       await pool.close();
     },
   };

@@ -40,6 +40,16 @@ export class ConnectionPool {
     }
   }
 
+  /** Those at work. */
+  get busy(): Iterable<StoreConnection> {
+    return this.#busy;
+  }
+
+  /** Drops those that are not at work: nobody knows whether they are still connected. */
+  dropIdle(): void {
+    for (const { connection } of this.#idle.splice(0)) connection.destroy();
+  }
+
   /** Refuses new work, ends idle connections and drops those still at work. */
   async close(): Promise<void> {
     this.#isClosed = true;

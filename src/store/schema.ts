@@ -194,6 +194,38 @@ CREATE TABLE IF NOT EXISTS kis_table_statement (
   KEY by_flow (flow)
 ) ${options} COMMENT = 'kisflow: statements that took rows without a change of each, and what flows did about them'`;
 
+/** One row a flow that is run, or was: its figures, as the daemon that holds it measured them. Written every second. */
+const flowFigureTable = `
+CREATE TABLE IF NOT EXISTS kis_flow_figure (
+  flow         VARCHAR(190) NOT NULL COMMENT 'flow_name',
+  lag_ms       BIGINT       NULL     COMMENT 'how long ago the oldest change was committed that is not in the store yet; 0 when none is',
+  lag_bytes    BIGINT       NULL     COMMENT 'bytes of the source binlog behind its end',
+  fresh_at     DATETIME(3)  NULL     COMMENT 'UTC by the store clock; all that the source had committed before is in the store',
+  purge_at     DATETIME(3)  NULL     COMMENT 'UTC by the store clock; when the source may purge what it needs next; 9999-12-31: never',
+  purge_ms_max BIGINT       NULL     COMMENT 'how long the source keeps a finished binlog file; NULL: for ever',
+  queue_bytes  BIGINT       NOT NULL COMMENT 'bytes of binlog that wait in memory',
+  reader       VARCHAR(16)  NULL     COMMENT 'connected | not connected; NULL while it has no reader',
+  reader_error TEXT         NULL     COMMENT 'why it is not connected',
+  batch_at     DATETIME(3)  NULL     COMMENT 'UTC by the store clock; when the oldest batch was begun that is under way',
+  rate         DOUBLE       NOT NULL COMMENT 'source rows a second',
+  updated_at   DATETIME(3)  NOT NULL COMMENT 'UTC by the store clock; old when no daemon runs the flow',
+  PRIMARY KEY (flow)
+) ${options} COMMENT = 'kisflow: how far behind each flow is; NULL: not known'`;
+
+/** They are in kis_flow_figure now. */
+const forgetOldFigures = 'UPDATE kis_flow SET lag_ms = NULL, rate = NULL';
+
+/** What operators want of dead rows, how often they were tried, and what was given up. A crash behind it is known by the column (see migrate.ts). */
+const deadRowWishes = `
+ALTER TABLE kis_dead_row
+  MODIFY state VARCHAR(16) NOT NULL COMMENT 'dead | waiting (for what a Load misses) | parked (behind an earlier change of its key) | skipped (by on_bad_row) | discarded',
+  MODIFY park_keys VARCHAR(80) NULL COMMENT 'hashes of the keys that later changes wait for; NULL where none do',
+  ADD COLUMN tries INT UNSIGNED NOT NULL DEFAULT 1 COMMENT 'how often it was tried in vain; not counted while it waits',
+  ADD COLUMN wish VARCHAR(8) NULL COMMENT 'retry | discard: what an operator wants of a dead one, until its daemon has done it',
+  ADD COLUMN ended_at DATETIME(3) NULL COMMENT 'UTC: when it was given up',
+  ADD COLUMN ended_by VARCHAR(255) NULL COMMENT 'why it was given up',
+  ADD KEY flow_wish (flow, wish)`;
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
@@ -202,4 +234,6 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0005-flow-changes', statements: [flowChangeTable, reloadTable] },
   { name: 'kisflow:0006-intents', statements: [intentTable] },
   { name: 'kisflow:0007-table-statements', statements: [tableStatementTable] },
+  { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
+  { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
 ];

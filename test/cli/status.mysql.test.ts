@@ -36,7 +36,7 @@ eachServer((_flavour, server) => {
       stack: undefined,
       position: 'b.1:4',
     };
-    const state = { state: 'dead', waitMs: 0, keys: [] } as const;
+    const state = { state: 'dead', waitMs: 0, keys: [], absent: [] } as const;
     const dead = {
       ...place,
       ...state,

@@ -4,6 +4,8 @@ import type { SqlAddress } from '../../src/embedded/server.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createCheckpoint, stepCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { writeFigures } from '../../src/daemon/figure-record.ts';
+import type { FlowFigures } from '../../src/daemon/flow-figures.ts';
 import { FlowRecords } from '../../src/daemon/flow-record.ts';
 import { LeaseKeeper } from '../../src/store/lease.ts';
 
@@ -15,6 +17,17 @@ export interface StoredFlows {
   /** Does what a daemon does when it takes the flow: lease, checkpoint, record. */
   readonly hold: (flow: string, options?: { readonly ttlMs?: number }) => Promise<LeaseKeeper>;
 }
+
+const figures: FlowFigures = {
+  freshMs: 1500,
+  lagMs: 40,
+  lagBytes: 2048,
+  headroom: { kind: 'within', ms: 36 * 3_600_000, expireMs: 7 * 86_400_000 },
+  queueBytes: 512,
+  rate: 1200,
+  reader: { isConnected: true, lastEventAt: 0, lastError: undefined, lostMs: undefined },
+  batchMs: undefined,
+};
 
 export async function createStoredFlows(server: SqlAddress): Promise<StoredFlows> {
   const { url } = await createDatabase(server);
@@ -35,7 +48,7 @@ export async function createStoredFlows(server: SqlAddress): Promise<StoredFlows
       await stepCheckpoint(store, { flow, position, epoch: lease.epoch, sequence: 0, time: Date.UTC(2026, 0, 31, 12), rows: 1500 });
       await records.setTables(flow, 'hash');
       await records.setState(flow, 'running');
-      await records.setFigures(flow, { lagMs: 40, rate: 1200 });
+      await writeFigures(store, new Map([[flow, figures]]));
       return leases;
     },
   };

@@ -9,7 +9,7 @@ import { codedErrorOf } from '../flow/scope.ts';
 import { history, makeTable, startPosition } from './transactions.ts';
 
 const hasGtid = false;
-const deadRow: BadRowsPolicy = { onBadRow: 'dead-row', perMinuteMax: 0 };
+const deadRow: BadRowsPolicy = { onBadRow: 'dead-row', perMinuteMax: 0, heldMax: 100_000 };
 const table = makeTable('wanted');
 
 /** How a made-up function tells that rows are bad: all at once, one a run, all of them as other rows than it was given, or not at all. */
@@ -128,7 +128,7 @@ describe('a batch with rows that cannot be processed', () => {
   });
 
   test('by the policy stop the rows before it are run, and it stops the flow with its table and key', async () => {
-    const policy: BadRowsPolicy = { onBadRow: 'stop', perMinuteMax: 0 };
+    const policy: BadRowsPolicy = { onBadRow: 'stop', perMinuteMax: 0, heldMax: 100_000 };
     const work = async () => process(batchOf(9), { shape: 'after', bad: new Set([7]), teller: 'all', policy });
     const error = await codedErrorOf(work());
     expect(error).toMatchObject({ code: 'ROW_INVALID', class: 'row', details: { table: 'shop.wanted', key: '{"id":7}' } });
@@ -156,7 +156,7 @@ describe('a batch with rows that cannot be processed', () => {
         flow: 'orders',
         state: 'dead',
         waitMs: 0,
-        keys: [],
+        keys: [expect.stringMatching(/^[0-9a-f]{32}$/)],
         fname: 'Customers',
         code: 'FUNCTION_FAILED',
         message: 'f failed',
@@ -166,6 +166,7 @@ describe('a batch with rows that cannot be processed', () => {
         op: 'insert',
         before: null,
         after: { id: 1, n: 0 },
+        absent: [],
         position: 'binlog.000009:10',
         time: 1_700_000_000_000,
       },

@@ -23,7 +23,7 @@ function keysAt(batch: Batch, index: number): readonly string[] {
 }
 
 function rowOf(id: number, ...keys: string[]): ParkedRow {
-  return { id: String(id), keys, deadline: Number.POSITIVE_INFINITY };
+  return { id: String(id), state: 'waiting', isWished: false, tries: 0, table: table.id, keys, deadline: Number.POSITIVE_INFINITY };
 }
 
 function waiting(batch: Batch, indexes: readonly number[]): Batch {
@@ -49,6 +49,7 @@ describe('rows that wait', () => {
     expect(parkedIn(again.mark(batchOf([[3, 3], [1, 1]]), 'change'))).toEqual([1]); // prettier-ignore
     again.remove(['1']);
     again.tried(true, 0);
+    again.settle();
     expect(parkedIn(again.mark(batchOf([[3, 3], [1, 1]]), 'change'))).toEqual([]); // prettier-ignore
   });
 

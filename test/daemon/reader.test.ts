@@ -17,6 +17,7 @@ function handSource(): { readonly source: Source; readonly reads: ReadOptions[] 
     inspect: refuse,
     resolve: refuse,
     head: refuse,
+    openProbe: refuse,
     seesLock: refuse,
     read(options) {
       reads.push(options);

@@ -233,11 +233,13 @@ describe('partial rows in a flow', () => {
     expect(isChange(strict) && strict.absent?.meaning).toBe('unknown');
   });
 
-  test('a partial row cannot wait: what is kept of it would not say what is absent', () => {
+  test('what is kept of a partial row, dead or waiting, says what is absent', () => {
     const batch = makeBatch(start, [partOf(update)], { hasGtid: false });
     const mark = { index: 0, fname: 'L', code: 'LOAD_ROW_MISSING', message: 'm', stack: undefined, waitMs: 5 } as const;
-    expect(() => deadRowsOf('f', { ...batch, dead: [{ kind: 'waiting', ...mark }] })).toThrow(expect.objectContaining(refused));
-    const [dead] = deadRowsOf('f', { ...batch, dead: [{ kind: 'dead', ...mark }] });
-    expect(dead?.after).toEqual({ id: 1, amount: 5 } satisfies Row);
+    for (const kind of ['waiting', 'dead'] as const) {
+      const [kept] = deadRowsOf('f', { ...batch, dead: [{ kind, ...mark }] });
+      expect(kept?.after).toEqual({ id: 1, amount: 5 } satisfies Row);
+      expect(kept?.absent).toEqual(['name', 'amount', 'note']); // of the image before, too
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { CodedError } from '../../lib/error.ts';
-import { listDeadRows, type KeptDeadRow } from '../../repair/dead-row-list.ts';
+import { keptStates, listDeadRows, type KeptDeadRow } from '../../repair/dead-row-list.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { formatCount, formatTable } from '../table.ts';
@@ -9,10 +9,11 @@ const messageCharsMax = 80;
 
 /** The latest dead rows, one a line; as JSON all of each but its change. */
 export async function printDeadRows(context: CommandContext, store: Store): Promise<void> {
-  const { flow, code, limit } = context.options;
+  const { flow, code, state, limit } = context.options;
   const { rows, total } = await listDeadRows(store, {
     flow: flow === undefined ? undefined : String(flow),
     code: code === undefined ? undefined : String(code),
+    state: readState(state),
     limit: readLimit(limit),
   });
   if (context.json) return context.print(JSON.stringify({ total, deadRows: rows }));
@@ -29,15 +30,21 @@ export async function printDeadRows(context: CommandContext, store: Store): Prom
 
 function lineOf(row: KeptDeadRow): string[] {
   const since = row.createdAt.replace('T', ' ').replace(/\.\d+Z$/, '');
-  return [row.id, row.state, row.flow, row.fname || '-', row.code, row.table, row.key, row.op, since, shorten(row.message)];
+  const state = row.wish === null ? row.state : `${row.state}, to ${row.wish}`;
+  return [row.id, state, row.flow, row.fname || '-', row.code, row.table, row.key, row.op, since, shortenMessage(row.message)];
 }
 
-function shorten(text: string): string {
+export function shortenMessage(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length <= messageCharsMax ? line : `${line.slice(0, messageCharsMax - 1)}…`;
 }
 
-function readLimit(text: CommandContext['options'][string]): number {
+function readState(text: CommandContext['options'][string]): string | undefined {
+  if (text === undefined || keptStates.some((state) => state === text)) return text === undefined ? undefined : String(text);
+  throw new CodedError('NAME_UNKNOWN', `--state is one of ${keptStates.join(', ')}, not "${String(text)}".`);
+}
+
+export function readLimit(text: CommandContext['options'][string]): number {
   if (text === undefined) return shownByDefault;
   const limit = Number(text);
   if (Number.isInteger(limit) && limit > 0) return limit;

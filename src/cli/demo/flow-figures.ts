@@ -14,15 +14,16 @@ export interface FlowFigures {
 }
 
 const sql = `
-  SELECT c.flow, c.rows_total, f.lag_ms, f.state, f.error_code, f.error_text, IF(l.expires_at > UTC_TIMESTAMP(3), l.holder, '') AS holder
+  SELECT c.flow, c.rows_total, g.lag_ms, f.state, f.error_code, f.error_text, IF(l.expires_at > UTC_TIMESTAMP(3), l.holder, '') AS holder
   FROM kisflow.kis_checkpoint c
   LEFT JOIN kisflow.kis_flow f ON f.flow = c.flow
+  LEFT JOIN kisflow.kis_flow_figure g ON g.flow = c.flow
   LEFT JOIN kisflow.kis_lease l ON l.flow = c.flow
   ORDER BY c.flow`;
 
 /** Reads the store's own tables; none while the daemon has not made them yet. */
 export async function readFigures(connection: Connection): Promise<readonly FlowFigures[]> {
-  const [tables] = await connection.query<RowDataPacket[]>("SHOW TABLES FROM kisflow LIKE 'kis\\_flow'");
+  const [tables] = await connection.query<RowDataPacket[]>("SHOW TABLES FROM kisflow LIKE 'kis\\_flow\\_figure'");
   if (tables.length === 0) return [];
   const [rows] = await connection.query<RowDataPacket[]>(sql);
   return rows.map((row) => ({

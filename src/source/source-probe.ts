@@ -1,0 +1,55 @@
+import type { Position } from '../row/position.ts';
+import { compact, listBinlogs, readHead } from './binlog-places.ts';
+import type { KeptBinlogs, ServerIdentity, SourceProbe, SourceSight } from './contract.ts';
+import { KeptLink, type KeptLinkOptions } from './kept-link.ts';
+import { textOf, type Query } from './server-link.ts';
+
+export interface SourceProbeOptions extends KeptLinkOptions {
+  /** Reads a file's first event, and gives the time in it. */
+  readonly readBegin: (file: string, signal: AbortSignal) => Promise<number | undefined>;
+}
+
+/** Looks at a server that writes a binlog (see contract.ts). */
+export function createSourceProbe(options: SourceProbeOptions): SourceProbe {
+  const link = new KeptLink(options);
+  return {
+    look: (signal) => link.use(signal, look),
+    listBinlogs: (signal) => link.use(signal, listKept),
+    begunAt: (file, signal) => options.readBegin(file, signal),
+    close: () => link.close(),
+  };
+}
+
+async function look(query: Query, identity: ServerIdentity): Promise<SourceSight> {
+  const head = identity.flavour === 'mariadb' ? await readMariadbHead(query, identity) : await readHead(query, identity);
+  const [row] = await query('SELECT UNIX_TIMESTAMP(NOW(3)) AS now');
+  return { head, time: Number(textOf(row, 'now')) * 1000 };
+}
+
+/**
+ * Place and GTIDs of two answers: each by itself is behind everything that was committed before. BINLOG_GTID_POS, which would give those
+ * of the place, reads the file from its beginning.
+ */
+async function readMariadbHead(query: Query, { server }: ServerIdentity): Promise<Position> {
+  const [place] = await query('SHOW MASTER STATUS');
+  const [row] = await query('SELECT @@GLOBAL.gtid_binlog_pos AS gtid');
+  return {
+    server,
+    file: textOf(place, 'File'),
+    offset: Number(textOf(place, 'Position')),
+    gtid: compact(textOf(row, 'gtid')),
+    rows: 0,
+  };
+}
+
+const expiryVariables = "'binlog_expire_logs_seconds', 'expire_logs_days', 'binlog_expire_logs_auto_purge'";
+
+async function listKept(query: Query): Promise<KeptBinlogs> {
+  const files = await listBinlogs(query);
+  const rows = await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${expiryVariables})`);
+  const values = new Map(rows.map((row) => [textOf(row, 'Variable_name').toLowerCase(), textOf(row, 'Value')]));
+  const days = Number(values.get('expire_logs_days') ?? 0);
+  const seconds = Number(values.get('binlog_expire_logs_seconds') ?? 0) || days * 86_400;
+  const isPurging = seconds > 0 && !/^(off|0)$/i.test(values.get('binlog_expire_logs_auto_purge') ?? 'on');
+  return { files, expireMs: isPurging ? seconds * 1000 : undefined };
+}
