@@ -59,7 +59,10 @@ export function toCodedError(error: unknown, wish: TlsWish = { tls: 'off', tlsFi
     (rule.text === undefined || rule.text.test(text));
   const rule = errno === DUMP_ERROR ? dumpRules.find(fits) : rules.find(fits);
   if (rule === undefined) return unreachable(text, error);
-  return new CodedError(rule.code, `the source server refuses: ${text}${accessHint(error, wish)}`, { class: rule.class, cause: error });
+  return new CodedError(rule.code, `the source server refuses: ${text}${accessHint(error, wish)}`, {
+    class: rule.class,
+    cause: error,
+  });
 }
 
 /** An error of the connection: retried with backoff. */

@@ -161,7 +161,9 @@ eachServer((flavour) => {
       const project = await createShopProject({ source: tls.server, store: tls.server, start: 'earliest' });
       const url = `mysql://${login('x509')}`;
       const env = { SOURCE_URL: `${url}/${parameters}`, STORE_URL: `${url}/${project.store.name}${parameters}` };
-      await project.source.connection.query("INSERT INTO orders VALUES (1, 1, 100, 'a'), (2, 1, 50, REPEAT('x', 200)); DELETE FROM orders WHERE id = 1");
+      await project.source.connection.query(
+        "INSERT INTO orders VALUES (1, 1, 100, 'a'), (2, 1, 50, REPEAT('x', 200)); DELETE FROM orders WHERE id = 1",
+      );
       await admin.query('SET GLOBAL require_secure_transport = ON');
       try {
         await runUntilCurrent({ ...project, env });
@@ -176,7 +178,7 @@ eachServer((flavour) => {
     it('a renewed CA file counts from the next connection on', async () => {
       const folder = await createFolder();
       const file = join(folder, 'ca.pem');
-      
+
       await writeFile(file, await readFile(tlsFile('other-ca.crt')));
       const ask = () => failuresAt(flavour, login('ssl'), `?ssl=verify&ssl_ca=${file}`);
       expect((await ask()).store).toMatch(/^STORE_TLS/);

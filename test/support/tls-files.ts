@@ -45,7 +45,10 @@ export async function startTlsServer(flavour: SqlFlavour): Promise<TlsServer> {
 }
 
 /** Somebody who hands on a real server's greeting and then shows a certificate of his own; gives his port. */
-export async function startImpostor(target: { readonly host: string; readonly port: number }, certificate: 'expired'): Promise<number> {
+export async function startImpostor(
+  target: { readonly host: string; readonly port: number },
+  certificate: 'expired',
+): Promise<number> {
   const [key, cert] = [readFileSync(tlsFile(`${certificate}.key`)), readFileSync(tlsFile(`${certificate}.crt`))];
   const listener = createServer((client) => {
     const server = connect(target.port, target.host);

@@ -1,4 +1,5 @@
 import { CodedError } from '../../lib/error.ts';
+import { visible } from '../../lib/visible.ts';
 import { readDeadRow, type KeptChange, type KeptDeadRow } from '../../repair/dead-row-list.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
@@ -35,7 +36,7 @@ function describe(row: KeptDeadRow): string {
     ['committed', row.commitTime ?? '-'],
     ['since', row.createdAt],
   ];
-  return facts.map(([name, value]) => `${name.padEnd(10)}  ${value}`).join('\n');
+  return facts.map(([name, value]) => `${name.padEnd(10)}  ${visible(value)}`).join('\n');
 }
 
 function linesOf({ before, after }: KeptChange): string[][] {
