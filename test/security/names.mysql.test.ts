@@ -11,7 +11,7 @@ import { connectTo, eachServer } from '../support/servers.ts';
 
 const escape = '\u001b[31m';
 /** What each part of an SQL text could be left with. Identifiers of the servers have no sign beyond the basic plane, and no blank at their end. */
-const evil = '`; DROP TABLE canary; -- \'"\\%_$é语 {{}} ?';
+const evil = '`; DROP TABLE canary; -- \'"\\%_$é语 {{}} #';
 const hostile = {
   table: `or'der"s${evil}`,
   /** Differs from the other in case only. */
