@@ -33,9 +33,9 @@ function statementsOf(page: string, heading: string): readonly string[] {
 async function setUp(flavour: SqlFlavour): Promise<{ server: SqlServer; cwd: string; env: Record<string, string> }> {
   const server = await startPrivateServer(flavour, settingsFor(flavour));
   const admin = await connectTo(server);
-  for (const statement of statementsOf('README.md', '## Set it beside your primary')) await admin.query(statement);
   await admin.query('CREATE DATABASE school');
   await admin.query('CREATE TABLE school.student_score (stu_id INT PRIMARY KEY, score_1 INT, score_2 INT, score_3 INT)');
+  for (const statement of statementsOf('README.md', '## Set it beside your primary')) await admin.query(statement);
   await admin.query('INSERT INTO school.student_score VALUES (101, 100, 90, 80), (102, 100, 70, 60)');
   const cwd = await createFolder(filesIn('README.md', ['## Set it beside your primary', '## Write a flow']));
   const block = codeBlocks(sections('README.md', ['## Set it beside your primary'])).find(({ language }) => language === 'sh');

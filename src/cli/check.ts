@@ -2,17 +2,21 @@ import type { Configuration } from '../config/configuration.ts';
 import type { SourceSpec } from '../config/spec.ts';
 import { examineOperators } from '../daemon/operators.ts';
 import { CodedError } from '../lib/error.ts';
+import { readStatements } from '../store/migrate.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineChanges } from './check/changes.ts';
 import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
+import { examineAddresses, examineFiles } from './check/exposure.ts';
 import type { Finding } from './check/finding.ts';
 import { examineFlows } from './check/flows.ts';
 import { countFindings, formatFindings } from './check/format.ts';
+import { formatGrants, reportGrants } from './check/print-grants.ts';
 import { examineProject, findingOfProblem } from './check/project.ts';
 import { examineSource } from './check/source.ts';
 import { examineStore } from './check/store.ts';
 import { isRun, readKnownFields } from './known-fields.ts';
+import { folderOrNone } from './project.ts';
 
 /**
  * Examines all that can be examined before anything runs, and never stops at the first finding: a source that does not answer
@@ -20,10 +24,13 @@ import { isRun, readKnownFields } from './known-fields.ts';
  */
 export const check: Command = {
   name: 'check',
-  usage: '',
+  usage: '[--grants]',
   summary: 'examine configuration, functions, sources and store; each finding with its code and what mends it',
+  options: { grants: { type: 'boolean', default: false } },
   async run(context) {
     const project = await examineProject(context);
+    if (context.options['grants'] === true && project.configuration !== undefined)
+      return printGrants(context, project.configuration);
     const findings = [...project.findings];
     let isConfigured = countFindings(findings).errors === 0;
     if (project.configuration === undefined) {
@@ -37,14 +44,24 @@ export const check: Command = {
       isConfigured &&= ofChanges.length === 0;
       findings.push(...ofChanges);
       findings.push(...(await examineServers({ context, configuration, functionNames })));
-      findings.push(...(await examineConnectors(project.connectors)));
+      findings.push(...(await examineConnectors(project.connectors)), ...examineAddresses(configuration));
     }
+    findings.push(...(await examineFiles(project.configuration, context)));
     const counts = countFindings(findings);
     context.print(context.json ? JSON.stringify({ findings, ...counts }) : formatFindings(findings));
     if (!isConfigured) return exitCode.configuration;
     return counts.errors > 0 ? exitCode.failed : exitCode.done;
   },
 };
+
+/** Only that: the GRANT statements of every account. Exit code 1 where an account lacks one. */
+async function printGrants(context: CommandContext, configuration: Configuration): Promise<number> {
+  const dir = await folderOrNone(context.migrations);
+  const migrations = dir === undefined ? [] : await readStatements(dir);
+  const accounts = await reportGrants({ configuration, migrations }, context.stop);
+  context.print(context.json ? JSON.stringify({ accounts }) : formatGrants(accounts));
+  return accounts.some(({ lacks }) => lacks.length > 0) ? exitCode.failed : exitCode.done;
+}
 
 interface ServerScope {
   readonly context: CommandContext;

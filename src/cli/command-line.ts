@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
-import { pino, destination } from 'pino';
+import { makeLogger } from '../lib/default-logger.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { errorCodes } from '../lib/error-codes.ts';
+import { maskPasswords } from '../lib/mask.ts';
+import { visibleLines } from '../lib/visible.ts';
 import { nearest } from '../config/nearest.ts';
 import { exitCode, type Command, type CommandContext, type CommandOptions } from './command.ts';
 import { commands } from './commands.ts';
@@ -80,7 +82,7 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ dest: 2, sync: true }));
+  const logger = makeLogger(level);
   const context: CommandContext = {
     conf: String(line.values.conf),
     functions: String(line.values.functions),
@@ -111,7 +113,8 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
 /** Prints an error with its code and what mends it; gives the exit code. */
 function reportError(error: unknown, json: boolean): number {
   const code = error instanceof CodedError ? error.code : 'INTERNAL';
-  if (json) print(JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } }));
+  if (json)
+    print(JSON.stringify({ error: { code, message: maskPasswords(error instanceof Error ? error.message : String(error)) } }));
   const text = error instanceof CodedError ? describeError(error) : (error instanceof Error && error.stack) || describeError(error);
   complain(`kisflow: ${text}`);
   if (code !== 'CONFIG_INVALID') complain(`  ${errorCodes[code].remedy}`);
@@ -137,9 +140,9 @@ function usageOf(command: Command): string {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${visibleLines(text)}\n`);
 }
 
 function complain(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${visibleLines(maskPasswords(text))}\n`);
 }

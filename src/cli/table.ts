@@ -1,11 +1,14 @@
+import { visible } from '../lib/visible.ts';
+
 /** One column of a printed table: its heading, and whether its cells are numbers (set right). */
 export interface TableColumn {
   readonly title: string;
   readonly isNumber?: boolean;
 }
 
-/** Aligned columns, two spaces apart, without trailing blanks. */
-export function formatTable(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string {
+/** Aligned columns, two spaces apart, without trailing blanks; a cell is one line, whatever it holds. */
+export function formatTable(columns: readonly TableColumn[], cellsOfRows: readonly (readonly string[])[]): string {
+  const rows = cellsOfRows.map((cells) => cells.map(visible));
   const widths = columns.map((column, i) => Math.max(column.title.length, ...rows.map((row) => (row[i] ?? '').length)));
   const line = (cells: readonly string[]): string =>
     cells

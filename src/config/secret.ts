@@ -32,6 +32,18 @@ export function maskSecrets(key: string, text: string, variable: () => string): 
   return restore(masked);
 }
 
+/** Whether a document, as it was written, has a secret in it that is no reference. */
+export function hasLiteralSecret(value: unknown, key = ''): boolean {
+  if (typeof value === 'string') {
+    let count = 0;
+    maskSecrets(key, value, () => `X${(count += 1)}`);
+    return count > 0;
+  }
+  if (Array.isArray(value)) return value.some((item) => hasLiteralSecret(item, key));
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, item]) => hasLiteralSecret(item, name));
+}
+
 function maskUserInfo(info: string, mask: (secret: string) => string): string {
   const at = info.indexOf(':');
   return at === -1 || at === info.length - 1 ? info : `${info.slice(0, at + 1)}${mask(info.slice(at + 1))}`;

@@ -3,6 +3,7 @@
  * are taken too. A block's message is `what is wrong; what to write instead`.
  */
 import { z } from 'zod';
+import { readMysqlAddress } from '../lib/mysql-address.ts';
 import { didYouMean } from './nearest.ts';
 
 const plain = z.union([z.string(), z.number(), z.boolean()], {
@@ -78,9 +79,10 @@ export function oneOf<const Word extends string>(words: readonly Word[], fallbac
 export function mysqlUrl(options: { readonly example: string; readonly needsDatabase: boolean }) {
   const remedy = `write ${options.example}, special characters of the password percent-encoded`;
   return text(remedy).transform((value, context) => {
-    const url = URL.canParse(value) ? new URL(value) : undefined;
-    if (url?.protocol !== 'mysql:' || url.hostname === '') return fail(context, `is no mysql:// address; ${remedy}`);
-    if (options.needsDatabase && url.pathname.length < 2) return fail(context, `names no database; write ${options.example}`);
+    const address = readMysqlAddress(value);
+    if (typeof address === 'string') return fail(context, address.includes(';') ? address : `${address}; ${remedy}`);
+    if (new URL(value).hostname === '') return fail(context, `is no mysql:// address; ${remedy}`);
+    if (options.needsDatabase && address.database === '') return fail(context, `names no database; write ${options.example}`);
     return value;
   });
 }

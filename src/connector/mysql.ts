@@ -147,6 +147,7 @@ const serverCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_UNREACHABLE',
   'STORE_TIMEOUT',
   'STORE_ACCESS_DENIED',
+  'STORE_TLS',
   'STORE_READ_ONLY',
   'STORE_STATEMENT',
 ]);

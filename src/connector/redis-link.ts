@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { CodedError, describeError } from '../lib/error.ts';
+import { explainTls, tlsOptions } from '../lib/tls.ts';
 import type { RedisAddress } from './redis-address.ts';
 import type { RedisScript } from './redis-scripts.ts';
 
@@ -102,7 +103,7 @@ export class RedisLink {
 
   async #connect(): Promise<Redis> {
     const client = new Redis({
-      ...clientOptions(this.#address),
+      ...this.#clientOptions(),
       connectTimeout: this.#timeoutMs,
       socketTimeout: this.#timeoutMs,
     });
@@ -129,13 +130,25 @@ export class RedisLink {
     throw this.#failure(trouble);
   }
 
+  #clientOptions() {
+    try {
+      return clientOptions(this.#address);
+    } catch (error) {
+      throw this.#failure(error); // a file of its TLS
+    }
+  }
+
   #failure(failure: unknown): CodedError {
     const { host, port } = this.#address;
     const isClosed = failure instanceof Error && failure.message === 'Connection is closed.';
     const error = isClosed ? (this.#lastError ?? failure) : failure;
     const message = error instanceof Error ? error.message : '';
-    return new CodedError('CONNECTOR_FAILED', `Connector ${this.#connector}: Redis at ${host}:${port}: ${describeError(error)}`, {
-      class: isAnswer(error) && !passing.test(message) ? 'stop' : 'retry',
+    // ioredis hangs the command on an error, and AUTH has the password
+    if (error instanceof Error) Reflect.deleteProperty(error, 'command');
+    const tls = explainTls(error);
+    const text = tls === undefined ? describeError(error) : `TLS (ssl=${this.#address.tls}): ${tls}`;
+    return new CodedError('CONNECTOR_FAILED', `Connector ${this.#connector}: Redis at ${host}:${port}: ${text}`, {
+      class: tls !== undefined || (isAnswer(error) && !passing.test(message)) ? 'stop' : 'retry',
       cause: error,
       details: { connector: this.#connector },
     });
@@ -147,14 +160,16 @@ function isAnswer(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-function clientOptions({ host, port, user, password, db, tls }: RedisAddress) {
+function clientOptions(address: RedisAddress) {
+  const { host, port, user, password, db } = address;
+  const tls = tlsOptions(address);
   return {
     host,
     port,
     db,
     ...(user === '' ? {} : { username: user }),
     ...(password === '' ? {} : { password }),
-    ...(tls === 'off' ? {} : { tls: { rejectUnauthorized: tls === 'verify' } }),
+    ...(tls === undefined ? {} : { tls }),
     lazyConnect: true,
     protocol: 2,
     retryStrategy: null,

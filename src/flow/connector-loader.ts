@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { ConnectorKind } from '../connector/contract.ts';
-import { createLoader, inTime, listFiles } from './loader.ts';
+import { createLoader, inTime, listFiles, requireInside } from './loader.ts';
 
 /** A kind of connector and the file it comes from. */
 export interface LoadedConnectorKind {
@@ -24,6 +24,7 @@ export async function loadConnectorKinds(dir: string, known: Iterable<string>): 
   for (const name of files) {
     const file = join(folder, name);
     try {
+      await requireInside(folder, file);
       const kind = readKind(await inTime(loader.import(file)));
       const other = takenBy.get(kind.type);
       if (other !== undefined)

@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, realpath } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
 import type { Jiti } from 'jiti';
 import * as zod from 'zod';
 import { CodedError, describeError } from '../lib/error.ts';
@@ -39,6 +39,7 @@ export async function loadFunctions(
   for (const file of files) {
     const path = join(folder, file);
     try {
+      await requireInside(folder, path);
       loaded.push({ definition: known(path) ?? readDefinition(await inTime(jiti.import(path))), file: path });
     } catch (error) {
       problems.push(`${path}: ${describeError(error)}`);
@@ -85,6 +86,14 @@ export async function listFiles(folder: string, what = 'functions'): Promise<rea
       cause: error,
     });
   }
+}
+
+/** Code is loaded from its folder only: throws for a link that leads out of it. The folder itself may be a link. */
+export async function requireInside(folder: string, file: string): Promise<void> {
+  const target = await realpath(file);
+  const way = relative(await realpath(folder), target);
+  if (way === '..' || way.startsWith('../') || resolve(way) === way)
+    throw new Error(`is a link that leads out of its folder, to ${target}; put the file there`);
 }
 
 /** The package's index as this process has it, sources or build: a function's CodedError and isChange are then our own. */

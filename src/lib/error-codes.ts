@@ -16,6 +16,10 @@ export const errorCodes = {
     meaning: 'The source server refuses the user or the password.',
     remedy: 'Correct the source url.',
   },
+  SOURCE_TLS: {
+    meaning: 'The connection to the source cannot be had with the TLS that its url asks for, or the server takes none without.',
+    remedy: 'The message says what is wrong with the certificate, the file or the parameter; nothing is sent without TLS instead.',
+  },
   SOURCE_GRANT_MISSING: {
     meaning: 'The source user may not read the binlog.',
     remedy: 'GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the source user (MariaDB: also BINLOG MONITOR).',
@@ -75,6 +79,10 @@ export const errorCodes = {
   STORE_ACCESS_DENIED: {
     meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
     remedy: 'Correct the store url, or grant the right that the message names.',
+  },
+  STORE_TLS: {
+    meaning: 'The connection to the store cannot be had with the TLS that its url asks for, or the server takes none without.',
+    remedy: 'The message says what is wrong with the certificate, the file or the parameter; nothing is sent without TLS instead.',
   },
   STORE_READ_ONLY: {
     meaning: 'The store server does not accept writes.',

@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-codes.ts';
+import { maskPasswords } from './mask.ts';
 
 /**
  * What the holder of an error does next.
@@ -16,7 +17,10 @@ export interface CodedErrorOptions {
   readonly details?: Readonly<Record<string, string | number>>;
 }
 
-/** The one error of the project: a documented code, a sentence that says what happened and what to do, and its cause. */
+/**
+ * The one error of the project: a documented code, a sentence that says what happened and what to do, and its cause. Its message never
+ * holds the password of an address, whoever wrote it.
+ */
 export class CodedError extends Error {
   override readonly name = 'CodedError';
   readonly code: ErrorCode;
@@ -24,7 +28,7 @@ export class CodedError extends Error {
   readonly details: Readonly<Record<string, string | number>>;
 
   constructor(code: ErrorCode, message: string, options: CodedErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(maskPasswords(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.class = options.class ?? 'stop';
     this.details = options.details ?? {};
@@ -33,8 +37,12 @@ export class CodedError extends Error {
 
 /** The error's text with its causes, one line, for logs and the console. */
 export function describeError(error: unknown): string {
+  return maskPasswords(describe(error));
+}
+
+function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error instanceof CodedError ? `${error.code}: ${error.message}` : error.message || error.name;
-  const cause = error.cause === undefined ? '' : describeError(error.cause);
+  const cause = error.cause === undefined ? '' : describe(error.cause);
   return cause === '' || own.includes(cause) ? own : `${own} (${cause})`;
 }

@@ -1,4 +1,5 @@
 import { CodedError, describeError } from '../lib/error.ts';
+import { maskPasswords } from '../lib/mask.ts';
 import type { Op, Row } from '../row/change.ts';
 import { toExactJson } from '../row/exact-json.ts';
 import type { StoreTransaction } from '../store/contract.ts';
@@ -136,7 +137,7 @@ function toEntry(row: DeadRow): Entry {
     row.fname,
     row.code,
     shorten(row.message),
-    row.stack === undefined ? null : shorten(row.stack),
+    row.stack === undefined ? null : shorten(maskPasswords(row.stack)),
   ];
   return {
     values: [...texts, row.table, key, row.op, row.position, time],

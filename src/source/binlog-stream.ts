@@ -94,16 +94,16 @@ export class BinlogStream {
   async run(signal: AbortSignal): Promise<void> {
     const stop = () => this.#finish();
     signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-    else {
-      this.#dump = new DumpConnection({
-        ...this.#options,
-        onEvent: (event) => this.#onEvent(event),
-        onEnd: () => this.#finish(),
-        onError: (error) => this.#fail(error),
-      });
-    }
     try {
+      if (signal.aborted) stop();
+      else {
+        this.#dump = new DumpConnection({
+          ...this.#options,
+          onEvent: (event) => this.#onEvent(event),
+          onEnd: () => this.#finish(),
+          onError: (error) => this.#fail(error),
+        });
+      }
       await this.#end.promise;
     } finally {
       signal.removeEventListener('abort', stop);

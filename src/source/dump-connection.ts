@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { createConnection, type Connection } from 'mysql2';
 import { CodedError } from '../lib/error.ts';
 import { PauseLock } from '../lib/pause-lock.ts';
 import { GtidSet } from '../row/gtid-set.ts';
 import { FarStart } from './far-start.ts';
 import { toCodedError } from './server-error.ts';
-import { connectionOptions } from './server-link.ts';
+import { openSourceLogin, parseSourceUrl } from './server-link.ts';
 
 /** Where a dump begins: behind a GTID set, or at the end of a transaction. */
 export type DumpStart = { readonly gtid: string } | { readonly file: string; readonly offset: number };
@@ -41,6 +42,7 @@ const OFFSET_MAX = 2 ** 32 - 1;
  */
 export class DumpConnection {
   readonly #connection: Connection;
+  readonly #socket: Socket;
   readonly #options: DumpOptions;
   readonly #lock: PauseLock<string>;
   /** For a place that the command has no room for. */
@@ -51,21 +53,24 @@ export class DumpConnection {
     this.#options = options;
     const { from, offsetMax = OFFSET_MAX } = options;
     this.#farStart = 'gtid' in from || from.offset <= offsetMax ? undefined : new FarStart(from);
-    const connection = createConnection(connectionOptions(options));
+    const address = parseSourceUrl(options.url);
+    const { options: login, socket } = openSourceLogin(address, options.connectTimeoutMs);
+    const connection = createConnection(login);
     this.#connection = connection;
+    this.#socket = socket;
     this.#lock = new PauseLock({ onPause: () => connection.pause(), onResume: () => this.#goOn() });
     connection.on('error', (error: Error) => {
-      this.#loss = toCodedError(error);
+      this.#loss = toCodedError(error, address);
       this.#reportLoss();
     });
     connection.query(this.#preparation(), (error) => {
-      if (error !== null) options.onError(toCodedError(error));
+      if (error !== null) options.onError(toCodedError(error, address));
       else this.#dump();
     });
   }
 
   get bytesRead(): number {
-    return insideOf(this.#connection).stream.bytesRead;
+    return this.#socket.bytesRead;
   }
 
   get isPaused(): boolean {
@@ -97,7 +102,7 @@ export class DumpConnection {
   close(): void {
     this.#connection.destroy();
     // mysql2 only says that nothing more is sent, and a server that waits for changes does not hear it before its next heartbeat
-    insideOf(this.#connection).stream.destroy();
+    this.#socket.destroy();
   }
 
   /** What a replica tells its source about itself: that it knows checksums, how often to be told that the source is alive, GTIDs. */
@@ -184,7 +189,6 @@ interface OutgoingPacket {
 }
 
 interface ConnectionInside {
-  readonly stream: { readonly bytesRead: number; destroy(): void };
   addCommand(command: DumpCommand): void;
   writePacket(packet: OutgoingPacket): void;
   _resetSequenceId(): void;

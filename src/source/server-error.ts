@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../lib/error-codes.ts';
 import { CodedError, type ErrorClass } from '../lib/error.ts';
+import { accessHint, explainTlsRefusal } from '../lib/mysql-address.ts';
+import type { TlsWish } from '../lib/tls.ts';
 
 interface Rule {
   readonly code: ErrorCode;
@@ -44,10 +46,12 @@ const rules: readonly Rule[] = [
 
 /**
  * Whatever an attempt to talk to a source ended in, as a coded error. What may pass by itself (connection lost, server going
- * down, too many connections) is of class `retry`.
+ * down, too many connections) is of class `retry`. `wish` is the TLS that the connection was to have.
  */
-export function toCodedError(error: unknown): CodedError {
+export function toCodedError(error: unknown, wish: TlsWish = { tls: 'off', tlsFiles: {} }): CodedError {
   if (error instanceof CodedError) return error;
+  const refusal = explainTlsRefusal(error, wish);
+  if (refusal !== undefined) return new CodedError('SOURCE_TLS', `the source server: ${refusal}`, { cause: error });
   const errno = numberOf(error, 'errno');
   const text = error instanceof Error ? error.message : String(error);
   const fits = (rule: Rule) =>
@@ -55,7 +59,10 @@ export function toCodedError(error: unknown): CodedError {
     (rule.text === undefined || rule.text.test(text));
   const rule = errno === DUMP_ERROR ? dumpRules.find(fits) : rules.find(fits);
   if (rule === undefined) return unreachable(text, error);
-  return new CodedError(rule.code, `the source server refuses: ${text}`, { class: rule.class, cause: error });
+  return new CodedError(rule.code, `the source server refuses: ${text}${accessHint(error, wish)}`, {
+    class: rule.class,
+    cause: error,
+  });
 }
 
 /** An error of the connection: retried with backoff. */

@@ -1,6 +1,6 @@
 import { createConnection } from 'mysql2/promise';
-import type { ConnectionOptions } from 'mysql2';
 import { deferred } from '../lib/abort.ts';
+import { openLogin, parseMysqlAddress, type MysqlAddress, type MysqlLogin } from '../lib/mysql-address.ts';
 import { toCodedError } from './server-error.ts';
 
 /** Runs one statement and gives its rows; column names as the server prints them. */
@@ -12,17 +12,20 @@ export interface LinkOptions {
   readonly signal: AbortSignal;
 }
 
-/** How every connection to a source is made: values exact and as text, times in UTC (L8). */
-export function connectionOptions(options: { readonly url: string; readonly connectTimeoutMs: number }): ConnectionOptions {
-  return {
-    uri: options.url,
-    connectTimeout: options.connectTimeoutMs,
-    timezone: 'Z',
-    dateStrings: true,
-    jsonStrings: true,
-    supportBigNumbers: true,
-    bigNumberStrings: false,
-  };
+/** Reads a source's url; throws CONFIG_INVALID. */
+export function parseSourceUrl(url: string): MysqlAddress {
+  return parseMysqlAddress(url, 'The source url');
+}
+
+/** How every connection to a source is made: values exact and as text, times in UTC (L8). Throws SOURCE_TLS. */
+export function openSourceLogin(address: MysqlAddress, connectTimeoutMs: number): MysqlLogin {
+  try {
+    const { options, socket } = openLogin(address);
+    const exact = { timezone: 'Z', dateStrings: true, jsonStrings: true, supportBigNumbers: true, bigNumberStrings: false };
+    return { options: { ...options, ...exact, connectTimeout: connectTimeoutMs }, socket };
+  } catch (error) {
+    throw toCodedError(error, address);
+  }
 }
 
 /**
@@ -32,8 +35,10 @@ export function connectionOptions(options: { readonly url: string; readonly conn
 export async function withServer<T>(options: LinkOptions, use: (query: Query) => Promise<T>): Promise<T> {
   const { signal, connectTimeoutMs } = options;
   signal.throwIfAborted();
+  const address = parseSourceUrl(options.url);
+  const { options: login, socket } = openSourceLogin(address, connectTimeoutMs);
   try {
-    const connection = await createConnection(connectionOptions(options));
+    const connection = await createConnection(login);
     // An answer that never comes must not hold the caller for ever: a half-open socket gives no error by itself.
     const timeout = connectTimeoutMs * 3;
     const cut = deferred<never>();
@@ -57,7 +62,9 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw toCodedError(error);
+    throw toCodedError(error, address);
+  } finally {
+    socket.destroy();
   }
 }
 

@@ -1,6 +1,7 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createConnection, format, type Connection, type ConnectionOptions, type TypeCast } from 'mysql2';
 import { CodedError } from '../lib/error.ts';
+import { openLogin, type MysqlLogin } from '../lib/mysql-address.ts';
 import type { Row } from '../row/change.ts';
 import type { StoreResult } from './contract.ts';
 import { excerpt, toStoreError } from './errors.ts';
@@ -190,18 +191,9 @@ const readExact: TypeCast = (field, next) => {
   return text === null ? null : Number(text);
 };
 
-function driverOptions(settings: ConnectionSettings, socket: Socket): ConnectionOptions {
-  const { address } = settings;
+function driverOptions(settings: ConnectionSettings, login: ConnectionOptions): ConnectionOptions {
   return {
-    stream: () => socket,
-    host: address.host,
-    port: address.port,
-    user: address.user,
-    password: address.password,
-    ...(settings.usesDatabase === false ? {} : { database: address.database }),
-    ...(address.tls === 'off'
-      ? {}
-      : { ssl: { rejectUnauthorized: address.tls === 'verify', verifyIdentity: address.tls === 'verify' } }),
+    ...login,
     connectTimeout: settings.connectTimeoutMs,
     charset: 'utf8mb4',
     timezone: 'Z',
@@ -218,14 +210,20 @@ function driverOptions(settings: ConnectionSettings, socket: Socket): Connection
   };
 }
 
-/** Connects and sets the session. Rejects with STORE_UNREACHABLE, STORE_ACCESS_DENIED, STORE_TABLE_MISSING (no such database). */
+function openStoreLogin({ address, usesDatabase }: ConnectionSettings, doing: string): MysqlLogin {
+  try {
+    return openLogin(usesDatabase === false ? { ...address, database: '' } : address);
+  } catch (error) {
+    throw toStoreError(error, { doing, wish: address });
+  }
+}
+
+/** Connects and sets the session. Rejects with STORE_UNREACHABLE, STORE_TLS, STORE_ACCESS_DENIED, STORE_TABLE_MISSING (no such database). */
 export async function connectStore(settings: ConnectionSettings): Promise<StoreConnection> {
   const { address } = settings;
   const doing = `Connecting to the store at ${address.host}:${address.port} as ${address.user || '(no user)'}`;
-  const socket = connect({ host: address.host, port: address.port });
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true, 10_000);
-  const driver = createConnection(driverOptions(settings, socket));
+  const { options, socket } = openStoreLogin(settings, doing);
+  const driver = createConnection(driverOptions(settings, options));
   try {
     await new Promise<void>((resolve, reject) => {
       driver.once('error', reject);
@@ -235,7 +233,7 @@ export async function connectStore(settings: ConnectionSettings): Promise<StoreC
     driver.on('error', () => undefined); // what follows a failed connect says nothing new
     driver.destroy();
     socket.destroy();
-    throw toStoreError(error, { doing });
+    throw toStoreError(error, { doing, wish: address });
   }
   const connection = new StoreConnection(driver, socket, settings);
   try {

@@ -5,6 +5,8 @@
  */
 import type { ErrorCode } from '../lib/error-codes.ts';
 import { CodedError, type ErrorClass } from '../lib/error.ts';
+import { accessHint, explainTlsRefusal } from '../lib/mysql-address.ts';
+import type { TlsWish } from '../lib/tls.ts';
 
 interface Kind {
   readonly code: ErrorCode;
@@ -14,6 +16,7 @@ interface Kind {
 const unreachable: Kind = { code: 'STORE_UNREACHABLE', class: 'retry' };
 const busy: Kind = { code: 'STORE_TIMEOUT', class: 'retry' };
 const denied: Kind = { code: 'STORE_ACCESS_DENIED', class: 'stop' };
+const tlsFailed: Kind = { code: 'STORE_TLS', class: 'stop' };
 const readOnly: Kind = { code: 'STORE_READ_ONLY', class: 'stop' };
 const tableMissing: Kind = { code: 'STORE_TABLE_MISSING', class: 'stop' };
 const columnUnknown: Kind = { code: 'STORE_COLUMN_UNKNOWN', class: 'stop' };
@@ -110,6 +113,8 @@ export interface StoreErrorContext {
   /** What was tried: `connecting to 10.0.0.5:3306`, `writing school.avg_score`. */
   readonly doing?: string;
   readonly sql?: string;
+  /** The TLS that the connection was to have, where it could not be made. */
+  readonly wish?: TlsWish;
   readonly details?: Readonly<Record<string, string | number>>;
 }
 
@@ -118,8 +123,11 @@ export function toStoreError(error: unknown, context: StoreErrorContext = {}): C
   if (error instanceof CodedError) return error;
   const own = error instanceof Error ? error : new Error(String(error));
   Reflect.deleteProperty(own, 'sql'); // the driver hangs the whole statement on it: half a megabyte of private rows in a log
-  const kind = kindOf(own);
-  const text = own.message === '' ? String(fieldOf(own, 'code') ?? own.name) : own.message;
+  const refusal = context.wish === undefined ? undefined : explainTlsRefusal(own, context.wish);
+  const kind = refusal === undefined ? kindOf(own) : tlsFailed;
+  const hint = context.wish === undefined ? '' : accessHint(own, context.wish);
+  const said = own.message === '' ? String(fieldOf(own, 'code') ?? own.name) : own.message;
+  const text = refusal ?? `${said}${hint}`;
   const errno = errnoOf(own);
   const parts = [context.doing, errno === undefined ? text : `${text} [${errno}]`].filter((part) => part !== undefined);
   const showsSql = context.sql !== undefined && kind === refused;

@@ -93,6 +93,11 @@ function own(): Migration[] {
   }));
 }
 
+/** The statements of a folder's files, in order, applied or not. */
+export async function readStatements(dir: string): Promise<readonly string[]> {
+  return (await readFiles(dir)).flatMap(({ statements }) => statements.map(({ sql }) => sql));
+}
+
 async function readFiles(dir: string): Promise<Migration[]> {
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];

@@ -4,7 +4,7 @@ import { createMysqlConnector } from '../../src/connector/mysql.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { makeChange, type Row } from '../../src/row/change.ts';
-import { connectionOptions } from '../../src/source/server-link.ts';
+import { openSourceLogin, parseSourceUrl } from '../../src/source/server-link.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { never, type FlatChange } from '../source/reading.ts';
 import { onEnd } from '../support/cleanup.ts';
@@ -36,7 +36,7 @@ export async function createMirror(server: SqlAddress): Promise<Mirror> {
 
 export async function connectAsKisflow(server: SqlAddress, database: string): Promise<Connection> {
   const connection = await createConnection({
-    ...connectionOptions({ url: `${server.url}/${database}`, connectTimeoutMs: 10_000 }),
+    ...openSourceLogin(parseSourceUrl(`${server.url}/${database}`), 10_000).options,
     multipleStatements: false,
   });
   onEnd(async () => connection.destroy());

@@ -103,6 +103,14 @@ export const checkCodes = {
     meaning: 'Migrations are not applied yet; the next start applies them.',
     remedy: '`kisflow migrate` applies them now.',
   },
+  CONNECTION_EXPOSED: {
+    meaning: 'A server on another machine is connected to without TLS, or with a certificate that nobody looks at.',
+    remedy: 'Write ?ssl=verify behind its address.',
+  },
+  FILE_EXPOSED: {
+    meaning: 'Every account of the machine may change code or configuration, or read a configuration that holds a password.',
+    remedy: 'chmod o-w, or o-r; secrets are better written as ${NAME}.',
+  },
   FLOW_NONE: {
     meaning: 'There is no flow that a daemon could run.',
     remedy: 'Write a flow with a source, and status: 1.',

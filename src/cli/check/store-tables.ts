@@ -68,9 +68,10 @@ export async function lookAtComputed(
 }
 
 function makerOf(table: string, pending: readonly PendingMigration[]): string | undefined {
-  const name = table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const [name, quoted] = [table, quoteName(table)].map((each) => each.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const schema = '(?:\\w+|`(?:[^`]|``)+`)';
   const creates = new RegExp(
-    `^\\s*CREATE\\s[^(]*?TABLE\\s+(IF\\s+NOT\\s+EXISTS\\s+)?([\\w\`]+\\s*\\.\\s*)?\`?${name}\`?[\\s(]`,
+    `^\\s*CREATE\\s[^(]*?TABLE\\s+(IF\\s+NOT\\s+EXISTS\\s+)?(${schema}\\s*\\.\\s*)?(${quoted}|${name})[\\s(]`,
     'i',
   );
   return pending.find(({ statements }) => statements.some((sql) => creates.test(`${sql} `)))?.name;

@@ -70,7 +70,7 @@ function connectRemedy(url: string, error: unknown): string {
   return [
     `-- correct store.url in the global document, or on ${host}:${port}, with the url's password:`,
     `CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY '<the password>';`,
-    `GRANT ALL ON ${quoteName(database)}.* TO '${user}'@'%';`,
+    `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON ${quoteName(database)}.* TO '${user}'@'%';`,
   ].join('\n');
 }
 

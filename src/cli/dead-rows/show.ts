@@ -1,4 +1,5 @@
 import { CodedError } from '../../lib/error.ts';
+import { visible } from '../../lib/visible.ts';
 import { readDeadRow, type KeptChange, type KeptDeadRow } from '../../repair/dead-row-list.ts';
 import { countBehind } from '../../repair/dead-row-wish.ts';
 import { readParkedRows } from '../../repair/parked-row.ts';
@@ -43,7 +44,7 @@ function describe(row: KeptDeadRow, behind: number): string {
     ...(row.wish === null ? [] : [['wish', `${row.wish}, once its daemon gets to it`] as [string, string]]),
     ...(row.endedAt === null ? [] : [['given up', `${row.endedAt} by ${row.endedBy ?? '-'}`] as [string, string]]),
   ];
-  return facts.map(([name, value]) => `${name.padEnd(10)}  ${value}`).join('\n');
+  return facts.map(([name, value]) => `${name.padEnd(10)}  ${visible(value)}`).join('\n');
 }
 
 function linesOf({ before, after }: KeptChange): string[][] {

@@ -1,0 +1,125 @@
+/**
+ * `kisflow check --grants`: the GRANT statements that each account of the project needs, for the server that is there, and what the
+ * accounts lack or have too much. An account that does not exist yet, or a server that does not answer, only goes without the comparison.
+ */
+import { accountsOf, type Configured } from './grant-accounts.ts';
+import { describeError } from '../../lib/error.ts';
+import { readMysqlAddress, type MysqlAddress } from '../../lib/mysql-address.ts';
+import { textOf, withServer } from '../../source/server-link.ts';
+import { excessGrants, lackedGrants } from './held-grants.ts';
+import { quoteAccount, type Grants } from './grants.ts';
+import { writeScope, type NeededGrant } from './needed-grants.ts';
+
+const connectTimeoutMs = 5000;
+
+/** What a server says of the account that the address names. */
+interface SeenServer {
+  readonly flavour: 'mysql' | 'mariadb';
+  readonly version: string;
+  /** Names of databases are taken as they are, not as patterns. */
+  readonly isLiteral: boolean;
+  readonly grants: Grants;
+}
+
+/** One account's grants, ready to be printed. */
+export interface GrantReport {
+  readonly subject: string;
+  readonly user: string;
+  readonly server: string;
+  /** `mysql 9.7.0, as user@host`; why it was not examined. */
+  readonly seen: string;
+  readonly isExamined: boolean;
+  readonly statements: readonly { readonly sql: string; readonly why: string }[];
+  readonly lacks: readonly string[];
+  readonly excess: readonly string[];
+}
+
+/** Examines every account of the project. Never rejects for a server's fault. */
+export async function reportGrants(configured: Configured, stop: AbortSignal): Promise<readonly GrantReport[]> {
+  const accounts = accountsOf(configured);
+  const seen = await Promise.all(accounts.map(({ url }) => lookAt(url, stop)));
+  const needsOf = accounts.map(({ needs }, at) => {
+    const server = seen[at];
+    return needs(typeof server === 'string' ? undefined : server?.flavour);
+  });
+  return accounts.flatMap(({ subject, url }, at) => {
+    const address = readMysqlAddress(url);
+    const server = seen[at];
+    if (typeof address === 'string' || server === undefined) return [];
+    // one account may be the source's and the store's: what the one needs is not too much for the other
+    const all = accounts.flatMap((other, index) => (placeOf(other.url) === placeOf(url) ? (needsOf[index] ?? []) : []));
+    return [reportOf({ subject, address, server, needs: needsOf[at] ?? [], all })];
+  });
+}
+
+function placeOf(url: string): string {
+  const address = readMysqlAddress(url);
+  return typeof address === 'string' ? url : `${address.user}@${address.host}:${address.port}`;
+}
+
+async function lookAt(url: string, stop: AbortSignal): Promise<SeenServer | string> {
+  try {
+    // without the database of the address, which may be yet to come
+    const bare = new URL(url);
+    bare.pathname = '';
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(connectTimeoutMs * 3)]);
+    return await withServer({ url: bare.href, connectTimeoutMs, signal }, async (query) => {
+      const [about] = await query('SELECT VERSION() AS version, CURRENT_USER() AS account');
+      const [revokes] = await query("SHOW GLOBAL VARIABLES LIKE 'partial_revokes'");
+      const rows = await query('SHOW GRANTS');
+      const version = textOf(about, 'version');
+      return {
+        flavour: /mariadb/i.test(version) ? ('mariadb' as const) : ('mysql' as const),
+        version,
+        isLiteral: textOf(revokes, 'Value') === 'ON',
+        grants: { account: textOf(about, 'account'), lines: rows.map((row) => String(Object.values(row)[0])) },
+      };
+    });
+  } catch (error) {
+    return `not examined: ${describeError(error)}`;
+  }
+}
+
+function reportOf(options: {
+  readonly subject: string;
+  readonly address: MysqlAddress;
+  readonly server: SeenServer | string;
+  readonly needs: readonly NeededGrant[];
+  readonly all: readonly NeededGrant[];
+}): GrantReport {
+  const { subject, address, server, needs, all } = options;
+  const isExamined = typeof server !== 'string';
+  const account = quoteAccount(isExamined ? server.grants.account : `${address.user}@%`);
+  const demand = address.tls === 'off' ? '' : address.tlsFiles.cert === undefined ? ' REQUIRE SSL' : ' REQUIRE X509';
+  const create = `CREATE USER IF NOT EXISTS ${account} IDENTIFIED BY '<the password of the url>'${demand};`;
+  const grants = needs.map(({ privileges, on, why }) => ({
+    sql: `GRANT ${privileges.join(', ')} ON ${writeScope(on, isExamined && server.isLiteral)} TO ${account};`,
+    why,
+  }));
+  return {
+    subject,
+    user: address.user,
+    server: `${address.host}:${address.port}`,
+    seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : server,
+    isExamined,
+    statements: [...(isExamined ? [] : [{ sql: create, why: 'where it is not there yet' }]), ...grants],
+    lacks: isExamined ? lackedGrants(server.grants, needs) : [],
+    excess: isExamined ? excessGrants(server.grants, all) : [],
+  };
+}
+
+/** As a script of SQL: all that is no statement is a comment. */
+export function formatGrants(reports: readonly GrantReport[]): string {
+  return reports.map(formatReport).join('\n\n');
+}
+
+function formatReport({ subject, user, server, seen, isExamined, statements, lacks, excess }: GrantReport): string {
+  const comment = (text: string): string => `-- ${text.replaceAll(/\s+/g, ' ')}`;
+  return [
+    comment(`${subject}: ${user} on ${server}`),
+    comment(seen),
+    ...statements.flatMap(({ sql, why }) => [comment(why), sql]),
+    ...(isExamined ? [comment(lacks.length === 0 ? 'it lacks none of them' : `it lacks ${lacks.join('; ')}`)] : []),
+    ...(excess.length === 0 ? [] : [comment(`it has more than it needs: ${excess.join('; ')}`)]),
+  ].join('\n');
+}
