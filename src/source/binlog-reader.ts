@@ -6,6 +6,7 @@ import type { TransactionPart } from '../row/change.ts';
 import { comparePositions, formatPosition, MovingPosition } from '../row/position.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity } from './contract.ts';
+import { DamageTries } from './damage-tries.ts';
 import { PreparedTransactions } from './prepared-transactions.ts';
 import { withServer } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
@@ -44,6 +45,7 @@ export class BinlogReader {
   readonly #options: BinlogReaderOptions;
   readonly #read: ReadOptions;
   readonly #backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+  readonly #damage = new DamageTries();
   #serverId: number;
   /** The last complete transaction; made at the first connection, when the server's kind is known. */
   #place: MovingPosition | undefined;
@@ -168,8 +170,8 @@ export class BinlogReader {
     if (error.code === 'SOURCE_SERVER_ID_CLASH' && nextServerId !== undefined) {
       this.#serverId = nextServerId();
       logger.warn({ serverId: this.#serverId }, 'server_id taken by another reader, another one chosen');
-    } else if (error.class !== 'retry') {
-      throw error;
+    } else if (error.class !== 'retry' && !this.#damage.mayReadAgain(error)) {
+      throw this.#withPosition(error);
     }
     const delayMs = this.#backoff.nextMs();
     const fields = { error: describeError(error), delayMs, tries: this.#backoff.tries, position: this.#describe() };
@@ -178,6 +180,14 @@ export class BinlogReader {
     else if (delayMs < 5000) logger.warn(fields, 'source still not reached');
     else logger.error(fields, 'source still not reached');
     return delayMs;
+  }
+
+  /** What the server itself refuses does not say where the reader stands. */
+  #withPosition(error: CodedError): CodedError {
+    if (error.details['position'] !== undefined) return error;
+    const position = this.#describe();
+    const details = { ...error.details, position };
+    return new CodedError(error.code, `${error.message} (reading from ${position})`, { class: error.class, cause: error.cause, details });
   }
 
   /** A connection that lasts, or that brings something, ends the trouble; one that is only accepted may be lost at once again. */

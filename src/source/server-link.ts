@@ -1,4 +1,4 @@
-import { createConnection } from 'mysql2/promise';
+import { createConnection, type Connection } from 'mysql2/promise';
 import type { ConnectionOptions } from 'mysql2';
 import { deferred } from '../lib/abort.ts';
 import { toCodedError } from './server-error.ts';
@@ -33,7 +33,7 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
   const { signal, connectTimeoutMs } = options;
   signal.throwIfAborted();
   try {
-    const connection = await createConnection(connectionOptions(options));
+    const connection = await connect(options);
     // An answer that never comes must not hold the caller for ever: a half-open socket gives no error by itself.
     const timeout = connectTimeoutMs * 3;
     const cut = deferred<never>();
@@ -58,6 +58,26 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw toCodedError(error);
+  }
+}
+
+/** An aborted wait ends at once, and not with the connection's own time limit. */
+async function connect(options: LinkOptions): Promise<Connection> {
+  const { signal } = options;
+  const connecting = createConnection(connectionOptions(options));
+  const cut = deferred<never>();
+  const abort = () => {
+    connecting.then(
+      (connection) => connection.destroy(),
+      () => undefined,
+    );
+    cut.reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([connecting, cut.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
