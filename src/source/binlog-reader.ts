@@ -44,7 +44,7 @@ const NOTHING: HandedOn = { gtid: '', count: 0 };
 export class BinlogReader {
   readonly #options: BinlogReaderOptions;
   readonly #read: ReadOptions;
-  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 3000 });
   readonly #damage = new DamageTries();
   #serverId: number;
   /** The last complete transaction; made at the first connection, when the server's kind is known. */
@@ -149,8 +149,8 @@ export class BinlogReader {
       if (isMove && !this.#isAhead(part)) return undefined;
       if (!isMove) this.#movesFrom = part;
       place.advance(part);
-      this.#steady();
     }
+    this.#steady();
     return this.#read.sink.push(part);
   }
 
@@ -176,8 +176,8 @@ export class BinlogReader {
     const delayMs = this.#backoff.nextMs();
     const fields = { error: describeError(error), delayMs, tries: this.#backoff.tries, position: this.#describe() };
     // The longer it lasts, the louder.
-    if (delayMs < 1000) logger.info(fields, 'source connection lost');
-    else if (delayMs < 5000) logger.warn(fields, 'source still not reached');
+    if (this.#backoff.tries <= 4) logger.info(fields, 'source connection lost');
+    else if (this.#backoff.tries <= 8) logger.warn(fields, 'source still not reached');
     else logger.error(fields, 'source still not reached');
     return delayMs;
   }
@@ -187,7 +187,11 @@ export class BinlogReader {
     if (error.details['position'] !== undefined) return error;
     const position = this.#describe();
     const details = { ...error.details, position };
-    return new CodedError(error.code, `${error.message} (reading from ${position})`, { class: error.class, cause: error.cause, details });
+    return new CodedError(error.code, `${error.message} (reading from ${position})`, {
+      class: error.class,
+      cause: error.cause,
+      details,
+    });
   }
 
   /** A connection that lasts, or that brings something, ends the trouble; one that is only accepted may be lost at once again. */

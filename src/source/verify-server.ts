@@ -60,7 +60,8 @@ async function verifyMysqlGtid(query: Query, identity: ServerIdentity, position:
     `SELECT GTID_SUBSET(${quote(position.gtid)}, @@GLOBAL.gtid_executed) AS is_known, ` +
       `GTID_SUBSET(@@GLOBAL.gtid_purged, ${quote(position.gtid)}) AS is_there, @@GLOBAL.gtid_purged AS purged`,
   );
-  if (textOf(row, 'is_known') !== '1') throw wrongServer(position, `it has not executed all of the position’s GTIDs${lossOf(identity, position)}`);
+  if (textOf(row, 'is_known') !== '1')
+    throw wrongServer(position, `it has not executed all of the position’s GTIDs${lossOf(identity, position)}`);
   if (textOf(row, 'is_there') === '1') return;
   throw purged(position, await listBinlogs(query), `it has purged ${compact(textOf(row, 'purged'))}`);
 }
