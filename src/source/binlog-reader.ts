@@ -49,7 +49,7 @@ export class BinlogReader {
   #serverId: number;
   /** The last complete transaction; made at the first connection, when the server's kind is known. */
   #place: MovingPosition | undefined;
-  /** The server that `#place`'s file and offset belong to. */
+  /** The server that `#place`'s file and offset belong to: behind a failover the one before, until something has come from the new one. */
   #server: string;
   #handedOn = NOTHING;
   /** Whether parts that only move file and offset count: not before the dump has reached the place that it resumes at. */
@@ -85,11 +85,10 @@ export class BinlogReader {
   async #readOnce(onAlive: (at: number) => void): Promise<void> {
     const { signal, wants, columns } = this.#read;
     const identity = await withServer({ ...this.#options, signal }, (query) => this.#verify(query));
-    const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: identity.server }, identity));
+    const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: this.#server || identity.server }, identity));
     const { file, offset, gtid } = place.toPosition();
     const isByGtid = identity.hasGtid && gtid !== '';
     this.#movesFrom = isByGtid && identity.server !== this.#server && this.#server !== '' ? 'transaction' : { file, offset };
-    this.#server = identity.server;
     const xa = new PreparedTransactions({ wants, source: this.#options.prepared });
     const stream = new BinlogStream({
       ...this.#options,
@@ -149,6 +148,7 @@ export class BinlogReader {
       if (isMove && !this.#isAhead(part)) return undefined;
       if (!isMove) this.#movesFrom = part;
       place.advance(part);
+      this.#server = part.server;
     }
     this.#steady();
     return this.#read.sink.push(part);

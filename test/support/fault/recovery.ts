@@ -23,7 +23,7 @@ export async function keepWriting(run: FaultRun, signal: AbortSignal): Promise<v
     const first = (writers += 1) * IDS_EACH;
     try {
       const connection = await connectTo(run.source(), project.source.name);
-      await writeOrders(connection, { signal, random, pauseMs: 10, first });
+      await writeOrders(connection, { signal, random, pauseMs: 25, first });
       connection.destroy();
     } catch (error) {
       // The source is what fails here: whether its last transaction was committed, it says itself in the end.
