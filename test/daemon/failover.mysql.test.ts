@@ -6,7 +6,7 @@ import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { storeRows } from './run-project.ts';
+import { computed, refused, resumeFlows, storeRows } from './run-project.ts';
 
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
 
@@ -19,26 +19,6 @@ async function start(project: ShopProject): Promise<DaemonProcess> {
 async function stop(daemon: DaemonProcess, code = 0): Promise<void> {
   daemon.kill('SIGTERM');
   expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code, signal: null });
-}
-
-/** Waits until both flows have failed, and expects that it was with this code; what they computed and where they stand. */
-async function refused(project: ShopProject, code: string): Promise<unknown> {
-  await waitFor(
-    async () => {
-      const states = await storeRows(project, "SELECT flow, error_code FROM kis_flow WHERE state = 'failed' ORDER BY flow");
-      return states.length === 2 && states.every((row) => row['error_code'] === code);
-    },
-    { deadlineMs: 30_000, what: `${code} of both flows` },
-  );
-  return computed(project);
-}
-
-async function computed(project: ShopProject): Promise<unknown> {
-  return [
-    await storeRows(project, 'SELECT * FROM orders_copy ORDER BY id'),
-    await storeRows(project, 'SELECT * FROM totals ORDER BY customer'),
-    await storeRows(project, 'SELECT flow, position, rows_total FROM kis_checkpoint ORDER BY flow'),
-  ];
 }
 
 eachServer((flavour, server) => {
@@ -85,10 +65,7 @@ eachServer((flavour, server) => {
     const old = await connectTo(primary, project.source.name);
     for (let id = 1; id <= 60; id += 1) await old.query('INSERT INTO noise (v) VALUES (1)');
     await old.query('INSERT INTO orders VALUES (99000001, 1, 1, NULL)');
-    for (const flow of ['mirror', 'totals']) {
-      const resume = await spawnDaemon(['resume', flow], { cwd: project.folder, env: project.env });
-      expect((await resume.waitForExit()).code, resume.stderr.join('\n')).toBe(0);
-    }
+    await resumeFlows(project);
     await waitFor(() => third.stderr.filter((line) => line.includes('flow stopped')).length === 4, { deadlineMs: 30_000 });
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
     await stop(third, 1);
@@ -143,10 +120,7 @@ eachServer((flavour, server) => {
       expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
       // the right one is back: both go on where they were
       proxy.setTarget(own);
-      for (const flow of ['mirror', 'totals']) {
-        const resume = await spawnDaemon(['resume', flow], { cwd: project.folder, env: project.env });
-        expect((await resume.waitForExit()).code).toBe(0);
-      }
+      await resumeFlows(project);
       const run: FaultRun = { project, source: () => own, random: randomFrom(seed), seed };
       await recoverFrom(run, 'source-other-server', () => Promise.resolve());
       await stop(daemon);

@@ -136,7 +136,7 @@ export async function writeOrders(
       if (kind < 5) {
         const size = int(20) === 0 ? 3000 : 1 + int(40);
         const rows = Array.from({ length: size }, () => [(next += 1), int(50), int(100_000), 'x'.repeat(int(100))]);
-        await connection.query('INSERT INTO orders VALUES ?', [rows]);
+        await connection.query('INSERT INTO orders (id, customer, cents, note) VALUES ?', [rows]);
       } else if (kind < 8)
         await connection.query('UPDATE orders SET cents = cents + ?, customer = (customer + 1) % 50 WHERE id % 97 = ?', [
           int(100),
@@ -175,7 +175,7 @@ export async function disagreements({ source, store }: ShopProject): Promise<unk
 
 async function rowsOf(connection: Connection, sql: string): Promise<string[]> {
   const [rows] = await connection.query<ResultSetHeader[] & Record<string, unknown>[]>(sql);
-  return rows.map((row) => JSON.stringify(Object.values(row).map(String)));
+  return rows.map((row) => JSON.stringify(Object.entries(row).map(String).toSorted()));
 }
 
 function difference(what: string, want: readonly string[], have: readonly string[]): unknown[] {

@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import type { SqlAddress } from '../../../src/embedded/server.ts';
 import { connectTo } from '../servers.ts';
 import { disagreements, writeOrders, type ShopProject } from '../shop-project.ts';
@@ -27,7 +28,7 @@ export async function keepWriting(run: FaultRun, signal: AbortSignal): Promise<v
       connection.destroy();
     } catch (error) {
       // The source is what fails here: whether its last transaction was committed, it says itself in the end.
-      if (!isConnectionError(error)) throw error;
+      if (!isPassing(error)) throw error;
       await waitFor(async () => signal.aborted || (await connectTo(run.source(), project.source.name)), {
         deadlineMs: 60_000,
         what: 'the source, to write again',
@@ -40,6 +41,21 @@ function isConnectionError(error: unknown): boolean {
   return (
     error instanceof Error && 'code' in error && /^(ECONN|EPIPE|PROTOCOL_|ER_SERVER_SHUTDOWN|ETIMEDOUT)/.test(String(error.code))
   );
+}
+
+/** Waits until the writer that was begun last has written something. */
+async function untilWritten(run: FaultRun): Promise<void> {
+  const connection = await connectTo(run.source(), run.project.source.name);
+  const first = writers * IDS_EACH;
+  await waitFor(
+    async () => {
+      const sql = 'SELECT id FROM orders WHERE id BETWEEN ? AND ? LIMIT 1';
+      const [rows] = await connection.query<RowDataPacket[]>(sql, [first, first + IDS_EACH]);
+      return rows.length > 0;
+    },
+    { deadlineMs: 30_000, what: 'the first order' },
+  );
+  connection.destroy();
 }
 
 /** What is different between source and store now. */
@@ -66,7 +82,7 @@ export async function recoverFrom(run: FaultRun, fault: string, happen: () => Pr
   const stop = new AbortController();
   const writing = keepWriting(run, stop.signal);
   try {
-    await Promise.race([happen(), writing]);
+    await Promise.race([untilWritten(run).then(happen), writing]);
   } finally {
     stop.abort();
   }
