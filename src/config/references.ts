@@ -100,6 +100,7 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
       'write earliest to take in all that the binlog still holds, or latest to begin now',
     );
   }
+  if (source.on_purged === 'snapshot') add('source.on_purged', 'is snapshot, and snapshots are not there yet', 'write stop');
   const refusal = whyNotApplied(configuration, flow, check.functionNames);
   if (refusal !== undefined) add(refusal.path, refusal.message, 'write ignore or stop');
   if (configuration.global.store === undefined && !check.hasDoubtfulStore) {

@@ -49,6 +49,8 @@ interface FlowSourceSpec {
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
   readonly on_drop: 'stop' | 'ignore' | 'apply';
+  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused until there are snapshots. */
+  readonly on_purged: 'stop' | 'snapshot';
   /**
    * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not
    * FULL), and its computed tables have the source's defaults.
@@ -166,6 +168,7 @@ const flowSource = mapping({
   start: optionalText,
   on_truncate: oneOf(['stop', 'ignore', 'apply'], 'stop'),
   on_drop: oneOf(['stop', 'ignore', 'apply'], 'stop'),
+  on_purged: oneOf(['stop', 'snapshot'], 'stop'),
 });
 
 const flowBatch = mapping({

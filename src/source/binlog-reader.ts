@@ -6,6 +6,7 @@ import type { TransactionPart } from '../row/change.ts';
 import { comparePositions, formatPosition, MovingPosition } from '../row/position.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import type { ReadOptions, ServerIdentity } from './contract.ts';
+import { DamageTries } from './damage-tries.ts';
 import { PreparedTransactions } from './prepared-transactions.ts';
 import { withServer } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
@@ -43,11 +44,12 @@ const NOTHING: HandedOn = { gtid: '', count: 0 };
 export class BinlogReader {
   readonly #options: BinlogReaderOptions;
   readonly #read: ReadOptions;
-  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 3000 });
+  readonly #damage = new DamageTries();
   #serverId: number;
   /** The last complete transaction; made at the first connection, when the server's kind is known. */
   #place: MovingPosition | undefined;
-  /** The server that `#place`'s file and offset belong to. */
+  /** The server that `#place`'s file and offset belong to: behind a failover the one before, until something has come from the new one. */
   #server: string;
   #handedOn = NOTHING;
   /** Whether parts that only move file and offset count: not before the dump has reached the place that it resumes at. */
@@ -83,11 +85,10 @@ export class BinlogReader {
   async #readOnce(onAlive: (at: number) => void): Promise<void> {
     const { signal, wants, columns } = this.#read;
     const identity = await withServer({ ...this.#options, signal }, (query) => this.#verify(query));
-    const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: identity.server }, identity));
+    const place = (this.#place ??= new MovingPosition({ ...this.#read.from, server: this.#server || identity.server }, identity));
     const { file, offset, gtid } = place.toPosition();
     const isByGtid = identity.hasGtid && gtid !== '';
     this.#movesFrom = isByGtid && identity.server !== this.#server && this.#server !== '' ? 'transaction' : { file, offset };
-    this.#server = identity.server;
     const xa = new PreparedTransactions({ wants, source: this.#options.prepared });
     const stream = new BinlogStream({
       ...this.#options,
@@ -147,8 +148,9 @@ export class BinlogReader {
       if (isMove && !this.#isAhead(part)) return undefined;
       if (!isMove) this.#movesFrom = part;
       place.advance(part);
-      this.#steady();
+      this.#server = part.server;
     }
+    this.#steady();
     return this.#read.sink.push(part);
   }
 
@@ -168,16 +170,28 @@ export class BinlogReader {
     if (error.code === 'SOURCE_SERVER_ID_CLASH' && nextServerId !== undefined) {
       this.#serverId = nextServerId();
       logger.warn({ serverId: this.#serverId }, 'server_id taken by another reader, another one chosen');
-    } else if (error.class !== 'retry') {
-      throw error;
+    } else if (error.class !== 'retry' && !this.#damage.mayReadAgain(error)) {
+      throw this.#withPosition(error);
     }
     const delayMs = this.#backoff.nextMs();
     const fields = { error: describeError(error), delayMs, tries: this.#backoff.tries, position: this.#describe() };
     // The longer it lasts, the louder.
-    if (delayMs < 1000) logger.info(fields, 'source connection lost');
-    else if (delayMs < 5000) logger.warn(fields, 'source still not reached');
+    if (this.#backoff.tries <= 4) logger.info(fields, 'source connection lost');
+    else if (this.#backoff.tries <= 8) logger.warn(fields, 'source still not reached');
     else logger.error(fields, 'source still not reached');
     return delayMs;
+  }
+
+  /** What the server itself refuses does not say where the reader stands. */
+  #withPosition(error: CodedError): CodedError {
+    if (error.details['position'] !== undefined) return error;
+    const position = this.#describe();
+    const details = { ...error.details, position };
+    return new CodedError(error.code, `${error.message} (reading from ${position})`, {
+      class: error.class,
+      cause: error.cause,
+      details,
+    });
   }
 
   /** A connection that lasts, or that brings something, ends the trouble; one that is only accepted may be lost at once again. */

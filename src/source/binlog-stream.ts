@@ -78,7 +78,7 @@ export class BinlogStream {
     });
     this.#watch = new SilenceWatch({
       silenceMs: options.silenceMs,
-      bytesRead: () => this.#dump?.bytesRead ?? 0,
+      progress: () => this.#dump?.progress ?? 0,
       isPaused: () => this.#dump?.isPaused ?? false,
       onTick: (lastByteAt) => this.#isAlive && options.onAlive(lastByteAt),
       onSilence: (silentMs) => this.#fail(unreachable(`nothing was heard from it for ${silentMs} ms`)),

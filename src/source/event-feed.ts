@@ -8,7 +8,7 @@ import {
   type EventHeader,
 } from '../binlog/event-header.ts';
 import { readGtid, readMariadbGtid, readTaggedGtid } from '../binlog/gtid-event.ts';
-import { MalformedEvent } from '../binlog/malformed.ts';
+import { RefusedEvent } from '../binlog/malformed.ts';
 import { eventsOfPayload } from '../binlog/payload.ts';
 import { readFormatDescription, readHeartbeat, readRotate } from '../binlog/place-event.ts';
 import { readQuery, type QueryText } from '../binlog/query-event.ts';
@@ -95,7 +95,7 @@ export class EventFeed {
       case 'pass':
         return undefined;
       case 'refuse':
-        throw new MalformedEvent(whyRefused(header.type));
+        throw new RefusedEvent(whyRefused(header.type));
       default:
         return use satisfies never;
     }
@@ -145,7 +145,7 @@ export class EventFeed {
         return;
       }
       default:
-        throw new MalformedEvent(whyRefused(header.type));
+        throw new RefusedEvent(whyRefused(header.type));
     }
   }
 

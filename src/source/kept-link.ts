@@ -1,9 +1,10 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createConnection, type Connection } from 'mysql2';
 import { deferred } from '../lib/abort.ts';
+import type { MysqlAddress } from '../lib/mysql-address.ts';
 import type { ServerIdentity } from './contract.ts';
 import { toCodedError, unreachable } from './server-error.ts';
-import { connectionOptions, type Query } from './server-link.ts';
+import { openSourceLogin, parseSourceUrl, type Query } from './server-link.ts';
 import { readIdentity } from './server-settings.ts';
 
 export interface KeptLinkOptions {
@@ -20,11 +21,13 @@ interface Open {
 /** A connection for small questions that are asked again and again; one that was lost, or did not answer in time, is made anew by the next. */
 export class KeptLink {
   readonly #options: KeptLinkOptions;
+  readonly #address: MysqlAddress;
   #open: Open | undefined;
   #identity: ServerIdentity | undefined;
 
   constructor(options: KeptLinkOptions) {
     this.#options = options;
+    this.#address = parseSourceUrl(options.url);
   }
 
   /** Asks. One use at a time. Throws SOURCE_… errors, at the deadline too; rejects with the signal's reason when it aborts. */
@@ -40,7 +43,7 @@ export class KeptLink {
     } catch (error) {
       this.close();
       if (signal.aborted) throw signal.reason;
-      throw toCodedError(error);
+      throw toCodedError(error, this.#address);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
@@ -63,14 +66,8 @@ export class KeptLink {
   }
 
   #connect(): Open {
-    const { url, deadlineMs } = this.#options;
-    const { hostname, port } = new URL(url);
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 3306) });
-    socket.setNoDelay(true);
-    const driver = createConnection({
-      ...connectionOptions({ url, connectTimeoutMs: deadlineMs }),
-      stream: () => socket,
-    });
+    const { options, socket } = openSourceLogin(this.#address, this.#options.deadlineMs);
+    const driver = createConnection(options);
     const open = { driver, socket };
     // a statement that is under way is told by itself
     driver.on('error', () => this.#open === open && this.close());

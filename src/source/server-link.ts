@@ -1,4 +1,5 @@
-import { createConnection } from 'mysql2/promise';
+import { createConnection, type Connection } from 'mysql2/promise';
+import type { ConnectionOptions } from 'mysql2';
 import { deferred } from '../lib/abort.ts';
 import { openLogin, parseMysqlAddress, type MysqlAddress, type MysqlLogin } from '../lib/mysql-address.ts';
 import { toCodedError } from './server-error.ts';
@@ -38,7 +39,7 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
   const address = parseSourceUrl(options.url);
   const { options: login, socket } = openSourceLogin(address, connectTimeoutMs);
   try {
-    const connection = await createConnection(login);
+    const connection = await connect(login, signal);
     // An answer that never comes must not hold the caller for ever: a half-open socket gives no error by itself.
     const timeout = connectTimeoutMs * 3;
     const cut = deferred<never>();
@@ -65,6 +66,25 @@ export async function withServer<T>(options: LinkOptions, use: (query: Query) =>
     throw toCodedError(error, address);
   } finally {
     socket.destroy();
+  }
+}
+
+/** An aborted wait ends at once, and not with the connection's own time limit. */
+async function connect(login: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
+  const connecting = createConnection(login);
+  const cut = deferred<never>();
+  const abort = () => {
+    connecting.then(
+      (connection) => connection.destroy(),
+      () => undefined,
+    );
+    cut.reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([connecting, cut.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

@@ -1,7 +1,7 @@
 export interface SilenceWatchOptions {
   readonly silenceMs: number;
-  /** A count that grows with every byte from the server. */
-  readonly bytesRead: () => number;
+  /** A number that changes with what comes from the server. */
+  readonly progress: () => number;
   /** Nobody reads now: silence says nothing. */
   readonly isPaused: () => boolean;
   readonly onTick: (lastByteAt: number) => void;
@@ -9,14 +9,14 @@ export interface SilenceWatchOptions {
 }
 
 /**
- * Notices that a socket has gone silent (L12): a half-open one gives no error by itself. Compares a byte count from time to time
+ * Notices that a socket has gone silent (L12): a half-open one gives no error by itself. Compares a number from time to time
  * instead of listening to each chunk.
  */
 export class SilenceWatch {
   readonly #options: SilenceWatchOptions;
   readonly #tickMs: number;
   readonly #timer: NodeJS.Timeout;
-  #bytes = -1;
+  #reached = -1;
   #lastByteAt = Date.now();
   #lastTickAt = Date.now();
 
@@ -35,14 +35,14 @@ export class SilenceWatch {
   }
 
   #tick(): void {
-    const { bytesRead, isPaused, silenceMs, onTick, onSilence } = this.#options;
+    const { progress, isPaused, silenceMs, onTick, onSilence } = this.#options;
     const now = Date.now();
     // A tick that comes late means that this process was busy or stopped: bytes may lie in the socket that nobody has read yet.
     const isLate = now - this.#lastTickAt > this.#tickMs * 2;
     this.#lastTickAt = now;
-    const bytes = bytesRead();
-    if (bytes !== this.#bytes || isPaused() || isLate) {
-      this.#bytes = bytes;
+    const reached = progress();
+    if (reached !== this.#reached || isPaused() || isLate) {
+      this.#reached = reached;
       this.#lastByteAt = now;
     }
     onTick(this.#lastByteAt);

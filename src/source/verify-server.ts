@@ -12,7 +12,7 @@ import { textOf, type Query } from './server-link.ts';
 export async function verifyServer(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
   if (identity.flavour === 'mariadb') return verifyMariadb(query, identity, position);
   if (identity.hasGtid && position.gtid !== '') {
-    await verifyMysqlGtid(query, position);
+    await verifyMysqlGtid(query, identity, position);
     if (position.server === identity.server && position.file !== '') await verifyOwnPlace(query, position);
     return;
   }
@@ -55,18 +55,15 @@ async function verifyOwnPlace(query: Query, position: Position): Promise<void> {
   await verifyBoundary(query, position);
 }
 
-async function verifyMysqlGtid(query: Query, position: Position): Promise<void> {
+async function verifyMysqlGtid(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
   const [row] = await query(
     `SELECT GTID_SUBSET(${quote(position.gtid)}, @@GLOBAL.gtid_executed) AS is_known, ` +
       `GTID_SUBSET(@@GLOBAL.gtid_purged, ${quote(position.gtid)}) AS is_there, @@GLOBAL.gtid_purged AS purged`,
   );
-  if (textOf(row, 'is_known') !== '1') throw wrongServer(position, 'it has not executed all of the position’s GTIDs');
-  if (textOf(row, 'is_there') !== '1') {
-    throw new CodedError(
-      'SOURCE_PURGED',
-      `the server has purged ${compact(textOf(row, 'purged'))}, of which not all is behind ${formatPosition(position)}`,
-    );
-  }
+  if (textOf(row, 'is_known') !== '1')
+    throw wrongServer(position, `it has not executed all of the position’s GTIDs${lossOf(identity, position)}`);
+  if (textOf(row, 'is_there') === '1') return;
+  throw purged(position, await listBinlogs(query), `it has purged ${compact(textOf(row, 'purged'))}`);
 }
 
 async function verifyMariadb(query: Query, identity: ServerIdentity, position: Position): Promise<void> {
@@ -81,8 +78,10 @@ async function verifyMariadb(query: Query, identity: ServerIdentity, position: P
   const reached = [domains(textOf(row, 'written')), domains(textOf(row, 'passed'))];
   for (const [domain, { sequence }] of domains(position.gtid)) {
     const isReached = reached.some((known) => (known.get(domain)?.sequence ?? -1n) >= sequence);
-    if (!isReached) throw wrongServer(position, `its GTID position is ${compact(textOf(row, 'written')) || 'empty'}`);
+    if (isReached) continue;
+    throw wrongServer(position, `its GTID position is ${compact(textOf(row, 'written')) || 'empty'}${lossOf(identity, position)}`);
   }
+  await verifyMariadbBeginning(query, files, position);
   // MariaDB has no identity of its own: on the same server_id the place must say the same GTIDs as the position does.
   if (position.server !== identity.server) return;
   const last = files.at(-1);
@@ -92,6 +91,16 @@ async function verifyMariadb(query: Query, identity: ServerIdentity, position: P
   const there = await mariadbGtidAt(query, position.file, position.offset);
   if (there === undefined || !isSameHistory(there, position))
     throw wrongServer(position, `at that place it has GTID ${there ?? '(none)'}`);
+}
+
+/** What the dump would refuse as too old, said with the place: the binlog must not begin behind the position in any domain. */
+async function verifyMariadbBeginning(query: Query, files: readonly BinlogFile[], position: Position): Promise<void> {
+  const [first] = files;
+  const before = first === undefined ? undefined : await mariadbGtidAt(query, first.name, 4);
+  const ours = domains(position.gtid);
+  for (const [domain, { sequence }] of domains(before ?? '')) {
+    if ((ours.get(domain)?.sequence ?? -1n) < sequence) throw purged(position, files, `it has purged up to ${before}`);
+  }
 }
 
 /**
@@ -126,20 +135,29 @@ function verifyPlace(files: readonly BinlogFile[], position: Position): void {
   const found = files.find(({ name }) => name === position.file);
   const [first] = files;
   if (found === undefined) {
-    if (first !== undefined && binlogNumber(position.file) < binlogNumber(first.name)) {
-      throw new CodedError(
-        'SOURCE_PURGED',
-        `${formatPosition(position)} is purged: the server’s first binlog file is ${first.name}`,
-      );
-    }
+    if (first !== undefined && binlogNumber(position.file) < binlogNumber(first.name)) throw purged(position, files);
     throw wrongServer(position, `it has no binlog file ${position.file}`);
   }
-  if (position.offset > found.size) throw wrongServer(position, `its ${found.name} ends at ${found.size}`);
+  if (position.offset > found.size) throw wrongServer(position, `its ${found.name} ends at ${found.size}${loss}`);
+}
+
+/** MySQL may lose the end of its binlog, which was read already, and go on under the same name and the same GTIDs. */
+const loss = '; it may have been reset, or have lost the end of its binlog in a crash (sync_binlog is not 1)';
+
+function lossOf(identity: ServerIdentity, position: Position): string {
+  return identity.server === position.server ? loss : '';
+}
+
+function purged(position: Position, files: readonly BinlogFile[], more = ''): CodedError {
+  const what = [`its first binlog file is ${files[0]?.name ?? '(none)'}`, more].filter((part) => part !== '').join(', ');
+  const place = formatPosition(position);
+  return new CodedError('SOURCE_PURGED', `the server has purged what follows ${place}: ${what}`, { details: { position: place } });
 }
 
 function wrongServer(position: Position, why: string): CodedError {
   return new CodedError(
     'SOURCE_WRONG_SERVER',
     `the source server is not the one that ${formatPosition(position)} was read from: ${why}`,
+    { details: { position: formatPosition(position) } },
   );
 }

@@ -77,6 +77,7 @@ describe('loading', () => {
         start: 'earliest',
         on_truncate: 'stop',
         on_drop: 'stop',
+        on_purged: 'stop',
       },
       batch: { rows: 5000, bytes: 4_194_304 },
       on_bad_row: 'dead-row',

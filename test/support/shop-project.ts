@@ -13,6 +13,7 @@ export interface ShopProject {
   readonly env: Readonly<Record<string, string>>;
   readonly source: TestDatabase;
   readonly store: TestDatabase;
+  readonly storeServer: SqlAddress;
 }
 
 export interface ShopOptions {
@@ -116,17 +117,17 @@ export async function createShopProject(options: ShopOptions): Promise<ShopProje
     SOURCE_URL: options.sourceUrl ?? options.source.url,
     STORE_URL: `${options.storeUrl ?? options.store.url}/${store.name}`,
   };
-  return { folder, env, source, store };
+  return { folder, env, source, store, storeServer: options.store };
 }
 
 /** Changes the orders until told to stop: transactions of all sizes, with updates, deletes, key changes and rollbacks. */
 export async function writeOrders(
   connection: Connection,
-  options: { readonly signal: AbortSignal; readonly random: () => number; readonly pauseMs?: number },
+  options: { readonly signal: AbortSignal; readonly random: () => number; readonly pauseMs?: number; readonly first?: number },
 ): Promise<number> {
-  const { signal, random, pauseMs = 0 } = options;
+  const { signal, random, pauseMs = 0, first = 1 } = options;
   const int = (below: number): number => Math.floor(random() * below);
-  let next = 1;
+  let next = first;
   let transactions = 0;
   while (!signal.aborted) {
     await connection.beginTransaction();
@@ -135,7 +136,7 @@ export async function writeOrders(
       if (kind < 5) {
         const size = int(20) === 0 ? 3000 : 1 + int(40);
         const rows = Array.from({ length: size }, () => [(next += 1), int(50), int(100_000), 'x'.repeat(int(100))]);
-        await connection.query('INSERT INTO orders VALUES ?', [rows]);
+        await connection.query('INSERT INTO orders (id, customer, cents, note) VALUES ?', [rows]);
       } else if (kind < 8)
         await connection.query('UPDATE orders SET cents = cents + ?, customer = (customer + 1) % 50 WHERE id % 97 = ?', [
           int(100),
@@ -144,8 +145,8 @@ export async function writeOrders(
       else if (kind === 8) await connection.query('DELETE FROM orders WHERE id % 211 = ?', [int(211)]);
       else
         await connection.query('UPDATE orders SET id = id + 10000000 WHERE id BETWEEN ? AND ? AND id < 10000000', [
-          int(next),
-          int(next),
+          first + int(next - first),
+          first + int(next - first),
         ]);
     }
     await connection.query('INSERT INTO noise (v) VALUES (1)');
@@ -174,7 +175,7 @@ export async function disagreements({ source, store }: ShopProject): Promise<unk
 
 async function rowsOf(connection: Connection, sql: string): Promise<string[]> {
   const [rows] = await connection.query<ResultSetHeader[] & Record<string, unknown>[]>(sql);
-  return rows.map((row) => JSON.stringify(Object.values(row).map(String)));
+  return rows.map((row) => JSON.stringify(Object.entries(row).map(String).toSorted()));
 }
 
 function difference(what: string, want: readonly string[], have: readonly string[]): unknown[] {
