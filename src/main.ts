@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli/command-line.ts';
+import { endStreams, guardStreams } from './cli/standard-streams.ts';
 import { keepHeapSmall } from './lib/small-heap.ts';
 
 keepHeapSmall();
-process.exitCode = await runCommandLine(process.argv.slice(2));
+guardStreams();
+await endStreams(await runCommandLine(process.argv.slice(2)));

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { pino, destination } from 'pino';
+import { pino } from 'pino';
 import { CodedError, describeError } from '../lib/error.ts';
 import { errorCodes } from '../lib/error-codes.ts';
+import { stderrSink } from '../lib/log-sink.ts';
 import { nearest } from '../config/nearest.ts';
 import { exitCode, type Command, type CommandContext, type CommandOptions } from './command.ts';
 import { commands } from './commands.ts';
@@ -80,7 +81,7 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination({ dest: 2, sync: true }));
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stderrSink());
   const context: CommandContext = {
     conf: String(line.values.conf),
     functions: String(line.values.functions),

@@ -74,7 +74,7 @@ export class FlowService {
 
   get figures(): { readonly lagMs: number; readonly rate: number } {
     const oldest = this.#run?.feed.oldestTime ?? 0;
-    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#counts.perSecond(Date.now()) };
+    return { lagMs: oldest === 0 ? 0 : Math.max(0, Date.now() - oldest), rate: this.#counts.perSecond(performance.now()) };
   }
 
   /** Ends the run once everything received so far is committed. */
@@ -117,7 +117,7 @@ export class FlowService {
   async run(options: { readonly once: boolean }): Promise<void> {
     const { stop, pollMs, retryLimitMs } = this.#options;
     const retry = new Backoff({ firstMs: 200, maxMs: 5000 });
-    const since = Date.now();
+    const since = performance.now();
     while (!stop.aborted) {
       if (this.#state === 'failed') {
         if (options.once) break;
@@ -127,7 +127,8 @@ export class FlowService {
         continue;
       }
       if (this.#wish?.isPaused === true) {
-        if (this.#state !== 'paused') await this.#setState('paused');
+        // what the store has not been told is told again
+        if (this.#state !== 'paused') await this.#setState('paused').catch(() => (this.#state = 'retrying'));
         if (options.once) break;
         await sleep(pollMs, stop);
         continue;
@@ -137,7 +138,7 @@ export class FlowService {
         retry.reset();
         if (hasRun && options.once) break;
         if (hasRun) continue;
-        if (Date.now() - since > retryLimitMs) {
+        if (performance.now() - since > retryLimitMs) {
           throw new CodedError('FLOW_HELD', `Flow ${this.name} is run by another daemon, which holds its lease.`);
         }
         await sleep(pollMs, stop);
@@ -247,7 +248,7 @@ export class FlowService {
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
       this.#state = 'standby';
-    } else if (error.class === 'retry' && Date.now() - tries.since <= retryLimitMs) {
+    } else if (error.class === 'retry' && performance.now() - tries.since <= retryLimitMs) {
       logger.warn({ flow: this.name, code: error.code, error: describeError(error) }, 'flow will be started again');
       this.#onRetry(error);
       await sleep(tries.retry.nextMs(), stop);

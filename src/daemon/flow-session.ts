@@ -3,6 +3,7 @@ import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
+import { lockWaitErrno, readLockHolders } from '../store/lock-holders.ts';
 import type { Store } from '../store/open.ts';
 import type { StoreSession } from '../store/session.ts';
 import { toCoded } from './batch-error.ts';
@@ -44,6 +45,19 @@ export class FlowSession {
     this.#session.destroy();
   }
 
+  /** After a wait for a lock: the error with who may hold it, where the store shows that to this account. */
+  async nameHolders(error: CodedError): Promise<CodedError> {
+    if (error.details['errno'] !== lockWaitErrno) return error;
+    const holders = await readLockHolders(this.#options.store, this.#session.threadId).catch(() => ''); // it is for the message only
+    if (holders === '') return error;
+    const { code, details, cause } = error;
+    return new CodedError(code, `${error.message}; open transactions that may hold the lock: ${holders}`, {
+      class: error.class,
+      details,
+      cause,
+    });
+  }
+
   /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */
   async letGo(error: CodedError): Promise<void> {
     if (this.#session.isBroken) return;
@@ -71,7 +85,7 @@ export class FlowSession {
         return checkpoint.sequence;
       } catch (failure) {
         const error = toCoded(failure, lease.flow);
-        if (signal.aborted || error.class !== 'retry' || Date.now() - since > retryLimitMs) throw error;
+        if (signal.aborted || error.class !== 'retry' || performance.now() - since > retryLimitMs) throw error;
         this.noteRetry(error, retry.tries);
         this.#session.destroy();
         await sleep(retry.nextMs(), signal);

@@ -37,7 +37,7 @@ class FlowWorker {
   #next: Promise<Batch | undefined> | undefined;
   /** The last batch, where it has no changes and is not saved yet. */
   #idle: Batch | undefined;
-  #savedAt = Date.now();
+  #savedAt = performance.now();
 
   constructor(options: FlowWorkerOptions) {
     this.#options = options;
@@ -50,7 +50,7 @@ class FlowWorker {
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
       while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
-      if (isEmpty(batch) && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
+      if (isEmpty(batch) && !drain.aborted && performance.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }
     if (this.#idle !== undefined) await this.#process(this.#idle);
@@ -67,14 +67,14 @@ class FlowWorker {
   /** Waits until rows that wait are to be tried again, and does it. */
   async #waitForRound(signal: AbortSignal): Promise<void> {
     await this.#settle();
-    await sleep(Math.max(0, this.#options.runner.parked.dueAt - Date.now()), signal);
+    await sleep(Math.max(0, this.#options.runner.parked.dueAt - performance.now()), signal);
     await this.#roundIfDue();
   }
 
   /** Tries rows that wait again, when it is time to; not before batches of an earlier run are done, which came before them. */
   async #roundIfDue(): Promise<void> {
     const { runner, feed } = this.#options;
-    if (runner.parked.dueAt > Date.now() || feed.isCuttingAgain) return;
+    if (runner.parked.dueAt > performance.now() || feed.isCuttingAgain) return;
     await this.#settle();
     await runner.parked.round();
   }
@@ -114,7 +114,7 @@ class FlowWorker {
   #roundDue(over: AbortSignal): readonly Promise<'round'>[] {
     const { runner, feed } = this.#options;
     if (runner.parked.size === 0 || feed.isCuttingAgain) return [];
-    return [sleep(Math.max(0, runner.parked.dueAt - Date.now()), over).then(() => 'round' as const)];
+    return [sleep(Math.max(0, runner.parked.dueAt - performance.now()), over).then(() => 'round' as const)];
   }
 
   async #handOver(): Promise<void> {
@@ -125,7 +125,7 @@ class FlowWorker {
   async #process(batch: Batch): Promise<void> {
     const { runner } = this.#options;
     this.#idle = undefined;
-    this.#savedAt = Date.now();
+    this.#savedAt = performance.now();
     const previous = this.#previous;
     const attempt = runner.begin(batch, previous?.committed ?? Promise.resolve());
     if (previous !== undefined) {

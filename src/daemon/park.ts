@@ -39,7 +39,7 @@ export class Park {
     return this.#rows.size >= rowsMax;
   }
 
-  /** When the rows should be tried again, in milliseconds since 1970; Infinity when there are none. */
+  /** When the rows should be tried again, by performance.now(); Infinity when there are none. */
   get retryAt(): number {
     return this.#retryAt;
   }

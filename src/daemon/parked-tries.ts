@@ -67,7 +67,7 @@ export class ParkedTries {
     return this.#options.park.isFull;
   }
 
-  /** When the next round should be, in milliseconds since 1970; Infinity when no row waits. */
+  /** When the next round should be, by performance.now(); Infinity when no row waits. */
   get dueAt(): number {
     return this.#options.park.retryAt;
   }
@@ -75,16 +75,16 @@ export class ParkedTries {
   /** Reads what the store has: at the start of a run, and after a failure. */
   async load(): Promise<void> {
     const { store, park } = this.#options;
-    park.load(await readParkedRows(store, this.#flow.name, { after: '0' }), Date.now());
+    park.load(await readParkedRows(store, this.#flow.name, { after: '0' }), performance.now());
   }
 
   /** Each row has its turn, as far as the time goes. Rejects when the flow has to stop. */
   async round(): Promise<void> {
     const { park, logger } = this.#options;
-    const until = Date.now() + roundMs;
+    const until = performance.now() + roundMs;
     const before = park.size;
     try {
-      for (let seen = 0; seen < before && Date.now() < until;) {
+      for (let seen = 0; seen < before && performance.now() < until;) {
         const rows = park.take(rowsMax);
         seen += Math.max(rows.length, 1);
         await this.#tryRows(rows);
@@ -94,7 +94,7 @@ export class ParkedTries {
       logger.info({ flow: this.#flow.name, code: error.code, error: describeError(error) }, 'rows that wait will be tried again');
       await this.load();
     }
-    park.tried(park.size < before, Date.now());
+    park.tried(park.size < before, performance.now());
   }
 
   async #tryRows(rows: readonly ParkedRow[]): Promise<void> {
@@ -171,7 +171,7 @@ export class ParkedTries {
   /** Rows whose time is over, or that fail for another reason, are dead; those that come to wait only now begin to. */
   async #noteFailures(failures: ReadonlyMap<Kept, Failure>): Promise<void> {
     const { runner, park } = this.#options;
-    const now = Date.now();
+    const now = performance.now();
     const outcomes: ParkedOutcome[] = [];
     for (const [kept, { kind, waitMs, fname, code, message, stack }] of failures) {
       const { id, deadline } = kept.row;

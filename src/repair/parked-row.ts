@@ -46,7 +46,7 @@ export async function readParkedRows(
      FROM kis_dead_row WHERE flow = ? AND state IN ('waiting', 'parked') AND id > ? ORDER BY id`,
     [flow, options.after],
   );
-  const now = Date.now();
+  const now = performance.now();
   return rows.map((row) => ({
     id: String(row.id),
     keys: String(row.park_keys ?? '')

@@ -3,7 +3,7 @@ import { createConnection, format, type Connection, type ConnectionOptions, type
 import { CodedError } from '../lib/error.ts';
 import type { Row } from '../row/change.ts';
 import type { StoreResult } from './contract.ts';
-import { excerpt, toStoreError } from './errors.ts';
+import { headOf, toStoreError } from './errors.ts';
 import type { StoreAddress } from './url.ts';
 
 /**
@@ -26,7 +26,12 @@ export interface ConnectionSettings {
   readonly hasAutocommit: boolean;
   /** False: connect to the server alone, because the database may not be there. */
   readonly usesDatabase?: boolean;
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Of the first statements on a connection, where its own have no deadline. */
+const settingTimeoutMs = 10_000;
 
 interface Pending {
   readonly reject: (error: CodedError) => void;
@@ -46,6 +51,7 @@ export class StoreConnection {
   readonly #socket: Socket;
   readonly #where: string;
   readonly #statementTimeoutMs: number;
+  #maxPacketBytes = 0;
   readonly #pending = new Set<Pending>();
   #broken: CodedError | undefined;
 
@@ -70,12 +76,25 @@ export class StoreConnection {
     return this.#driver.threadId;
   }
 
-  /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline the connection is broken. */
-  query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
+  /** The server's max_allowed_packet when the connection was made: it holds for as long as the connection does. */
+  get maxPacketBytes(): number {
+    return this.#maxPacketBytes;
+  }
+
+  /** Sets the session, in as little time as connecting may take. */
+  async prepare(hasAutocommit: boolean): Promise<void> {
+    const ms = this.#statementTimeoutMs === 0 ? settingTimeoutMs : this.#statementTimeoutMs;
+    await this.query(`SET ${sessionSettings.join(', ')}, autocommit = ${hasAutocommit ? 1 : 0}`, undefined, ms);
+    await this.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', undefined, ms);
+    const { rows } = await this.query('SELECT @@max_allowed_packet AS packet', undefined, ms);
+    this.#maxPacketBytes = Number(rows[0]?.['packet']);
+  }
+
+  /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline (`ms`, 0: none) the connection is broken. */
+  query(sql: string, params?: readonly unknown[], ms = this.#statementTimeoutMs): Promise<StoreResult> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
     return new Promise((resolve, reject) => {
-      const ms = this.#statementTimeoutMs;
-      const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql)), ms);
+      const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql, ms)), ms);
       const pending: Pending = { reject, timer };
       this.#pending.add(pending);
       const onResult = (error: Error | null, result: unknown): void => {
@@ -115,8 +134,8 @@ export class StoreConnection {
     return coded;
   }
 
-  #makeTimeout(sql: string): CodedError {
-    const message = `The store at ${this.#where} did not answer within ${this.#statementTimeoutMs} ms; statement: ${excerpt(sql)}`;
+  #makeTimeout(sql: string, ms: number): CodedError {
+    const message = `The store at ${this.#where} did not answer within ${ms} ms; statement: ${headOf(sql)}`;
     return new CodedError('STORE_TIMEOUT', message, { class: 'retry' });
   }
 
@@ -197,8 +216,11 @@ export async function connectStore(settings: ConnectionSettings): Promise<StoreC
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 10_000);
   const driver = createConnection(driverOptions(settings, socket));
+  const giveUp = (): void => void socket.destroy(new Error('it was told to stop'));
   try {
     await new Promise<void>((resolve, reject) => {
+      settings.signal?.addEventListener('abort', giveUp, { once: true });
+      if (settings.signal?.aborted === true) giveUp();
       driver.once('error', reject);
       driver.connect((error) => (error === null || error === undefined ? resolve() : reject(error)));
     });
@@ -207,14 +229,19 @@ export async function connectStore(settings: ConnectionSettings): Promise<StoreC
     driver.destroy();
     socket.destroy();
     throw toStoreError(error, { doing });
+  } finally {
+    settings.signal?.removeEventListener('abort', giveUp);
   }
   const connection = new StoreConnection(driver, socket, settings);
+  const drop = (): void => connection.destroy();
+  settings.signal?.addEventListener('abort', drop, { once: true });
   try {
-    await connection.query(`SET ${sessionSettings.join(', ')}, autocommit = ${settings.hasAutocommit ? 1 : 0}`);
-    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await connection.prepare(settings.hasAutocommit);
   } catch (error) {
     connection.destroy();
     throw error;
+  } finally {
+    settings.signal?.removeEventListener('abort', drop);
   }
   return connection;
 }
