@@ -15,7 +15,7 @@ const sessionSettings = [
   "time_zone = '+00:00'",
   "sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
   'innodb_lock_wait_timeout = 10',
-  'lock_wait_timeout = 30',
+  'lock_wait_timeout = 10',
 ];
 
 export interface ConnectionSettings {
