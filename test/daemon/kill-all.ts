@@ -16,6 +16,9 @@ export interface KillAllOptions {
   readonly onProgress?: (text: string) => void;
 }
 
+/** A recovery that took longer is looked at. */
+const slowSeconds = 15;
+
 type Victim = 'daemon' | 'source' | 'store';
 
 /**
@@ -47,6 +50,7 @@ export async function killAllAndCompare(flavour: SqlFlavour, options: KillAllOpt
       `${flavour}: ${done} of ${kills} kills (${JSON.stringify(counts)}) in ${Math.round((performance.now() - startedAt) / 1000)} s, ` +
         `${load.transactions} transactions, agreed after ${seconds.toFixed(1)} s`,
     );
+    if (seconds > slowSeconds) onProgress(`that was slow; the daemon said:\n${keeper.said.slice(-30).join('\n')}`);
   }
   await keeper.stop();
   for (const victim of ['daemon', 'source', 'store'] as const) expect(counts[victim], victim).toBeGreaterThan(0);
@@ -111,6 +115,10 @@ class Keeper {
 
   get hasRun(): boolean {
     return this.#daemon?.stderr.some((line) => line.includes('flow runs')) === true;
+  }
+
+  get said(): readonly string[] {
+    return this.#daemon?.stderr ?? [];
   }
 
   async start(): Promise<void> {

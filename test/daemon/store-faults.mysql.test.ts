@@ -39,7 +39,11 @@ interface Scene {
 /** A daemon with a store of its own, under an account that is none of an administrator. */
 async function openScene(flavour: SqlFlavour, source: SqlAddress): Promise<Scene> {
   const disk = await mountSmallDisk(600);
-  const settings = { server_id: 2, log_bin: null, ...(flavour === 'mysql' ? { gtid_mode: null, enforce_gtid_consistency: null } : {}) };
+  const settings = {
+    server_id: 2,
+    log_bin: null,
+    ...(flavour === 'mysql' ? { gtid_mode: null, enforce_gtid_consistency: null } : {}),
+  };
   const store = await startPrivateServer(flavour, settings, disk === undefined ? {} : { dataDir: `${disk}/data` });
   onEnd(() => store.kill()); // an end in order would take longer, and be of no use
   const storeUrl = `mysql://${account.user}:${account.password}@${store.host}:${store.port}`;
@@ -149,7 +153,8 @@ eachServer((flavour, server) => {
       },
     });
     await suffer(scene, 'a cluster’s node not ready', {
-      begin: () => refuseWrites(admin, { table: 'orders_copy', errno: 1047, message: 'WSREP has not yet prepared node for application use' }),
+      begin: () =>
+        refuseWrites(admin, { table: 'orders_copy', errno: 1047, message: 'WSREP has not yet prepared node for application use' }),
       until: [/"flow":"mirror","code":"STORE_UNREACHABLE".*WSREP/],
     });
     await suffer(scene, 'disk full', { begin: () => fillUp(scene), until: [/STORE_FULL/] });

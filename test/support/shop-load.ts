@@ -28,8 +28,8 @@ export function startLoad(server: SqlAddress, database: string, options: ShopLoa
     const connection = await createConnection({ host, port, user, password, database });
     connection.on('error', () => {}); // the statement at hand has it
     try {
-      const firstId = await shrink(connection, rowsMax);
-      await writeOrders(connection, { signal: over.signal, random, pauseMs, firstId, onTransaction: () => (transactions += 1) });
+      const first = await shrink(connection, rowsMax);
+      await writeOrders(connection, { signal: over.signal, random, pauseMs, first, onTransaction: () => (transactions += 1) });
     } finally {
       connection.destroy();
     }

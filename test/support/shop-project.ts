@@ -127,13 +127,13 @@ export async function writeOrders(
     readonly random: () => number;
     readonly pauseMs?: number;
     /** Ids below were used before. */
-    readonly firstId?: number;
+    readonly first?: number;
     readonly onTransaction?: () => void;
   },
 ): Promise<number> {
-  const { signal, random, pauseMs = 0, firstId = 1, onTransaction } = options;
+  const { signal, random, pauseMs = 0, first = 1, onTransaction } = options;
   const int = (below: number): number => Math.floor(random() * below);
-  let next = firstId;
+  let next = first;
   let transactions = 0;
   while (!signal.aborted) {
     await connection.beginTransaction();

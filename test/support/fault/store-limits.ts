@@ -44,14 +44,20 @@ export async function takeConnections(
 }
 
 /** The account may have one connection, which is less than it needs. */
-export async function limitAccount(admin: Connection, place: { readonly database: string; readonly user: string }): Promise<EndFault> {
+export async function limitAccount(
+  admin: Connection,
+  place: { readonly database: string; readonly user: string },
+): Promise<EndFault> {
   await admin.query(`ALTER USER '${place.user}'@'%' WITH MAX_USER_CONNECTIONS 1`);
   await killConnections(admin, place.database);
   return async () => void (await admin.query(`ALTER USER '${place.user}'@'%' WITH MAX_USER_CONNECTIONS 0`));
 }
 
 /** The server takes only small statements, of connections that are made from now on: those of the database are ended. */
-export async function lowerPacket(admin: Connection, place: { readonly database: string; readonly bytes: number }): Promise<EndFault> {
+export async function lowerPacket(
+  admin: Connection,
+  place: { readonly database: string; readonly bytes: number },
+): Promise<EndFault> {
   const end = await setGlobal(admin, 'max_allowed_packet', place.bytes);
   await killConnections(admin, place.database);
   return async () => {
