@@ -14,7 +14,6 @@ export interface TransactionClock {
 
 export interface BatchTransactionOptions {
   readonly session: StoreSession;
-  readonly store: { readonly flavour: Flavour; readonly database: string; readonly maxPacketBytes: number };
   readonly step: CheckpointStep;
   /** Resolves when the batch before has committed; rejects when it has failed, and then nothing of this batch is sent. */
   readonly gate: Promise<void>;
@@ -47,9 +46,9 @@ export class BatchTransaction implements StoreTransaction {
   #lost: CodedError | undefined;
 
   constructor(options: BatchTransactionOptions) {
-    this.flavour = options.store.flavour;
-    this.database = options.store.database;
-    this.maxPacketBytes = options.store.maxPacketBytes;
+    this.flavour = options.session.flavour;
+    this.database = options.session.database;
+    this.maxPacketBytes = options.session.maxPacketBytes;
     this.#session = options.session;
     this.#step = options.step;
     this.#gate = options.gate;

@@ -64,12 +64,12 @@ interface Wait {
 }
 
 async function waitForDaemon({ context, configuration, store, before, wish }: Wait): Promise<FlowStatus> {
-  const until = Date.now() + noticeMs;
+  const until = performance.now() + noticeMs;
   for (;;) {
     const now = (await readFlowStatus(configuration, store)).find(({ flow }) => flow === before.flow) ?? before;
     // A flow that was paused before its daemon started is held by nobody, and may run all the same.
     const mayMove = now.isHeld || (wish.wanted === 'run' && before.state === 'paused');
-    if (!mayMove || wish.isSettled(now) || Date.now() >= until || context.stop.aborted) return now;
+    if (!mayMove || wish.isSettled(now) || performance.now() >= until || context.stop.aborted) return now;
     context.progress(`waiting for the daemon that runs ${before.flow}: ${now.state}`);
     await sleep(pollMs, context.stop);
   }

@@ -10,7 +10,8 @@ import { ProjectFiles, type LoadedProject } from '../daemon/project-files.ts';
 import { ReloadRecord } from '../daemon/reload-record.ts';
 import { Reloader } from '../daemon/reloader.ts';
 import { SourceSet } from '../daemon/source-set.ts';
-import { CodedError } from '../lib/error.ts';
+import { unlessAborted } from '../lib/abort.ts';
+import { CodedError, describeError } from '../lib/error.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
@@ -40,34 +41,98 @@ export const run: Command = {
   async run(context) {
     const files = new ProjectFiles(context);
     const written = await files.load();
-    const store = await openStore({ url: requireStoreUrl(written.configuration), logger: context.logger });
+    const start = beginStart(context, written.configuration.global.stop_deadline * 1000);
     try {
-      const dir = await folderOrNone(context.migrations);
-      await migrate({ store, logger: context.logger, ...(dir === undefined ? {} : { dir }) });
-      const changes = (await readFlowChanges(store)).map(({ change }) => change);
-      const project = changes.length === 0 ? written : await files.load(changes);
-      const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
+      const store = await openStore({
+        url: requireStoreUrl(written.configuration),
+        logger: context.logger,
+        signal: context.stop,
+      });
       try {
-        // one that ends by itself may run beside a daemon, which has the address
-        const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
-        const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
-        const watching = await watchFlows(figures.metrics, context);
-        try {
-          return await runProject(context, { files, store, project, changes, health, watching });
-        } finally {
-          await watching.close();
-          await health.close();
-        }
+        return await runFiles(context, { files, written, store, start });
       } finally {
-        await figures.close();
+        await store.close();
       }
+    } catch (error) {
+      if (start.isOver || !context.stop.aborted) throw error;
+      context.logger.info({ reason: describeError(error) }, 'stopped while it started');
+      return start.abort.aborted ? exitCode.failed : exitCode.done;
     } finally {
-      await store.close();
+      start.end();
     }
   },
 };
 
+/** What a start is interrupted by. */
+interface Start {
+  /** Of the second signal, or the deadline. */
+  readonly abort: AbortSignal;
+  readonly isOver: boolean;
+  /** The flows run from now on, and stop by themselves. */
+  pass(): void;
+  end(): void;
+}
+
+function beginStart(context: CommandContext, stopDeadlineMs: number): Start {
+  const deadline = armDeadline(context, stopDeadlineMs);
+  const onHangUp = (): void => {}; // there is nothing to look at anew yet
+  process.on('SIGHUP', onHangUp);
+  let isOver = false;
+  const pass = (): void => {
+    isOver = true;
+    process.off('SIGHUP', onHangUp);
+  };
+  return {
+    abort: deadline.signal,
+    get isOver() {
+      return isOver;
+    },
+    pass,
+    end() {
+      pass();
+      deadline.disarm();
+    },
+  };
+}
+
+interface OpenedFiles {
+  readonly files: ProjectFiles;
+  readonly written: LoadedProject;
+  readonly store: Store;
+  readonly start: Start;
+}
+
+async function runFiles(context: CommandContext, { files, written, store, start }: OpenedFiles): Promise<number> {
+  const drop = (): void => void store.close();
+  start.abort.addEventListener('abort', drop, { once: true }); // in the middle of a migration's statement
+  const dir = await folderOrNone(context.migrations);
+  await migrate({ store, logger: context.logger, signal: context.stop, ...(dir === undefined ? {} : { dir }) });
+  start.abort.removeEventListener('abort', drop);
+  const changes = (await unlessAborted(readFlowChanges(store), context.stop, givenUp)).map(({ change }) => change);
+  const project = changes.length === 0 ? written : await files.load(changes);
+  const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
+  try {
+    // one that ends by itself may run beside a daemon, which has the address
+    const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
+    const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
+    const watching = await watchFlows(figures.metrics, context);
+    try {
+      return await runProject(context, { files, store, project, changes, health, watching, start });
+    } finally {
+      await watching.close();
+      await health.close();
+    }
+  } finally {
+    await figures.close();
+  }
+}
+
+function givenUp(): CodedError {
+  return new CodedError('STOP_DEADLINE', 'The start was given up.');
+}
+
 interface OpenedProject {
+  readonly start: Start;
   readonly files: ProjectFiles;
   readonly store: Store;
   readonly project: LoadedProject;
@@ -77,12 +142,12 @@ interface OpenedProject {
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
-  const { project, store, changes, watching } = opened;
+  const { project, store, changes, watching, start } = opened;
   const sources = new SourceSet({ store, logger: context.logger });
   const untilCurrent = context.options['until-current'] === true;
-  const deadline = armDeadline(context, project.configuration.global.stop_deadline * 1000);
   try {
-    const assembly = await buildAssembly({ project, store, sources, readKnown: readKnownFields, signal: context.stop });
+    const building = buildAssembly({ project, store, sources, readKnown: readKnownFields, signal: context.stop });
+    const assembly = await unlessAborted(building, context.stop, givenUp);
     // switched off by command, all of them may be: the daemon then waits for one to be switched on
     if (assembly.flows.length === 0 && (untilCurrent || changes.length === 0)) {
       throw new CodedError(
@@ -90,6 +155,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
         `There is no flow to run in ${context.conf}: a flow runs with \`status: 1\` and a \`source\`.`,
       );
     }
+    start.pass();
     const reports = await runDaemon({
       assembly,
       sources,
@@ -107,11 +173,10 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       queueBytesMax: readNumber(context, 'queue-bytes', queueBytesMax),
       follow: untilCurrent ? undefined : (control) => followProject(context, { ...opened, assembly, sources }, control),
       stop: context.stop,
-      abort: deadline.signal,
+      abort: start.abort,
     });
-    return conclude(context, reports, deadline.signal);
+    return conclude(context, reports, start.abort);
   } finally {
-    deadline.disarm();
     await sources.close();
   }
 }

@@ -146,6 +146,8 @@ class MysqlConnector implements Connector {
 const serverCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_UNREACHABLE',
   'STORE_TIMEOUT',
+  'STORE_CONFLICT',
+  'STORE_FULL',
   'STORE_ACCESS_DENIED',
   'STORE_TLS',
   'STORE_READ_ONLY',

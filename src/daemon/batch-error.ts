@@ -4,11 +4,7 @@ import type { Batch } from './batch.ts';
 
 /** A batch's failure as a CodedError, of the class that a daemon takes it for. */
 export function toCoded(error: unknown, flow: string): CodedError {
-  if (error instanceof CodedError) {
-    // A store that is read-only is usually in the middle of a failover: it is waited for, under its own code.
-    if (error.code !== 'STORE_READ_ONLY') return error;
-    return new CodedError(error.code, error.message, { class: 'retry', cause: error.cause, details: error.details });
-  }
+  if (error instanceof CodedError) return error;
   return new CodedError('INTERNAL', `Flow ${flow}: ${describeError(error)}`, { cause: error });
 }
 

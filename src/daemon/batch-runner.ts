@@ -241,7 +241,7 @@ export class BatchRunner {
   }
 
   #noteParked({ dead }: Batch, parked: readonly ParkedRow[]): void {
-    this.#park.add(parked, Date.now());
+    this.#park.add(parked, performance.now());
     const waiting = dead.filter(({ kind }) => kind === 'waiting');
     const [first] = waiting;
     if (first === undefined) return; // only behind others
@@ -263,11 +263,11 @@ export class BatchRunner {
     this.#state.clear();
     const [batch, ...rest] = todo;
     if (signal.aborted || batch === undefined) throw error;
-    const verdict = judge({ error, batch, failure: failed, flow, retryLimitMs, now: Date.now() });
+    const verdict = judge({ error, batch, failure: failed, flow, retryLimitMs, now: performance.now() });
     if (verdict.kind === 'stop') throw atBatch(error, flow.name, batch);
     const failure = verdict.kind === 'again' ? verdict.failure : failed;
     if (verdict.kind === 'again') {
-      this.#session.noteRetry(error, failure.retry.tries);
+      this.#session.noteRetry(await this.#session.nameHolders(error), failure.retry.tries);
       await this.#session.letGo(error);
       await sleep(failure.retry.nextMs(), signal);
     }

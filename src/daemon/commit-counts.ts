@@ -30,7 +30,7 @@ export class CommitCounts {
       dead: dead + count('dead'),
       skipped: skipped + count('skipped'),
     };
-    this.#rate.add(batch.size, Date.now());
+    this.#rate.add(batch.size, performance.now());
   }
 
   /** Changes a second, lately. */

@@ -8,14 +8,14 @@ import type { Batch } from './batch.ts';
 export interface Failure {
   readonly cause: unknown;
   readonly retry: Backoff;
-  /** When it failed for the first time, in milliseconds since 1970. */
+  /** When it failed for the first time, by performance.now(): a clock that jumps must not end or lengthen the tries. */
   readonly since: number;
   /** How often a function ran out of its time. */
   readonly timeouts: number;
 }
 
 export function newFailure(cause: unknown): Failure {
-  return { cause, retry: new Backoff({ firstMs: 100, maxMs: 5000 }), since: Date.now(), timeouts: 0 };
+  return { cause, retry: new Backoff({ firstMs: 100, maxMs: 5000 }), since: performance.now(), timeouts: 0 };
 }
 
 /** What to do about a batch that failed. */

@@ -128,7 +128,7 @@ export class FlowService {
   async run(options: { readonly once: boolean }): Promise<void> {
     const { stop, pollMs, retryLimitMs } = this.#options;
     const retry = new Backoff({ firstMs: 200, maxMs: 5000 });
-    const since = Date.now();
+    const since = performance.now();
     while (!stop.aborted) {
       if (this.#state === 'failed') {
         if (options.once) break;
@@ -138,7 +138,8 @@ export class FlowService {
         continue;
       }
       if (this.#wish?.isPaused === true) {
-        if (this.#state !== 'paused') await this.#setState('paused');
+        // what the store has not been told is told again
+        if (this.#state !== 'paused') await this.#setState('paused').catch(() => (this.#state = 'retrying'));
         if (options.once) break;
         await sleep(pollMs, stop);
         continue;
@@ -148,7 +149,7 @@ export class FlowService {
         retry.reset();
         if (hasRun && options.once) break;
         if (hasRun) continue;
-        if (Date.now() - since > retryLimitMs) {
+        if (performance.now() - since > retryLimitMs) {
           throw new CodedError('FLOW_HELD', `Flow ${this.name} is run by another daemon, which holds its lease.`);
         }
         await sleep(pollMs, stop);
@@ -260,7 +261,7 @@ export class FlowService {
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
       this.#state = 'standby';
-    } else if (error.class === 'retry' && Date.now() - tries.since <= retryLimitMs) {
+    } else if (error.class === 'retry' && performance.now() - tries.since <= retryLimitMs) {
       logger.warn({ flow: this.name, code: error.code, error: describeError(error) }, 'flow will be started again');
       this.#onRetry(error);
       await sleep(tries.retry.nextMs(), stop);

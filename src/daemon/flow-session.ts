@@ -4,6 +4,7 @@ import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
+import { lockWaitErrno, readLockHolders } from '../store/lock-holders.ts';
 import type { Store } from '../store/open.ts';
 import type { StoreSession } from '../store/session.ts';
 import { toCoded } from './batch-error.ts';
@@ -44,11 +45,10 @@ export class FlowSession {
 
   /** Begins a batch's transaction, which continues this sequence number of the flow's checkpoint. */
   begin(options: SessionTransaction): BatchTransaction {
-    const { store, lease } = this.#options;
+    const { lease } = this.#options;
     const { sequence, step, ...rest } = options;
     return new BatchTransaction({
       session: this.#session,
-      store,
       step: { flow: lease.flow, epoch: lease.epoch, sequence, ...step },
       ...rest,
     });
@@ -61,6 +61,19 @@ export class FlowSession {
 
   destroy(): void {
     this.#session.destroy();
+  }
+
+  /** After a wait for a lock: the error with who may hold it, where the store shows that to this account. */
+  async nameHolders(error: CodedError): Promise<CodedError> {
+    if (error.details['errno'] !== lockWaitErrno) return error;
+    const holders = await readLockHolders(this.#options.store, this.#session.threadId).catch(() => ''); // it is for the message only
+    if (holders === '') return error;
+    const { code, details, cause } = error;
+    return new CodedError(code, `${error.message}; open transactions that may hold the lock: ${holders}`, {
+      class: error.class,
+      details,
+      cause,
+    });
   }
 
   /** Nothing is held in the store while a batch waits; what a function that ran out of time has sent is ended there. */
@@ -90,7 +103,7 @@ export class FlowSession {
         return checkpoint.sequence;
       } catch (failure) {
         const error = toCoded(failure, lease.flow);
-        if (signal.aborted || error.class !== 'retry' || Date.now() - since > retryLimitMs) throw error;
+        if (signal.aborted || error.class !== 'retry' || performance.now() - since > retryLimitMs) throw error;
         this.noteRetry(error, retry.tries);
         this.#session.destroy();
         await sleep(retry.nextMs(), signal);

@@ -37,7 +37,7 @@ class FlowWorker {
   #next: Promise<Batch | undefined> | undefined;
   /** The last batch, where it has no changes and is not saved yet. */
   #idle: Batch | undefined;
-  #savedAt = Date.now();
+  #savedAt = performance.now();
 
   constructor(options: FlowWorkerOptions) {
     this.#options = options;
@@ -50,7 +50,7 @@ class FlowWorker {
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
       while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
-      if (isEmpty(batch) && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
+      if (isEmpty(batch) && !drain.aborted && performance.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }
     if (this.#idle !== undefined) await this.#process(this.#idle);
@@ -80,7 +80,7 @@ class FlowWorker {
   /** Tries rows that wait again, when it is time to. */
   async #roundIfDue(): Promise<void> {
     const { runner } = this.#options;
-    if (runner.parked.dueAt > Date.now() || !this.#mayTry) return;
+    if (runner.parked.dueAt > performance.now() || !this.#mayTry) return;
     await this.#settle();
     await runner.parked.round();
   }
@@ -129,7 +129,7 @@ class FlowWorker {
   async #process(batch: Batch): Promise<void> {
     const { runner } = this.#options;
     this.#idle = undefined;
-    this.#savedAt = Date.now();
+    this.#savedAt = performance.now();
     const previous = this.#previous;
     const attempt = runner.begin(batch, previous?.committed ?? Promise.resolve());
     if (previous !== undefined) {

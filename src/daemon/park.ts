@@ -69,7 +69,7 @@ export class Park implements Waits {
     return this.waiting >= waitingMax;
   }
 
-  /** When the rows should be tried again, in milliseconds since 1970; Infinity when none should. */
+  /** When the rows should be tried again, by performance.now(); Infinity when none should. */
   get retryAt(): number {
     return this.waiting === 0 ? Number.POSITIVE_INFINITY : this.#retryAt;
   }

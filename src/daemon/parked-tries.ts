@@ -78,7 +78,7 @@ export class ParkedTries {
     return this.#options.park.held >= this.#options.runner.running.badRows.heldMax;
   }
 
-  /** When the next round should be, in milliseconds since 1970; Infinity when there is nothing to do. */
+  /** When the next round should be, by performance.now(); Infinity when there is nothing to do. */
   get dueAt(): number {
     return this.#hasWishes ? 0 : this.#options.park.retryAt;
   }
@@ -87,7 +87,7 @@ export class ParkedTries {
   async due(signal: AbortSignal): Promise<void> {
     this.#wished = deferred();
     const { dueAt } = this;
-    await Promise.race([this.#wished.promise, ...(dueAt === Number.POSITIVE_INFINITY ? [] : [sleep(Math.max(0, dueAt - Date.now()), signal)])]); // prettier-ignore
+    await Promise.race([this.#wished.promise, ...(dueAt === Number.POSITIVE_INFINITY ? [] : [sleep(Math.max(0, dueAt - performance.now()), signal)])]); // prettier-ignore
   }
 
   /** An operator wants something of dead rows. */
@@ -99,19 +99,19 @@ export class ParkedTries {
   /** Reads what the store has: at the start of a run, and after a failure. */
   async load(): Promise<void> {
     const { store, park } = this.#options;
-    park.load(await readParkedRows(store, this.#flow, { after: '0' }), Date.now());
+    park.load(await readParkedRows(store, this.#flow, { after: '0' }), performance.now());
     this.#hasWishes = true;
   }
 
   /** Each row has its turn, as far as the time goes. Rejects when the flow has to stop. */
   async round(): Promise<void> {
     const { park, logger } = this.#options;
-    const until = Date.now() + roundMs;
+    const until = performance.now() + roundMs;
     let before = park.waiting;
     try {
       if (this.#hasWishes) await this.#takeWishes();
       before = park.waiting;
-      for (let seen = 0; seen < before && Date.now() < until;) {
+      for (let seen = 0; seen < before && performance.now() < until;) {
         const rows = park.take(rowsMax);
         seen += Math.max(rows.length, 1);
         await this.#tryRows(rows);
@@ -121,7 +121,7 @@ export class ParkedTries {
       logger.info({ flow: this.#flow, code: error.code, error: describeError(error) }, 'rows that wait will be tried again');
       await this.load();
     }
-    park.tried(park.waiting < before, Date.now());
+    park.tried(park.waiting < before, performance.now());
   }
 
   /** Gives up what is to be discarded, and lets what is to be retried have its turn. */
@@ -134,9 +134,9 @@ export class ParkedTries {
     const retried = wishes.flatMap(({ row, wish }) => (wish === 'retry' ? [row] : []));
     if (discarded.length > 0) {
       await runner.runKept([], { id: '', settle: (transaction) => discardDeadRows(transaction, discarded, 'kisflow dead-rows discard') }); // prettier-ignore
-      park.release(discarded, Date.now());
+      park.release(discarded, performance.now());
     }
-    if (retried.length > 0) park.wish(retried, Date.now());
+    if (retried.length > 0) park.wish(retried, performance.now());
     logger.info({ flow: this.#flow, retry: retried.length, discard: discarded.length }, 'wishes about dead rows are taken');
   }
 
@@ -210,7 +210,7 @@ export class ParkedTries {
   async #noteFailures(failures: ReadonlyMap<Kept, Failure>): Promise<void> {
     const { runner, park } = this.#options;
     const { onBadRow, perMinuteMax } = runner.running.badRows;
-    const now = Date.now();
+    const now = performance.now();
     const outcomes = new Map<ParkedRow, ParkedOutcome>();
     for (const [kept, failure] of failures) {
       const outcome = outcomeOf(kept.row, failure, { onBadRow, now });

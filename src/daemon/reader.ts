@@ -154,14 +154,14 @@ export class Reader implements TransactionSink {
   /** Some feeds are full and others wait for them: each may cost them so much of a window and no more (L4). */
   async #holdFor(full: readonly FlowFeed[], drained: Promise<unknown>): Promise<void> {
     const { graceMs, windowMs, onOverflow } = this.#options;
-    const since = Date.now();
+    const since = performance.now();
     if (since - this.#windowStart > windowMs) {
       this.#windowStart = since;
       this.#heldMs.clear();
     }
     const spent = Math.max(...full.map((feed) => this.#heldMs.get(feed) ?? 0));
     await Promise.race([drained, sleep(Math.max(0, graceMs - spent), this.#stopping.signal)]);
-    for (const feed of full) this.#heldMs.set(feed, (this.#heldMs.get(feed) ?? 0) + Date.now() - since);
+    for (const feed of full) this.#heldMs.set(feed, (this.#heldMs.get(feed) ?? 0) + performance.now() - since);
     const slow = full.filter((feed) => this.#feeds.has(feed) && (this.#heldMs.get(feed) ?? 0) >= graceMs);
     if (slow.length < this.#feeds.size) for (const feed of slow) onOverflow(feed);
   }

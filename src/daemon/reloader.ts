@@ -90,14 +90,14 @@ export class Reloader {
     const { signal, record, logger, pollMs, running } = this.#options;
     await record.begin(hashChanges(this.#changes)).catch((error: unknown) => this.#warn(error));
     await this.#watch.set(running.project.scan.folders);
-    let lookedAt = 0;
+    let lookedAt = Number.NEGATIVE_INFINITY;
     try {
       while (!signal.aborted) {
-        const isDue = Date.now() - lookedAt >= pollMs;
+        const isDue = performance.now() - lookedAt >= pollMs;
         const hasChanged = await this.#readChanges();
         if (isDue || hasChanged || this.#hintedAt > 0) {
           await this.#calmDown();
-          lookedAt = Date.now();
+          lookedAt = performance.now();
           await this.#look();
         }
         await this.#wait();
@@ -109,7 +109,7 @@ export class Reloader {
   }
 
   #hint(): void {
-    this.#hintedAt = Date.now();
+    this.#hintedAt = performance.now();
     this.#hinted.resolve();
   }
 
@@ -126,8 +126,9 @@ export class Reloader {
   }
 
   async #calmDown(): Promise<void> {
-    const until = Date.now() + calmMsMax;
-    while (this.#hintedAt > 0 && Date.now() - this.#hintedAt < calmMs && Date.now() < until) await sleep(20, this.#options.signal);
+    const until = performance.now() + calmMsMax;
+    while (this.#hintedAt > 0 && performance.now() - this.#hintedAt < calmMs && performance.now() < until)
+      await sleep(20, this.#options.signal);
     this.#hintedAt = 0;
   }
 

@@ -40,3 +40,22 @@ export function followSignal(signal: AbortSignal, controller: AbortController): 
   signal.addEventListener('abort', onAbort, { once: true, signal: controller.signal });
   if (signal.aborted) onAbort();
 }
+
+/**
+ * The work's outcome, or a rejection with `reason` as soon as the signal aborts. The work itself goes on: for one that ends when what it
+ * uses is closed.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, reason: () => Error): Promise<T> {
+  if (signal === undefined) return work;
+  const over = new AbortController();
+  const given = new Promise<never>((_resolve, reject) => {
+    if (signal.aborted) reject(reason());
+    signal.addEventListener('abort', () => reject(reason()), { once: true, signal: over.signal });
+  });
+  try {
+    return await Promise.race([work, given]);
+  } finally {
+    over.abort();
+    work.catch(() => {}); // of a work that is left behind
+  }
+}

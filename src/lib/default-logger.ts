@@ -1,5 +1,6 @@
-import { destination, pino } from 'pino';
+import { pino } from 'pino';
 import { describeError } from './error.ts';
+import { stderrSink } from './log-sink.ts';
 import type { Logger } from './logger.ts';
 import { maskPasswords } from './mask.ts';
 
@@ -21,7 +22,7 @@ export function makeLogger(level: string): Logger {
     serializers: { err: describeFields },
     hooks: { streamWrite: maskPasswords },
   };
-  return pino(options, destination({ dest: 2, sync: true }));
+  return pino(options, stderrSink());
 }
 
 function describeFields(error: unknown): unknown {

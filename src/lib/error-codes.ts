@@ -115,8 +115,20 @@ export const errorCodes = {
     remedy: 'The message carries the server’s own error.',
   },
   STORE_TIMEOUT: {
-    meaning: 'The store did not answer a statement in time.',
-    remedy: 'kisflow retries with backoff; look for locks and for a full disk on the store.',
+    meaning: 'The store did not answer a statement in time, or ended it: at a limit of its own, or because somebody killed it.',
+    remedy:
+      'kisflow retries with backoff; look for a full disk, for load, and for limits on statements (max_statement_time) on the store.',
+  },
+  STORE_CONFLICT: {
+    meaning:
+      'Another session of the store was in the way: a deadlock, a row or a table that it holds locked, a table that it alters. Nothing of the batch was kept.',
+    remedy:
+      'kisflow retries with backoff. Where it stays: the message names the statement and, to an account with PROCESS, the transactions that have been open for long; end the one that holds the lock.',
+  },
+  STORE_FULL: {
+    meaning: 'The store has no room: its disk, a tablespace, a table or its memory is full. Nothing of the batch was kept.',
+    remedy:
+      'kisflow retries with backoff, and goes on when there is room: free disk space, or raise the limit that the message names.',
   },
   MIGRATION_FAILED: {
     meaning: 'A migration could not be applied, or an applied one was edited.',

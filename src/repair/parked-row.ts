@@ -17,7 +17,7 @@ export interface ParkedRow {
   readonly table: string;
   /** Hashes of its keys: later rows that share one come behind it. */
   readonly keys: readonly string[];
-  /** When its waiting is over, in milliseconds since 1970 by this process's clock; Infinity for one that does not wait yet. */
+  /** When its waiting is over, by performance.now(); Infinity for one that does not wait yet. */
   readonly deadline: number;
 }
 
@@ -81,7 +81,7 @@ export async function readWishes(
 }
 
 function toParkedRows(rows: readonly Row[]): readonly ParkedRow[] {
-  const now = Date.now();
+  const now = performance.now();
   const tables = new Map<string, string>();
   return rows.map((row) => ({
     id: String(row.id),

@@ -4,6 +4,7 @@ export interface SilenceWatchOptions {
   readonly progress: () => number;
   /** Nobody reads now: silence says nothing. */
   readonly isPaused: () => boolean;
+  /** When the last byte came, in milliseconds since 1970. What is measured here goes by performance.now(): the clock may jump. */
   readonly onTick: (lastByteAt: number) => void;
   readonly onSilence: (silentMs: number) => void;
 }
@@ -17,8 +18,8 @@ export class SilenceWatch {
   readonly #tickMs: number;
   readonly #timer: NodeJS.Timeout;
   #reached = -1;
-  #lastByteAt = Date.now();
-  #lastTickAt = Date.now();
+  #lastByteAt = performance.now();
+  #lastTickAt = performance.now();
 
   constructor(options: SilenceWatchOptions) {
     this.#options = options;
@@ -27,7 +28,7 @@ export class SilenceWatch {
   }
 
   restart(): void {
-    this.#lastByteAt = Date.now();
+    this.#lastByteAt = performance.now();
   }
 
   stop(): void {
@@ -36,7 +37,7 @@ export class SilenceWatch {
 
   #tick(): void {
     const { progress, isPaused, silenceMs, onTick, onSilence } = this.#options;
-    const now = Date.now();
+    const now = performance.now();
     // A tick that comes late means that this process was busy or stopped: bytes may lie in the socket that nobody has read yet.
     const isLate = now - this.#lastTickAt > this.#tickMs * 2;
     this.#lastTickAt = now;
@@ -45,7 +46,7 @@ export class SilenceWatch {
       this.#reached = reached;
       this.#lastByteAt = now;
     }
-    onTick(this.#lastByteAt);
+    onTick(Date.now() - (now - this.#lastByteAt));
     if (now - this.#lastByteAt > silenceMs) onSilence(now - this.#lastByteAt);
   }
 }

@@ -4,7 +4,7 @@ import { CodedError } from '../lib/error.ts';
 import { openLogin, type MysqlLogin } from '../lib/mysql-address.ts';
 import type { Row } from '../row/change.ts';
 import type { StoreResult } from './contract.ts';
-import { excerpt, toStoreError } from './errors.ts';
+import { headOf, toStoreError } from './errors.ts';
 import type { StoreAddress } from './url.ts';
 
 /**
@@ -16,7 +16,7 @@ const sessionSettings = [
   "time_zone = '+00:00'",
   "sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
   'innodb_lock_wait_timeout = 10',
-  'lock_wait_timeout = 30',
+  'lock_wait_timeout = 10',
 ];
 
 export interface ConnectionSettings {
@@ -27,7 +27,12 @@ export interface ConnectionSettings {
   readonly hasAutocommit: boolean;
   /** False: connect to the server alone, because the database may not be there. */
   readonly usesDatabase?: boolean;
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** Of the first statements on a connection, where its own have no deadline. */
+const settingTimeoutMs = 10_000;
 
 interface Pending {
   readonly reject: (error: CodedError) => void;
@@ -52,6 +57,7 @@ export class StoreConnection {
   readonly #socket: Socket;
   readonly #where: string;
   readonly #statementTimeoutMs: number;
+  #maxPacketBytes = 0;
   readonly #pending = new Set<Pending>();
   #broken: CodedError | undefined;
   /** Bytes read and bytes still to be sent, when they last changed. */
@@ -94,13 +100,26 @@ export class StoreConnection {
     return { read: this.#socket.bytesRead, unsent: this.#socket.writableLength, at: performance.now() };
   }
 
-  /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline the connection is broken. */
-  query(sql: string, params?: readonly unknown[]): Promise<StoreResult> {
+  /** The server's max_allowed_packet when the connection was made: it holds for as long as the connection does. */
+  get maxPacketBytes(): number {
+    return this.#maxPacketBytes;
+  }
+
+  /** Sets the session, in as little time as connecting may take. */
+  async prepare(hasAutocommit: boolean): Promise<void> {
+    const ms = this.#statementTimeoutMs === 0 ? settingTimeoutMs : this.#statementTimeoutMs;
+    await this.query(`SET ${sessionSettings.join(', ')}, autocommit = ${hasAutocommit ? 1 : 0}`, undefined, ms);
+    await this.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', undefined, ms);
+    const { rows } = await this.query('SELECT @@max_allowed_packet AS packet', undefined, ms);
+    this.#maxPacketBytes = Number(rows[0]?.['packet']);
+  }
+
+  /** Runs one statement. Rejects with a CodedError; after a lost socket or a missed deadline (`ms`, 0: none) the connection is broken. */
+  query(sql: string, params?: readonly unknown[], ms = this.#statementTimeoutMs): Promise<StoreResult> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
     if (this.#pending.size === 0) this.#moved = this.#look();
     return new Promise((resolve, reject) => {
-      const ms = this.#statementTimeoutMs;
-      const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql)), ms);
+      const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql, ms)), ms);
       const pending: Pending = { reject, timer, since: performance.now(), length: sql.length + sizeOf(params) };
       this.#pending.add(pending);
       const onResult = (error: Error | null, result: unknown): void => {
@@ -138,8 +157,8 @@ export class StoreConnection {
     return coded;
   }
 
-  #makeTimeout(sql: string): CodedError {
-    const message = `The store at ${this.#where} did not answer within ${this.#statementTimeoutMs} ms; statement: ${excerpt(sql)}`;
+  #makeTimeout(sql: string, ms: number): CodedError {
+    const message = `The store at ${this.#where} did not answer within ${ms} ms; statement: ${headOf(sql)}`;
     return new CodedError('STORE_TIMEOUT', message, { class: 'retry' });
   }
 
@@ -224,8 +243,11 @@ export async function connectStore(settings: ConnectionSettings): Promise<StoreC
   const doing = `Connecting to the store at ${address.host}:${address.port} as ${address.user || '(no user)'}`;
   const { options, socket } = openStoreLogin(settings, doing);
   const driver = createConnection(driverOptions(settings, options));
+  const giveUp = (): void => void socket.destroy(new Error('it was told to stop'));
   try {
     await new Promise<void>((resolve, reject) => {
+      settings.signal?.addEventListener('abort', giveUp, { once: true });
+      if (settings.signal?.aborted === true) giveUp();
       driver.once('error', reject);
       driver.connect((error) => (error === null || error === undefined ? resolve() : reject(error)));
     });
@@ -234,14 +256,19 @@ export async function connectStore(settings: ConnectionSettings): Promise<StoreC
     driver.destroy();
     socket.destroy();
     throw toStoreError(error, { doing, wish: address });
+  } finally {
+    settings.signal?.removeEventListener('abort', giveUp);
   }
   const connection = new StoreConnection(driver, socket, settings);
+  const drop = (): void => connection.destroy();
+  settings.signal?.addEventListener('abort', drop, { once: true });
   try {
-    await connection.query(`SET ${sessionSettings.join(', ')}, autocommit = ${settings.hasAutocommit ? 1 : 0}`);
-    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await connection.prepare(settings.hasAutocommit);
   } catch (error) {
     connection.destroy();
     throw error;
+  } finally {
+    settings.signal?.removeEventListener('abort', drop);
   }
   return connection;
 }

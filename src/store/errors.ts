@@ -15,9 +15,12 @@ interface Kind {
 
 const unreachable: Kind = { code: 'STORE_UNREACHABLE', class: 'retry' };
 const busy: Kind = { code: 'STORE_TIMEOUT', class: 'retry' };
+const conflict: Kind = { code: 'STORE_CONFLICT', class: 'retry' };
+const full: Kind = { code: 'STORE_FULL', class: 'retry' };
 const denied: Kind = { code: 'STORE_ACCESS_DENIED', class: 'stop' };
 const tlsFailed: Kind = { code: 'STORE_TLS', class: 'stop' };
-const readOnly: Kind = { code: 'STORE_READ_ONLY', class: 'stop' };
+// usually in the middle of a failover: it is waited for
+const readOnly: Kind = { code: 'STORE_READ_ONLY', class: 'retry' };
 const tableMissing: Kind = { code: 'STORE_TABLE_MISSING', class: 'stop' };
 const columnUnknown: Kind = { code: 'STORE_COLUMN_UNKNOWN', class: 'stop' };
 const constraint: Kind = { code: 'STORE_CONSTRAINT', class: 'row' };
@@ -32,9 +35,12 @@ const errnosOf: readonly (readonly [Kind, readonly number[]])[] = [
       4031,
     ],
   ],
-  // Lock wait, deadlock, statement interrupted or over its time, disk full, lock table full, commit failed, definition or row
-  // changed meanwhile: the same statement may succeed later.
-  [busy, [1020, 1021, 1037, 1041, 1114, 1180, 1205, 1206, 1213, 1317, 1412, 1613, 1614, 1637, 1969, 3024, 3058, 3101, 3572]],
+  // Statement interrupted or over its time, commit failed: the same statement may succeed later.
+  [busy, [1180, 1317, 1969, 3024]],
+  // Lock wait, deadlock, definition or row changed meanwhile, rolled back for the sake of another.
+  [conflict, [1020, 1205, 1213, 1412, 1613, 1614, 1689, 3058, 3101, 3572]],
+  // Disk, table, memory, lock table, transactions; the file of temporary data.
+  [full, [1021, 1037, 1041, 1114, 1206, 1637, 1878]],
   [denied, [1044, 1045, 1095, 1130, 1142, 1143, 1227, 1251, 1370, 1410, 1449, 1698, 1820, 1862, 3118, 3878, 3879, 4151]],
   [readOnly, [1792, 1836]],
   [tableMissing, [1049, 1051, 1109, 1146]],
@@ -91,12 +97,17 @@ function kindOf(error: Error): Kind {
     // "The MySQL server is running with the … option so it cannot execute this statement": not only read_only
     return /read[-_]only/i.test(error.message) ? readOnly : refused;
   }
+  // one of many errors, and of the servers' own numbers below 1000, with the system's in its text
+  if (errno !== undefined && noSpace.test(error.message)) return full;
   const known = errno === undefined ? undefined : kindOfErrno.get(errno);
   if (known !== undefined) return known;
   const code = fieldOf(error, 'code');
   if (typeof code === 'string' && networkCodes.has(code)) return unreachable;
   return errno === undefined && fieldOf(error, 'fatal') === true ? unreachable : refused;
 }
+
+/** ENOSPC and EDQUOT as servers write them: `(Errcode: 28 - No space left on device)`, `Got error 28 from storage engine`. */
+const noSpace = /\b(?:errcode|errno|error):?\s+(?:28|122)\b|no space left on device|disk quota exceeded/i;
 
 const excerptLength = 300;
 
@@ -107,6 +118,12 @@ export function excerpt(sql: string): string {
     .replace(/\s+/g, ' ')
     .trim();
   return line.length <= excerptLength ? line : `${line.slice(0, excerptLength)}…`;
+}
+
+/** What a statement does and to which table, with none of its values: `INSERT INTO \`store\`.\`orders\``. */
+export function headOf(sql: string): string {
+  const line = sql.slice(0, excerptLength).replace(/\s+/g, ' ').trim();
+  return (/^.*?(?=\s*(?:\(|\b(?:VALUES|SET|WHERE)\b|$))/i.exec(line)?.[0] ?? '').slice(0, 200);
 }
 
 export interface StoreErrorContext {
@@ -130,11 +147,17 @@ export function toStoreError(error: unknown, context: StoreErrorContext = {}): C
   const text = refusal ?? `${said}${hint}`;
   const errno = errnoOf(own);
   const parts = [context.doing, errno === undefined ? text : `${text} [${errno}]`].filter((part) => part !== undefined);
-  const showsSql = context.sql !== undefined && kind === refused;
-  const message = showsSql ? `${parts.join(': ')}; statement: ${excerpt(context.sql ?? '')}` : parts.join(': ');
+  const statement = context.sql === undefined ? '' : statementOf(kind, context.sql);
+  const message = statement === '' ? parts.join(': ') : `${parts.join(': ')}; statement: ${statement}`;
   return new CodedError(kind.code, message, {
     class: kind.class,
     cause: own,
     details: { ...context.details, ...(errno === undefined ? {} : { errno }) },
   });
+}
+
+/** As much of the statement as helps: all of its beginning where it was refused, what it is about where the store could not do it. */
+function statementOf(kind: Kind, sql: string): string {
+  if (kind === refused) return excerpt(sql);
+  return kind.class === 'retry' && kind !== unreachable ? headOf(sql) : '';
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessAborted } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { silentLogger, type Logger } from '../lib/logger.ts';
 import { errnoOf, excerpt } from './errors.ts';
@@ -10,11 +11,16 @@ import { migrationTable, ownMigrations } from './schema.ts';
 import type { StoreSession } from './session.ts';
 import { splitStatements, type SqlStatement } from './split.ts';
 
+/** For a question that the server answers within ten seconds. */
+const answerMsMax = 30_000;
+
 export interface MigrateOptions {
   readonly store: Store;
   /** Folder of the user's `*.sql` files; absent, or not there: only kisflow's own tables are made. */
   readonly dir?: string | undefined;
   readonly logger?: Logger;
+  /** Gives up: at once while nothing is changed, else when the statement at hand has been done and noted. Rejects then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface MigrationReport {
@@ -43,15 +49,15 @@ interface Applied {
  * every daemon on this database takes. A file that failed half-way goes on at the statement that failed, once it is mended;
  * what was applied must not be edited. Rejects with MIGRATION_FAILED that names file, line and statement, or with the store's code.
  */
-export async function migrate({ store, dir, logger = silentLogger }: MigrateOptions): Promise<MigrationReport> {
+export async function migrate({ store, dir, logger = silentLogger, signal }: MigrateOptions): Promise<MigrationReport> {
   const migrations = [...own(), ...(dir === undefined ? [] : await readFiles(dir))];
-  const before = await readApplied(store);
+  const before = await unlessAborted(readApplied(store), signal, givenUp);
   if (migrations.every((migration) => isUpToDate(migration, before.get(migration.name))))
     return { applied: [], skipped: migrations.length };
   const session = await store.openSession({ statementTimeoutMs: 0 }); // a change of a large table may take hours
   try {
-    await lock(session, store.database, logger);
-    return await applyAll(session, migrations, logger);
+    await unlessAborted(lock(session, store.database, logger), signal, givenUp);
+    return await applyAll(session, { migrations, logger, signal });
   } finally {
     await session.close(); // which gives the lock back
   }
@@ -155,13 +161,30 @@ async function lock(session: StoreSession, database: string, logger: Logger): Pr
   // names of locks are at most 64 characters, and of the whole server
   const name = `kisflow.migrate.${createHash('sha256').update(database).digest('hex').slice(0, 40)}`;
   for (let tries = 0; ; tries += 1) {
-    const { rows } = await session.query('SELECT GET_LOCK(?, 10) AS got', [name]);
+    const { rows } = await within(session, session.query('SELECT GET_LOCK(?, 10) AS got', [name]));
     if (Number(rows[0]?.['got']) === 1) return;
     if (tries === 0) logger.info({ database }, 'waiting for another process that migrates');
   }
 }
 
-async function applyAll(session: StoreSession, migrations: readonly Migration[], logger: Logger): Promise<MigrationReport> {
+/** A server that does not answer a question is left: only the migrations' own statements may take as long as they like. */
+async function within<T>(session: StoreSession, answer: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => session.destroy(), answerMsMax);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function givenUp(): CodedError {
+  return new CodedError('STOP_DEADLINE', 'The migrations were given up before they were done; the next start goes on with them.');
+}
+
+async function applyAll(
+  session: StoreSession,
+  { migrations, logger, signal }: Pick<MigrateOptions, 'signal'> & { migrations: readonly Migration[]; logger: Logger },
+): Promise<MigrationReport> {
   await session.query(migrationTable);
   const before = await readApplied(session);
   await session.commit(); // the reads of the migrations begin after the lock
@@ -169,7 +192,7 @@ async function applyAll(session: StoreSession, migrations: readonly Migration[],
   const todo = migrations.filter((migration) => !isUpToDate(migration, before.get(migration.name)));
   for (const migration of todo) {
     const startedAt = performance.now();
-    await applyOne(session, migration, before.get(migration.name)?.statements ?? 0);
+    await applyOne(session, migration, { done: before.get(migration.name)?.statements ?? 0, signal });
     applied.push(migration.name);
     logger.info({ migration: migration.name, seconds: (performance.now() - startedAt) / 1000 }, 'migration applied');
   }
@@ -177,12 +200,17 @@ async function applyAll(session: StoreSession, migrations: readonly Migration[],
 }
 
 /** Applies what is left of one migration; after each statement the record says how far it is, because DDL cannot be rolled back. */
-async function applyOne(session: StoreSession, migration: Migration, done: number): Promise<void> {
+async function applyOne(
+  session: StoreSession,
+  migration: Migration,
+  { done, signal }: Pick<MigrateOptions, 'signal'> & { readonly done: number },
+): Promise<void> {
   const { name, statements } = migration;
   const startedAt = performance.now();
   if (statements.length === 0) await record(session, { name, statements: [], isDone: true, seconds: 0 });
   for (const [index, statement] of statements.entries()) {
     if (index < done) continue;
+    if (signal?.aborted === true) throw givenUp();
     await applyStatement(session, migration, statement);
     const isDone = index + 1 === statements.length;
     const seconds = (performance.now() - startedAt) / 1000;

@@ -49,9 +49,12 @@ export interface OpenStoreOptions {
   readonly statementTimeoutMs?: number;
   readonly connectionsMax?: number;
   readonly logger?: Logger;
+  /** Gives up opening; an open store does not look at it. */
+  readonly signal?: AbortSignal;
 }
 
 const idleMsMax = 60_000;
+const hourMs = 60 * 60_000;
 
 /**
  * Connects to the store, and makes its database (utf8mb4) when it is not there and the user may.
@@ -64,18 +67,27 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
     hasAutocommit: true,
   };
-  await ensureDatabase(settings, options.logger ?? silentLogger);
+  const { signal } = options;
+  const opening = { ...settings, signal };
+  await ensureDatabase(opening, options.logger ?? silentLogger);
+  let isOpen = false;
   const pool = new ConnectionPool({
-    connect: () => connectStore(settings),
+    connect: () => connectStore(isOpen ? settings : opening),
     connectionsMax: options.connectionsMax ?? 4,
     idleMsMax,
+    waitMsMax: settings.connectTimeoutMs + 2 * (settings.statementTimeoutMs === 0 ? hourMs : settings.statementTimeoutMs),
   });
+  const drop = (): void => void pool.close();
+  signal?.addEventListener('abort', drop, { once: true });
   try {
     const facts = await pool.use((connection) => readFacts(connection, settings.address.database));
+    isOpen = true;
     return makeStore(settings, pool, facts);
   } catch (error) {
     await pool.close();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', drop);
   }
 }
 
@@ -85,15 +97,16 @@ interface ServerFacts extends StoreFacts {
 }
 
 function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
-  const { flavour, database, maxPacketBytes } = facts;
+  const { flavour, database } = facts;
   const sessions = new Map<StoreSession, StoreConnection>();
   return {
     ...facts,
     query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
-    transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database, maxPacketBytes }, work)),
+    transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession(timeouts = {}) {
       const connection = await connectStore({ ...settings, ...timeouts, hasAutocommit: false });
-      const session = makeSession(connection, { flavour, database, maxPacketBytes }, (ended) => sessions.delete(ended));
+      const facts = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
+      const session = makeSession(connection, facts, (ended) => sessions.delete(ended));
       sessions.set(session, connection);
       return session;
     },
@@ -108,12 +121,16 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
 
 async function runTransaction<T>(
   connection: StoreConnection,
-  facts: StoreFacts,
+  facts: Pick<StoreFacts, 'flavour' | 'database'>,
   work: (transaction: StoreTransaction) => Promise<T>,
 ): Promise<T> {
   await connection.query('START TRANSACTION');
   try {
-    const result = await work({ ...facts, query: (sql, params) => connection.query(sql, params) });
+    const result = await work({
+      ...facts,
+      maxPacketBytes: connection.maxPacketBytes,
+      query: (sql, params) => connection.query(sql, params),
+    });
     await connection.query('COMMIT');
     return result;
   } catch (error) {
@@ -141,7 +158,7 @@ async function ensureDatabase(settings: ConnectionSettings, logger: Logger): Pro
 }
 
 async function readFacts(connection: StoreConnection, database: string): Promise<ServerFacts> {
-  const { rows } = await connection.query('SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@server_id AS server_id');
+  const { rows } = await connection.query('SELECT VERSION() AS version, @@server_id AS server_id');
   const row: Row | undefined = rows[0];
   if (row === undefined) throw new CodedError('STORE_STATEMENT', 'The store does not tell its version');
   const version = String(row['version']);
@@ -150,7 +167,7 @@ async function readFacts(connection: StoreConnection, database: string): Promise
     flavour,
     version,
     database,
-    maxPacketBytes: Number(row['packet']),
+    maxPacketBytes: connection.maxPacketBytes,
     serverIdentity: flavour === 'mysql' ? await readUuid(connection) : `server_id:${String(row['server_id'])}`,
   };
 }

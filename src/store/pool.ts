@@ -1,10 +1,6 @@
+import { deferred, type Deferred } from '../lib/abort.ts';
 import { CodedError } from '../lib/error.ts';
 import type { StoreConnection } from './connection.ts';
-
-interface Waiter {
-  readonly resolve: (connection: StoreConnection) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /**
  * A few connections that many use, each for one piece of work at a time. A connection that broke, or lay idle so long that
@@ -14,9 +10,10 @@ export class ConnectionPool {
   readonly #connect: () => Promise<StoreConnection>;
   readonly #connectionsMax: number;
   readonly #idleMsMax: number;
+  readonly #waitMsMax: number;
   readonly #idle: { readonly connection: StoreConnection; readonly since: number }[] = [];
   readonly #busy = new Set<StoreConnection>();
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters: Deferred<StoreConnection>[] = [];
   #opening = 0;
   #isClosed = false;
 
@@ -24,10 +21,13 @@ export class ConnectionPool {
     readonly connect: () => Promise<StoreConnection>;
     readonly connectionsMax: number;
     readonly idleMsMax: number;
+    /** Longer than a statement may take, so that only a fault of a caller can make one wait for so long. */
+    readonly waitMsMax: number;
   }) {
     this.#connect = options.connect;
     this.#connectionsMax = options.connectionsMax;
     this.#idleMsMax = options.idleMsMax;
+    this.#waitMsMax = options.waitMsMax;
   }
 
   /** Runs `work` with a connection of its own, and takes it back whatever happens. */
@@ -61,13 +61,32 @@ export class ConnectionPool {
   async #acquire(): Promise<StoreConnection> {
     if (this.#isClosed) throw closed();
     for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
-      if (!entry.connection.isBroken && Date.now() - entry.since < this.#idleMsMax) return this.#take(entry.connection);
+      if (!entry.connection.isBroken && performance.now() - entry.since < this.#idleMsMax) return this.#take(entry.connection);
       entry.connection.destroy();
     }
     if (this.#busy.size + this.#opening < this.#connectionsMax) return this.#open();
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-    });
+    return this.#wait();
+  }
+
+  async #wait(): Promise<StoreConnection> {
+    const turn = deferred<StoreConnection>();
+    const timer = setTimeout(() => {
+      const index = this.#waiters.indexOf(turn);
+      if (index === -1) return; // its turn has come, and the connection is on its way
+      this.#waiters.splice(index, 1);
+      turn.reject(this.#allBusy());
+    }, this.#waitMsMax);
+    this.#waiters.push(turn);
+    try {
+      return await turn.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #allBusy(): CodedError {
+    const message = `All ${this.#connectionsMax} connections to the store were in use for ${this.#waitMsMax} ms`;
+    return new CodedError('STORE_TIMEOUT', message, { class: 'retry' });
   }
 
   async #open(): Promise<StoreConnection> {
@@ -93,7 +112,7 @@ export class ConnectionPool {
   #release(connection: StoreConnection): void {
     this.#busy.delete(connection);
     if (this.#isClosed) return connection.destroy();
-    if (!connection.isBroken) this.#idle.push({ connection, since: Date.now() });
+    if (!connection.isBroken) this.#idle.push({ connection, since: performance.now() });
     this.#serveWaiters();
   }
 

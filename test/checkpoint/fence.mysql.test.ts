@@ -23,7 +23,6 @@ eachServer((_flavour, server) => {
     const begin = (step: { epoch: number; sequence: number }) =>
       new BatchTransaction({
         session,
-        store,
         gate: Promise.resolve(),
         onSent: () => {},
         step: { flow: 'f', position: { ...position, offset: 99 }, time: 0, rows: 1, ...step },

@@ -19,7 +19,6 @@ eachServer((_flavour, server) => {
     const session = await store.openSession();
     const batch = new BatchTransaction({
       session,
-      store,
       gate: Promise.resolve(),
       onSent: () => {},
       step: { flow: 'f', position: { ...position, offset: 99 }, time: 0, rows: 1, epoch: 1, sequence: 0 },

@@ -15,7 +15,7 @@ function errorOf(code: ErrorCode, errorClass: ErrorClass, fname = 'slow'): Coded
 }
 
 function judged(error: CodedError, over: { readonly batch?: Batch; readonly failure?: Failure; readonly now?: number } = {}) {
-  return judge({ error, batch: empty, failure: newFailure(error), flow, retryLimitMs: 1000, now: Date.now(), ...over });
+  return judge({ error, batch: empty, failure: newFailure(error), flow, retryLimitMs: 1000, now: performance.now(), ...over });
 }
 
 /** How often a batch is run whose every run fails with this error. */
@@ -30,7 +30,7 @@ function runsOf(error: CodedError): number {
 
 describe('what is done about a batch that failed', () => {
   test.each([
-    ['retry', 'STORE_TIMEOUT', 'again'],
+    ['retry', 'STORE_CONFLICT', 'again'],
     ['row', 'STORE_CONSTRAINT', 'bad-rows'],
     ['stop', 'STORE_TABLE_MISSING', 'stop'],
     ['stop', 'LEASE_LOST', 'lease'],

@@ -183,7 +183,7 @@ eachServer((flavour, server) => {
     const store = await open({ url: `mysql://app:app@${own.host}:${own.port}/d` });
     await store.query('CREATE TABLE t (i INT PRIMARY KEY)');
     await root.query('SET GLOBAL read_only = ON');
-    expect(await fail(store.query('INSERT INTO t VALUES (1)'))).toMatchObject({ code: 'STORE_READ_ONLY', class: 'stop' });
+    expect(await fail(store.query('INSERT INTO t VALUES (1)'))).toMatchObject({ code: 'STORE_READ_ONLY', class: 'retry' });
   });
 
   it('L12: a server that stops answering is noticed by the deadline, and the store works again when it is back', async () => {

@@ -123,9 +123,16 @@ export async function createShopProject(options: ShopOptions): Promise<ShopProje
 /** Changes the orders until told to stop: transactions of all sizes, with updates, deletes, key changes and rollbacks. */
 export async function writeOrders(
   connection: Connection,
-  options: { readonly signal: AbortSignal; readonly random: () => number; readonly pauseMs?: number; readonly first?: number },
+  options: {
+    readonly signal: AbortSignal;
+    readonly random: () => number;
+    readonly pauseMs?: number;
+    /** Ids below were used before. */
+    readonly first?: number;
+    readonly onTransaction?: () => void;
+  },
 ): Promise<number> {
-  const { signal, random, pauseMs = 0, first = 1 } = options;
+  const { signal, random, pauseMs = 0, first = 1, onTransaction } = options;
   const int = (below: number): number => Math.floor(random() * below);
   let next = first;
   let transactions = 0;
@@ -153,6 +160,7 @@ export async function writeOrders(
     if (int(12) === 0) await connection.rollback();
     else await connection.commit();
     transactions += 1;
+    onTransaction?.();
     if (pauseMs > 0) await delay(pauseMs);
   }
   return transactions;

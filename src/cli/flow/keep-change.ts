@@ -97,10 +97,10 @@ async function underLock(store: Store, work: () => Promise<void>): Promise<void>
 
 async function waitForDaemons(context: CommandContext, store: Store): Promise<Notice> {
   const hash = hashChanges((await readFlowChanges(store)).map(({ change }) => change));
-  const until = Date.now() + noticeMs;
+  const until = performance.now() + noticeMs;
   for (;;) {
     const daemons = (await readReloads(store)).map((status) => ({ ...status, hasSeen: status.changesHash === hash }));
-    if (daemons.every(({ hasSeen }) => hasSeen) || Date.now() >= until || context.stop.aborted) return daemons;
+    if (daemons.every(({ hasSeen }) => hasSeen) || performance.now() >= until || context.stop.aborted) return daemons;
     context.progress('waiting for the daemons to see the change');
     await sleep(pollMs, context.stop);
   }
