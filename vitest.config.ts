@@ -25,6 +25,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/soak/**', 'dist/**', 'node_modules/**'],
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/cleanup-setup.ts'],
     pool: 'forks',
     // Each file may run servers of its own: more at once than this starves them of the processor.
     maxWorkers: 2,

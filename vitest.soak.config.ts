@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/soak/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/cleanup-setup.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 4 * 60 * 60_000,

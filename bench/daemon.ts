@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,9 +22,13 @@ export interface Daemon {
   /** The most memory it has held, in MB: read while it runs. */
   readonly peakMb: number;
   readonly residentMb: number;
+  /** The most memory counts from now on (proc_pid_clear_refs(5)). */
+  resetPeak(): void;
   /** Resolves with the steady time at which it ended; rejects when it ended with another code than 0. */
   readonly ended: Promise<number>;
   stop(): Promise<void>;
+  /** kill -9. */
+  kill(): Promise<void>;
 }
 
 export function startDaemon(options: {
@@ -58,10 +63,18 @@ export function startDaemon(options: {
     get residentMb() {
       return currentMemory(child.pid ?? 0);
     },
+    resetPeak() {
+      writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+      peakMb = 0;
+    },
     ended,
     async stop() {
       child.kill('SIGTERM');
       await ended;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended.catch(() => {}); // which it has to reject with
     },
   };
 }

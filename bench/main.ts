@@ -6,6 +6,7 @@ import { figureTable, type Figure } from './figure.ts';
 import { loadNow, machineFacts } from './machine.ts';
 import { measureAggregate } from './measure-aggregate.ts';
 import { measureDecode } from './measure-decode.ts';
+import { measureFaults } from './measure-faults.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
@@ -25,6 +26,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   aggregate: measureAggregate,
   latency: measureLatency,
   memory: measureMemory,
+  faults: measureFaults,
 };
 
 /** What all measurements of a run have given so far. */

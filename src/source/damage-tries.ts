@@ -1,5 +1,5 @@
 import { MalformedEvent, RefusedEvent } from '../binlog/malformed.ts';
-import { CodedError } from '../lib/error.ts';
+import type { CodedError } from '../lib/error.ts';
 
 const TRIES_MAX = 3;
 

@@ -165,6 +165,9 @@ describe('mistakes', () => {
     expect((await problemsOf({ ...base, 'm.yml': flow(', start: snapshot') })).map(formatProblem)).toEqual([
       'm.yml:4: source.start: snapshots are not built yet; write earliest to take in all that the binlog still holds, or latest to begin now',
     ]);
+    expect((await problemsOf({ ...base, 'm.yml': flow(', start: latest, on_purged: snapshot') })).map(formatProblem)).toEqual([
+      'm.yml:4: source.on_purged: is snapshot, and snapshots are not there yet; write stop',
+    ]);
   });
 
   test('a Save without code needs a connector, a Calculate in an enabled flow needs code', async () => {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import { spawnDaemon } from '../support/daemon-process.ts';
-import { eachServer, startPrivateServer } from '../support/servers.ts';
+import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -63,6 +63,27 @@ eachServer((flavour, server) => {
     await daemon.waitForLine(/"(totals|mirror)".*joins/, 20_000); // either reader may be the one that is left
     await project.source.connection.query('INSERT INTO orders VALUES (1000000, 1, 1, NULL)');
     await waitFor(async () => (await count(project, 'SELECT n FROM totals')) === 30_001);
+    daemon.kill('SIGTERM');
+    expect((await daemon.waitForExit()).code).toBe(0);
+  }, 120_000);
+
+  it('L4 L12 a flow that waits for its locked table delays nobody, and its reader is not taken for dead, however long it is held up', async () => {
+    const project = await createShopProject({ source: server, store: server });
+    const daemon = await spawnDaemon(['run', '--queue-bytes', '100000'], { cwd: project.folder, env: project.env });
+    await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+    await insertOrders(project, 1000);
+    await waitFor(async () => (await disagreements(project)).length === 0);
+    const locking = await connectTo(server, project.store.name);
+    await locking.query('LOCK TABLES totals WRITE');
+    const since = Date.now();
+    await project.source.connection.query('DELETE FROM orders');
+    await insertOrders(project, 30_000);
+    await waitFor(async () => (await count(project, 'SELECT COUNT(*) AS n FROM orders_copy')) === 30_000, { deadlineMs: 20_000 });
+    // longer than a silence that counts as a loss
+    await waitFor(() => Date.now() - since > 8000, { deadlineMs: 20_000 });
+    await locking.query('UNLOCK TABLES');
+    await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 30_000 });
+    expect(daemon.stderr.filter((line) => /source connection lost|not reached|"flow":"mirror".*error/.test(line))).toEqual([]);
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code).toBe(0);
   }, 120_000);

@@ -31,6 +31,32 @@ eachServer((flavour) => {
     expect(got).toEqual(wanted);
     expect(Number(wanted[0]?.['bytes'])).toBeGreaterThan(59_000_000);
   });
+
+  it('L3: a value larger than the store takes is kept as a dead row with its code, the others go on, and a larger limit mends it', async () => {
+    const large = { max_allowed_packet: '1G', [flavour === 'mysql' ? 'innodb_redo_log_capacity' : 'innodb_log_file_size']: '1G' };
+    const server = await startPrivateServer(flavour, large);
+    const small = await startPrivateServer(flavour, { ...large, max_allowed_packet: '16M' });
+    const source = await createDatabase(server, 'origin');
+    const store = await createDatabase(small, 'mirror');
+    for (const { connection } of [source, store])
+      await connection.query('CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB, c LONGTEXT)');
+    await source.connection.query(
+      `INSERT INTO t VALUES (1, 'x', 'y'), (2, REPEAT(X'00ff275c0a0d3f', 8570000), 'z'), (3, 'x', 'y')`,
+    );
+    await source.connection.query("INSERT INTO t VALUES (4, 'x', 'y')");
+    const folder = await createFolder({ 'conf/mirror.yml': configuration(source.name) });
+    const env = { SOURCE_URL: server.url, STORE_URL: store.url };
+    const daemon = await spawnDaemon(['run', '--until-current'], { cwd: folder, env });
+    const exit = await daemon.waitForExit(300_000);
+    const said = daemon.stderr.join('\n');
+    expect(exit.code, said).toBe(0);
+    const [ids] = await store.connection.query<RowDataPacket[]>('SELECT id FROM t ORDER BY id');
+    expect(ids.map((row) => row['id'])).toEqual([1, 3, 4]);
+    expect(said).toContain('max_allowed_packet');
+    const [dead] = await store.connection.query<RowDataPacket[]>('SELECT code, message FROM kis_dead_row');
+    expect(dead).toHaveLength(1);
+    expect(String(dead[0]?.['message'])).toContain('max_allowed_packet');
+  });
 });
 
 function configuration(source: string): string {

@@ -1,17 +1,14 @@
-import { afterAll, onTestFinished, TestRunner } from 'vitest';
-
 type Cleanup = () => Promise<void>;
 
-const forFile: Cleanup[] = [];
+let register: ((cleanup: Cleanup) => void) | undefined;
 
-// Registered once a test file, by the import.
-afterAll(async () => {
-  for (const cleanup of forFile.toReversed()) await cleanup();
-  forFile.length = 0;
-}, 120_000);
+/** Whoever runs fixtures says here how they are cleaned up: tests by cleanup-setup.ts, a bench by itself. */
+export function registerCleanups(by: (cleanup: Cleanup) => void): void {
+  register = by;
+}
 
 /** Runs at the end of the test that calls it, or of the file when a hook of the whole file calls it. Last in, first out. */
 export function onEnd(cleanup: Cleanup): void {
-  if (TestRunner.getCurrentTest() === undefined) forFile.push(cleanup);
-  else onTestFinished(cleanup, 120_000);
+  if (register === undefined) throw new Error('nobody cleans up: registerCleanups has not been called');
+  register(cleanup);
 }

@@ -37,10 +37,11 @@ export async function keepWriting(run: FaultRun, signal: AbortSignal): Promise<v
   }
 }
 
-function isConnectionError(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && /^(ECONN|EPIPE|PROTOCOL_|ER_SERVER_SHUTDOWN|ETIMEDOUT)/.test(String(error.code))
-  );
+/** The connection is lost, or a table was altered under the transaction. */
+function isPassing(error: unknown): boolean {
+  const passing =
+    /^(ECONN|EPIPE|PROTOCOL_|ETIMEDOUT|ER_SERVER_SHUTDOWN|ER_TABLE_DEF_CHANGED|ER_LOCK_|ER_CHECKREAD|ER_NEED_REPREPARE)/;
+  return error instanceof Error && 'code' in error && passing.test(String(error.code));
 }
 
 /** Waits until the writer that was begun last has written something. */
@@ -89,7 +90,7 @@ export async function recoverFrom(run: FaultRun, fault: string, happen: () => Pr
   const since = performance.now();
   await writing;
   await waitFor(async () => (await differences(run)).length === 0, {
-    deadlineMs: 90_000,
+    deadlineMs: 40_000,
     pollMs: 100,
     what: `agreement after ${fault}, seed ${run.seed}`,
   });

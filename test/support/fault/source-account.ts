@@ -32,20 +32,10 @@ export const accountFaults: Readonly<
     harm: `ALTER USER ${account} IDENTIFIED BY 'another-one'`,
     mend: [`ALTER USER ${account} IDENTIFIED BY '${password}'`],
   },
-  'password expired': {
-    code: 'SOURCE_ACCESS_DENIED',
-    harm: `ALTER USER ${account} PASSWORD EXPIRE`,
-    mend: [`ALTER USER ${account} IDENTIFIED BY '${password}'`],
-  },
   'right revoked': {
     code: 'SOURCE_GRANT_MISSING',
     harm: `REVOKE REPLICATION SLAVE ON *.* FROM ${account}`,
     mend: [`GRANT REPLICATION SLAVE ON *.* TO ${account}`],
-  },
-  'status revoked': {
-    code: 'SOURCE_GRANT_MISSING',
-    harm: `REVOKE REPLICATION CLIENT ON *.* FROM ${account}`,
-    mend: [`GRANT REPLICATION CLIENT ON *.* TO ${account}`],
   },
   'user dropped': {
     code: 'SOURCE_ACCESS_DENIED',
@@ -54,6 +44,16 @@ export const accountFaults: Readonly<
       `CREATE USER ${account} IDENTIFIED BY '${password}'`,
       `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO ${account}`,
     ],
+  },
+  'password expired': {
+    code: 'SOURCE_ACCESS_DENIED',
+    harm: `ALTER USER ${account} PASSWORD EXPIRE`,
+    mend: [`ALTER USER ${account} IDENTIFIED BY '${password}'`],
+  },
+  'status revoked': {
+    code: 'SOURCE_GRANT_MISSING',
+    harm: `REVOKE REPLICATION CLIENT ON *.* FROM ${account}`,
+    mend: [`GRANT REPLICATION CLIENT ON *.* TO ${account}`],
   },
 };
 

@@ -29,9 +29,17 @@ export async function damageSource({ proxy }: SourceNetworkContext): Promise<voi
 }
 
 /** The address takes no connections, until so many were tried. */
-export async function refuseSource({ proxy }: SourceNetworkContext, tries: () => Promise<void>): Promise<void> {
+export async function refuseSource({ proxy }: SourceNetworkContext, tries: () => Promise<unknown>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();
   await tries();
   proxy.refuse(false);
+}
+
+/** Each connection brings so many bytes in a second, for longer than a silence that counts as a loss. */
+export async function slowSource({ proxy }: SourceNetworkContext, bytesPerSecond: number): Promise<void> {
+  proxy.setRate(bytesPerSecond);
+  const since = performance.now();
+  await waitFor(() => performance.now() - since > 8000, { deadlineMs: 20_000 });
+  proxy.setRate(undefined);
 }

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import { spawnDaemon } from '../support/daemon-process.ts';
+import { connectTo, eachServer } from '../support/servers.ts';
+import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { never, openSource } from '../source/reading.ts';
+import { runLine, storeRows } from './run-project.ts';
+
+async function statusOf(project: ShopProject): Promise<{ lagMs: number | null; lastChangeAgeMs: number | null }[]> {
+  const said = await runLine(project, ['status', '--json']);
+  return JSON.parse(said).flows;
+}
+
+eachServer((_flavour, server) => {
+  it('L5 L12 commit times that jump into the past and the future decide nothing, and no figure becomes negative', async () => {
+    const project = await createShopProject({ source: server, store: server });
+    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+    await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+    const before = Date.now();
+    const connection = await connectTo(server, project.source.name);
+    const source = openSource(server.url);
+    let cents = 0;
+    for (const time of ['2037-12-31 23:59:58', '2001-02-03 04:05:06', '2037-12-31 23:59:58', '1970-01-02 00:00:01', '']) {
+      await connection.query(`SET TIMESTAMP = ${time === '' ? 'DEFAULT' : `UNIX_TIMESTAMP('${time}')`}`);
+      for (let i = 0; i < 5; i += 1) {
+        cents += 1;
+        await connection.query('INSERT INTO orders VALUES (1, 1, ?, NULL) ON DUPLICATE KEY UPDATE cents = VALUES(cents)', [cents]);
+      }
+      await waitFor(async () => (await storeRows(project, 'SELECT cents FROM orders_copy'))[0]?.['cents'] === cents, {
+        deadlineMs: 20_000,
+        what: `the change of ${time}`,
+      });
+      await waitFor(async () => (await disagreements(project)).length === 0);
+      for (const { lagMs, lastChangeAgeMs } of await statusOf(project)) {
+        expect(lagMs).toBeGreaterThanOrEqual(0);
+        // nothing waits any more: the age of what was last taken is no lag
+        expect(lastChangeAgeMs).toBeGreaterThanOrEqual(0);
+      }
+    }
+    await waitFor(async () => (await statusOf(project)).every(({ lagMs }) => lagMs !== null && lagMs < 60_000), {
+      deadlineMs: 20_000,
+    });
+    // A start by time is before the first transaction that says so late a time: before those of 2037, earlier than needed and never later.
+    const early = await source.resolve({ kind: 'time', time: before + 1000 }, never);
+    const head = await source.head(never);
+    expect(early.file).toBe(head.file);
+    expect(early.offset).toBeLessThan(head.offset);
+    daemon.kill('SIGTERM');
+    expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
+  }, 60_000);
+});
