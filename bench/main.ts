@@ -90,8 +90,9 @@ async function runOnServers(options: BenchOptions, results: Results) {
     log(`${options.flavour} ${version}: filling the source with ${options.rows} orders`);
     const data = await fillSource(pair.sourceLink, options.rows);
     log(`${data.changes} row changes in ${data.transactions} transactions, ${data.loadSeconds.toFixed(0)} s`);
+    const facts = { source: await serverFacts(pair.sourceLink), store: await serverFacts(pair.storeLink) };
     await take(onServers, { options, pair, data, log }, results);
-    return { version, source: await serverFacts(pair.sourceLink), store: await serverFacts(pair.storeLink), data };
+    return { version, ...facts, data };
   } finally {
     await pair.stop();
   }

@@ -97,9 +97,14 @@ async function suffer(fault: Fault, { place, orders, daemonNow, storeUrl }: Suff
   const endedAt = steadyNow();
   await arrived(await orders.mark(), storeUrl);
   const seconds = (steadyNow() - endedAt) / 1000;
-  const said = before.lines.find(({ at, text }) => at >= beganAt && /"level":[345]0/.test(text) && text.includes('"code"'));
+  const said = before.lines.find(({ at, text }) => at >= beganAt && isTrouble(text));
   const noticedSeconds = said === undefined ? undefined : (said.at - beganAt) / 1000;
   return { seconds, noticedSeconds, peakMb: daemonNow().peakMb };
+}
+
+/** A line of the daemon's log that is about a fault. */
+function isTrouble(text: string): boolean {
+  return /"level":[345]0/.test(text) && /SOURCE_|STORE_|lost|dead/.test(text);
 }
 
 /** Waits until this order is in the store. */
