@@ -4,6 +4,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { inspect } from '../../src/cli/inspect.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
+import { visible } from '../../src/lib/visible.ts';
 import { quoteName } from '../../src/store/name.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { runLine } from '../daemon/run-project.ts';
@@ -205,6 +206,7 @@ eachServer((_flavour, server) => {
       await runLine(project, ['check', '--grants']),
       await runLine(project, ['status']),
       await runLine(project, ['inspect']),
+      await runLine(project, ['inspect', hostile.table, `--key=${values[9]}`]),
       await runLine(project, ['dead-rows', 'list']),
       await runLine(project, ['dead-rows', 'show', '1']),
       await runLine(project, ['pause', hostile.flow]),
@@ -212,7 +214,8 @@ eachServer((_flavour, server) => {
     ];
     for (const value of values.filter((each) => each !== '' && each !== '_')) {
       const key = value.startsWith('[') ? JSON.stringify([value]) : value;
-      said.push((await runCommand(inspect, { files, positionals: [hostile.table], options: { key } })).out);
+      const { out } = await runCommand(inspect, { files, positionals: [hostile.table], options: { key } });
+      expect(out).toContain(visible(value));
     }
     const other = runCommand(inspect, { files, positionals: [hostile.table], options: { key: "' OR 1=1 -- " } });
     await expect(other).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
