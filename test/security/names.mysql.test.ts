@@ -215,7 +215,7 @@ eachServer((_flavour, server) => {
     for (const value of values.filter((each) => each !== '' && each !== '_')) {
       const key = value.startsWith('[') ? JSON.stringify([value]) : value;
       const { out } = await runCommand(inspect, { files, positionals: [hostile.table], options: { key } });
-      expect(out).toContain(visible(value));
+      expect(out).toContain(visible(value).trimEnd());
     }
     const other = runCommand(inspect, { files, positionals: [hostile.table], options: { key: "' OR 1=1 -- " } });
     await expect(other).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
