@@ -170,14 +170,14 @@ eachServer((_flavour, server) => {
       SOURCE_URL: wrong(env['SOURCE_URL']),
       STORE_URL: wrong(env['STORE_URL']),
     });
-    for (const change of [
+    const changes = [
       { STORE_URL: wrong(env['STORE_URL']) },
       { STORE_URL: `${env['STORE_URL']}?ssl=verify` },
       { SOURCE_URL: `${env['SOURCE_URL']}/?ssl=verify` },
       { STORE_URL: `mysql://me:${encodeURIComponent(secrets.wrong)}@127.0.0.1:1/x` },
       { SOURCE_URL: `mysql://me:12?${secrets.wrong}@127.0.0.1:1/x` },
-    ])
-      await say(planted, 'run --until-current --log-level trace', change);
+    ];
+    await Promise.all(changes.map((change) => say(planted, 'run --until-current --log-level trace', change)));
 
     // what was to happen did happen
     expect(said.get('run')).toMatch(/FUNCTION_FAILED.*:\*\*\*@/);
