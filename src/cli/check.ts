@@ -2,6 +2,7 @@ import type { Configuration } from '../config/configuration.ts';
 import type { SourceSpec } from '../config/spec.ts';
 import { examineOperators } from '../daemon/operators.ts';
 import { CodedError } from '../lib/error.ts';
+import { maskPasswords } from '../lib/mask.ts';
 import { readStatements } from '../store/migrate.ts';
 import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineChanges } from './check/changes.ts';
@@ -48,7 +49,9 @@ export const check: Command = {
     }
     findings.push(...(await examineFiles(project.configuration, context)));
     const counts = countFindings(findings);
-    context.print(context.json ? JSON.stringify({ findings, ...counts }) : formatFindings(findings));
+    // a value in the wrong place is quoted, and may be an address
+    const shown = findings.map((finding) => ({ ...finding, message: maskPasswords(finding.message) }));
+    context.print(context.json ? JSON.stringify({ findings: shown, ...counts }) : formatFindings(shown));
     if (!isConfigured) return exitCode.configuration;
     return counts.errors > 0 ? exitCode.failed : exitCode.done;
   },

@@ -21,7 +21,7 @@ export interface MysqlAddress extends TlsWish {
 export function readMysqlAddress(text: string): MysqlAddress | string {
   if (!URL.canParse(text)) return 'is no mysql:// address';
   const url = new URL(text);
-  if (url.protocol !== 'mysql:' && url.protocol !== 'mariadb:') return `is no mysql:// address: it begins with ${url.protocol}//`;
+  if (url.protocol !== 'mysql:' && url.protocol !== 'mariadb:') return 'is no mysql:// address';
   const wish = readTlsParameters(url);
   if (typeof wish === 'string') return wish;
   try {

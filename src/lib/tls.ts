@@ -118,7 +118,13 @@ export function explainTls(error: unknown): string | undefined {
     /^ssl_(ca|cert|key) /.test(error.message);
   if (!isTls || network.test(error.message)) return undefined;
   const remedy = meanings.find(([pattern]) => pattern.test(error.message))?.[1];
-  return `${error.message}${remedy === undefined ? '' : `; ${remedy}`}`;
+  return `${reasonOf(error)}${remedy === undefined ? '' : `; ${remedy}`}`;
+}
+
+/** OpenSSL's errors are lines of numbers and files around the reason. */
+function reasonOf(error: Error): string {
+  const reason: unknown = /:SSL routines:/.test(error.message) ? Reflect.get(error, 'reason') : undefined;
+  return (typeof reason === 'string' ? reason : error.message).replaceAll(/\s+/g, ' ').trim();
 }
 
 /** Whether a host is this machine, to which nobody listens in. */

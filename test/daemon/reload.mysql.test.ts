@@ -308,9 +308,9 @@ flows: [{fname: SaveSecond}]
     it('refuses another store and another address of a source, which take a restart', async () => {
       const project = await create();
       const daemon = await startDaemon(project);
-      await editConf(project, (text) => text.replace('${SOURCE_URL}', '${SOURCE_URL}/?x=1'));
+      await editConf(project, (text) => text.replace('${SOURCE_URL}', '${SOURCE_URL}/?ssl=off'));
       await daemon.waitForLine(/Source main has changed.*restart the daemon.*change refused/);
-      await editConf(project, (text) => text.replace('${SOURCE_URL}/?x=1', '${SOURCE_URL}'));
+      await editConf(project, (text) => text.replace('${SOURCE_URL}/?ssl=off', '${SOURCE_URL}'));
       await daemon.waitForLine(/refused change was taken back/);
       await editConf(project, (text) => text.replace('"${STORE_URL}"', '"${STORE_URL}_other"'));
       await daemon.waitForLine(/url of the store has changed: restart the daemon.*change refused/);

@@ -4,7 +4,10 @@ import { maskPasswords } from '../../src/lib/mask.ts';
 import { readMysqlAddress } from '../../src/lib/mysql-address.ts';
 import { isLoopback } from '../../src/lib/tls.ts';
 import { visible, visibleLines } from '../../src/lib/visible.ts';
+import { check } from '../../src/cli/check.ts';
+import { status } from '../../src/cli/status.ts';
 import { formatTable } from '../../src/cli/table.ts';
+import { runCommand } from '../cli/run-command.ts';
 
 describe('secrets in texts', () => {
   it.each([
@@ -25,6 +28,24 @@ describe('secrets in texts', () => {
     expect(error.stack).not.toContain('s3cret');
     expect(describeError(error)).not.toContain('s3cret');
     expect(describeError(cause)).not.toContain('s3cret');
+  });
+});
+
+describe('addresses in the wrong place of a document', () => {
+  const files = {
+    'conf/x.yml': 'kistype: global\nstore: mysql://u:s3cret@h/db\nredis: redis://:s3cret@h\nstop_deadline: mysql://u:s3cret@h\n',
+  };
+
+  it('are quoted without their passwords, by check and by every other command', async () => {
+    for (const json of [true, false]) {
+      const { code, out } = await runCommand(check, { files, json });
+      expect(code).toBe(78);
+      expect(out).toContain(':***@h');
+      expect(out).not.toContain('s3cret');
+    }
+    const failure: unknown = await runCommand(status, { files }).catch((error: unknown) => error);
+    expect(describeError(failure)).toContain(':***@h');
+    expect(describeError(failure)).not.toContain('s3cret');
   });
 });
 

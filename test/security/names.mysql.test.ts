@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { format } from 'mysql2';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
+import { inspect } from '../../src/cli/inspect.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
+import { visible } from '../../src/lib/visible.ts';
 import { quoteName } from '../../src/store/name.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { runLine } from '../daemon/run-project.ts';
 import { onEnd } from '../support/cleanup.ts';
 import { createFolder } from '../support/daemon-process.ts';
@@ -183,10 +186,8 @@ eachServer((_flavour, server) => {
       sql('INSERT INTO ¤.¤ VALUES ', source, hostile.twin) +
         format('(?)', [[`dead ${evil}`, `${escape}${'y'.repeat(60)}`, 1, 1, 1]]),
     );
-    const folder = await createFolder({
-      'conf/all.yml': configuration({ source, store, server, url: server.url }),
-      'migrations/001.sql': migration,
-    });
+    const files = { 'conf/all.yml': configuration({ source, store, server, url: server.url }), 'migrations/001.sql': migration };
+    const folder = await createFolder(files);
     const project = { folder, env: {} };
     const checked = await runLine(project, ['check', '--json']);
     expect(JSON.parse(checked)).toMatchObject({ errors: 0 });
@@ -205,17 +206,19 @@ eachServer((_flavour, server) => {
       await runLine(project, ['check', '--grants']),
       await runLine(project, ['status']),
       await runLine(project, ['inspect']),
-      await runLine(project, ['inspect', hostile.table]),
+      await runLine(project, ['inspect', hostile.table, `--key=${values[9]}`]),
       await runLine(project, ['dead-rows', 'list']),
       await runLine(project, ['dead-rows', 'show', '1']),
       await runLine(project, ['pause', hostile.flow]),
       await runLine(project, ['resume', hostile.flow]),
     ];
-    for (const value of values.filter((each) => each !== '' && each !== '_'))
-      said.push(
-        await runLine(project, ['inspect', hostile.table, `--key=${value.startsWith('[') ? JSON.stringify([value]) : value}`]),
-      );
-    await runLine(project, ['inspect', hostile.table, "--key=' OR 1=1 -- "], 1);
+    for (const value of values.filter((each) => each !== '' && each !== '_')) {
+      const key = value.startsWith('[') ? JSON.stringify([value]) : value;
+      const { out } = await runCommand(inspect, { files, positionals: [hostile.table], options: { key } });
+      expect(out).toContain(visible(value).trimEnd());
+    }
+    const other = runCommand(inspect, { files, positionals: [hostile.table], options: { key: "' OR 1=1 -- " } });
+    await expect(other).rejects.toMatchObject({ code: 'NAME_UNKNOWN' });
     expect(said.join('\n')).toContain(String.raw`\x1b[31m`);
     // oxlint-disable-next-line no-control-regex -- none may be left
     expect(said.join('\n')).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);

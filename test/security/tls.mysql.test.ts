@@ -54,7 +54,11 @@ async function failuresAt(flavour: 'mysql' | 'mariadb', login: string, parameter
   const store = await failureOf(async () => (await openStore({ url: storeUrl })).close());
   const connector = await failureOf(async () => {
     const made = createMysqlConnector({ name: 'far', type: 'mysql', addrs: storeUrl, key: 't', params: {} });
-    await made.open().finally(() => made.close());
+    try {
+      await made.open();
+    } finally {
+      await made.close();
+    }
   });
   return { source, dump, store, connector };
 }

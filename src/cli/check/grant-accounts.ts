@@ -25,7 +25,7 @@ export function accountsOf({ configuration, migrations }: Configured): readonly 
   }));
   const url = configuration.global.store?.url;
   const store: GrantAccount[] =
-    url === undefined ? [] : [{ subject: 'store', url, needs: () => storeGrants(configuration, migrations) }];
+    url === undefined ? [] : [{ subject: 'store', url, needs: (flavour) => storeGrants(configuration, migrations, flavour) }];
   const connectors = [...configuration.conns.values()]
     .filter((conn) => (conn.type === 'mysql' || conn.type === 'tidb') && !isInStore(conn))
     .map((conn): GrantAccount => ({

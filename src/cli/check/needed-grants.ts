@@ -46,7 +46,13 @@ function scopeOfPattern(text: string): GrantScope {
 }
 
 /** What the store's account needs: kisflow's own tables and the computed ones, and what the migrations do. */
-export function storeGrants(configuration: Configuration, migrations: readonly string[]): readonly NeededGrant[] {
+export function storeGrants(
+  configuration: Configuration,
+  migrations: readonly string[],
+  flavour: 'mysql' | 'mariadb' | undefined,
+): readonly NeededGrant[] {
+  // MariaDB lets who may create a table give it foreign keys
+  const isAsked = (privilege: string): boolean => privilege !== 'REFERENCES' || flavour !== 'mariadb';
   const database = storeDatabaseOf(configuration);
   const elsewhere = distinct(
     savesOf(configuration)
@@ -55,9 +61,9 @@ export function storeGrants(configuration: Configuration, migrations: readonly s
       .filter((name) => name.database !== database)
       .map((name): GrantScope => name),
   );
-  const more = migrationPrivileges(migrations).filter((privilege) => !ofStore.includes(privilege));
+  const more = migrationPrivileges(migrations).filter((privilege) => !ofStore.includes(privilege) && isAsked(privilege));
   return [
-    { privileges: ofStore, on: { database }, why: 'kisflow’s own tables, and the computed ones' },
+    { privileges: ofStore.filter(isAsked), on: { database }, why: 'kisflow’s own tables, and the computed ones' },
     ...(more.length === 0 ? [] : [{ privileges: more, on: { database }, why: 'what the files of migrations/ do' }]),
     ...elsewhere.map((on) => ({ privileges: ofTable, on, why: 'a computed table of another database' })),
   ];

@@ -3,11 +3,12 @@
  * accounts lack or have too much. An account that does not exist yet, or a server that does not answer, only goes without the comparison.
  */
 import { accountsOf, type Configured } from './grant-accounts.ts';
-import { describeError } from '../../lib/error.ts';
+import { CodedError, describeError } from '../../lib/error.ts';
 import { readMysqlAddress, type MysqlAddress } from '../../lib/mysql-address.ts';
 import { textOf, withServer } from '../../source/server-link.ts';
 import { excessGrants, lackedGrants } from './held-grants.ts';
 import { quoteAccount, type Grants } from './grants.ts';
+import { readGreeting } from './server-greeting.ts';
 import { writeScope, type NeededGrant } from './needed-grants.ts';
 
 const connectTimeoutMs = 5000;
@@ -19,6 +20,12 @@ interface SeenServer {
   /** Names of databases are taken as they are, not as patterns. */
   readonly isLiteral: boolean;
   readonly grants: Grants;
+}
+
+/** A server that the account could not log in to; its kind where its greeting tells. */
+interface UnseenServer {
+  readonly flavour: 'mysql' | 'mariadb' | undefined;
+  readonly reason: string;
 }
 
 /** One account's grants, ready to be printed. */
@@ -40,7 +47,7 @@ export async function reportGrants(configured: Configured, stop: AbortSignal): P
   const seen = await Promise.all(accounts.map(({ url }) => lookAt(url, stop)));
   const needsOf = accounts.map(({ needs }, at) => {
     const server = seen[at];
-    return needs(typeof server === 'string' ? undefined : server?.flavour);
+    return needs(server?.flavour);
   });
   return accounts.flatMap(({ subject, url }, at) => {
     const address = readMysqlAddress(url);
@@ -57,7 +64,7 @@ function placeOf(url: string): string {
   return typeof address === 'string' ? url : `${address.user}@${address.host}:${address.port}`;
 }
 
-async function lookAt(url: string, stop: AbortSignal): Promise<SeenServer | string> {
+async function lookAt(url: string, stop: AbortSignal): Promise<SeenServer | UnseenServer> {
   try {
     // without the database of the address, which may be yet to come
     const bare = new URL(url);
@@ -69,26 +76,33 @@ async function lookAt(url: string, stop: AbortSignal): Promise<SeenServer | stri
       const rows = await query('SHOW GRANTS');
       const version = textOf(about, 'version');
       return {
-        flavour: /mariadb/i.test(version) ? ('mariadb' as const) : ('mysql' as const),
+        flavour: flavourOf(version),
         version,
         isLiteral: textOf(revokes, 'Value') === 'ON',
         grants: { account: textOf(about, 'account'), lines: rows.map((row) => String(Object.values(row)[0])) },
       };
     });
   } catch (error) {
-    return `not examined: ${describeError(error)}`;
+    const address = readMysqlAddress(url);
+    const isUnreachable = typeof address === 'string' || (error instanceof CodedError && error.code === 'SOURCE_UNREACHABLE');
+    const version = isUnreachable ? undefined : await readGreeting({ ...address, timeoutMs: connectTimeoutMs });
+    return { flavour: version === undefined ? undefined : flavourOf(version), reason: `not examined: ${describeError(error)}` };
   }
+}
+
+function flavourOf(version: string): 'mysql' | 'mariadb' {
+  return /mariadb/i.test(version) ? 'mariadb' : 'mysql';
 }
 
 function reportOf(options: {
   readonly subject: string;
   readonly address: MysqlAddress;
-  readonly server: SeenServer | string;
+  readonly server: SeenServer | UnseenServer;
   readonly needs: readonly NeededGrant[];
   readonly all: readonly NeededGrant[];
 }): GrantReport {
   const { subject, address, server, needs, all } = options;
-  const isExamined = typeof server !== 'string';
+  const isExamined = 'grants' in server;
   const account = quoteAccount(isExamined ? server.grants.account : `${address.user}@%`);
   const demand = address.tls === 'off' ? '' : address.tlsFiles.cert === undefined ? ' REQUIRE SSL' : ' REQUIRE X509';
   const create = `CREATE USER IF NOT EXISTS ${account} IDENTIFIED BY '<the password of the url>'${demand};`;
@@ -100,7 +114,7 @@ function reportOf(options: {
     subject,
     user: address.user,
     server: `${address.host}:${address.port}`,
-    seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : server,
+    seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : server.reason,
     isExamined,
     statements: [...(isExamined ? [] : [{ sql: create, why: 'where it is not there yet' }]), ...grants],
     lacks: isExamined ? lackedGrants(server.grants, needs) : [],

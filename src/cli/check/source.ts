@@ -151,6 +151,7 @@ function connectRemedy(spec: SourceSpec, error: unknown): string {
   const where = `${url.hostname}:${url.port || '3306'}`;
   const code = error instanceof CodedError ? error.code : undefined;
   const grant = `GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${user}'@'%';`;
+  if (code === 'SOURCE_TLS') return `-- in the url of source ${spec.name}: ?ssl=verify&ssl_ca=/path/ca.pem, or as the message says`;
   if (code === 'SOURCE_GRANT_MISSING') return grant;
   if (code === 'SOURCE_ACCESS_DENIED') {
     return [

@@ -64,6 +64,7 @@ export async function examineStore(configuration: Configuration, migrations: str
 function connectRemedy(url: string, error: unknown): string {
   const code = error instanceof CodedError ? error.code : undefined;
   if (code === 'CONFIG_INVALID') return '';
+  if (code === 'STORE_TLS') return '-- in store.url: ?ssl=verify&ssl_ca=/path/ca.pem, or as the message says';
   const { user, database, host, port } = parseStoreUrl(url);
   if (code !== 'STORE_ACCESS_DENIED')
     return `-- a server must answer at ${host}:${port}; else correct store.url in the global document`;

@@ -1,6 +1,7 @@
 import type { Configuration } from '../../config/configuration.ts';
 import { originKey } from '../../config/configuration.ts';
 import { changeFlow, describeChange, type ChangedFlow } from '../../config/flow-change.ts';
+import { maskSecrets } from '../../config/secret.ts';
 import { readFlowChanges, type StoredChange } from '../../daemon/flow-change-record.ts';
 import type { CommandContext } from '../command.ts';
 import { unknownName, withExistingStore } from '../existing-store.ts';
@@ -10,7 +11,7 @@ interface ShownFunction {
   readonly fname: string;
   readonly mode: string | null;
   readonly connector: string | null;
-  /** Its defaults, overlaid by the flow's. */
+  /** Its defaults, overlaid by the flow's, as they are written: what a variable holds may be a secret. */
   readonly params: Readonly<Record<string, string>>;
   readonly from: 'file' | 'store';
 }
@@ -42,25 +43,46 @@ function showFlow(configuration: Configuration, stored: readonly StoredChange[],
   const origin = configuration.origins.get(originKey({ kistype: 'flow', name }));
   const changed: ChangedFlow = changeFlow(spec, origin, changes);
   const shown = changed.kind === 'changed' ? changed.spec : spec;
+  const written = (changed.kind === 'changed' ? changed.origin : origin)?.written;
   const added = new Set(changes.flatMap((change) => (change.kind === 'add-function' ? [change.fname] : [])));
   return {
     flow: name,
     file: origin?.file ?? '',
     status: shown.status,
     fileStatus: spec.status,
-    functions: shown.flows.map(({ fname, params }) => {
+    functions: shown.flows.map(({ fname, params }, index) => {
       const func = configuration.funcs.get(fname);
+      const ofFunc = configuration.origins.get(originKey({ kistype: 'func', name: fname }))?.written;
       return {
         fname,
         mode: func?.fmode ?? null,
         connector: func?.option.cname ?? null,
-        params: { ...func?.option.default_params, ...params },
+        params: {
+          ...asWritten(func?.option.default_params ?? {}, at(ofFunc, 'option', 'default_params')),
+          ...asWritten(params, at(written, 'flows', index, 'params')),
+        },
         from: added.has(fname) ? 'store' : 'file',
       };
     }),
     changes: changes.map((change) => `kisflow ${describeChange(change)}`),
     unfit: changed.kind === 'unfit' ? `${describeChange(changed.change)}: ${changed.reason}` : null,
   };
+}
+
+/** Parameters with the texts that stand in the document, and literal secrets masked. */
+function asWritten(params: Readonly<Record<string, string>>, written: unknown): Record<string, string> {
+  const shown = (key: string, value: string): string => {
+    const text = at(written, key);
+    return maskSecrets(key, typeof text === 'string' ? text : value, () => '***');
+  };
+  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, shown(key, value)]));
+}
+
+function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (each, key) => (typeof each === 'object' && each !== null ? Reflect.get(each, key) : undefined),
+    value,
+  );
 }
 
 const columns = [{ title: 'function' }, { title: 'mode' }, { title: 'connector' }, { title: 'parameters' }, { title: 'from' }];
