@@ -93,8 +93,8 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession({ statementTimeoutMs = settings.statementTimeoutMs } = {}) {
       const connection = await connectStore({ ...settings, statementTimeoutMs, hasAutocommit: false });
-      const facts = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
-      const session = makeSession(connection, facts, (ended) => sessions.delete(ended));
+      const known = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
+      const session = makeSession(connection, known, (ended) => sessions.delete(ended));
       sessions.add(session);
       return session;
     },

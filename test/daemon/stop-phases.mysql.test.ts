@@ -138,8 +138,8 @@ eachServer((_flavour, server) => {
   }, 180_000);
 
   it('L11 SIGTERM while a batch cannot be committed ends it with 1 at stop_deadline, or with 0 when it can be in time', async () => {
-    const [waits, down] = await Promise.all([1, 2].map(() => createShopProject({ source: server, store: server })));
-    if (waits === undefined || down === undefined) throw new Error('two were made');
+    const make = () => createShopProject({ source: server, store: server });
+    const [waits, down] = await Promise.all([make(), make()]);
     const proxy = await startHalfOpenProxy(server);
     for (const project of [waits, down]) await makeSlow(project);
     const toProxy = { STORE_URL: `${server.url.replace(`:${server.port}`, `:${proxy.port}`)}/${down.store.name}` };
