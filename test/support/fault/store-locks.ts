@@ -39,8 +39,14 @@ export async function deadlockRows(connection: Connection, { table, key }: Locke
 
 /** A transaction that has locked all rows of a table, and does nothing. */
 export async function holdRows(connection: Connection, { table }: Pick<LockedTable, 'table'>): Promise<EndFault> {
-  await connection.beginTransaction();
-  await connection.query(`SELECT * FROM \`${table}\` FOR UPDATE`);
+  const take = async (): Promise<boolean> => {
+    await connection.beginTransaction();
+    return connection.query(`SELECT * FROM \`${table}\` FOR UPDATE`).then(
+      () => true,
+      () => false, // a deadlock with those who write to it
+    );
+  };
+  while (!(await take())) await connection.rollback();
   return () => connection.rollback();
 }
 
