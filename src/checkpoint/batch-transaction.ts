@@ -17,11 +17,14 @@ export interface BatchTransactionOptions {
   readonly step: CheckpointStep;
   /** Resolves when the batch before has committed; rejects when it has failed, and then nothing of this batch is sent. */
   readonly gate: Promise<void>;
-  /** Called when a statement behind the checkpoint update was sent: the server is busy with this batch. */
+  /** Called when a statement behind the checkpoint update was sent that writes: the server is busy with this batch. */
   readonly onSent: () => void;
   /** Absent: nothing is measured. */
   readonly clock?: TransactionClock | undefined;
 }
+
+/** The server answers soon, and what comes behind it is to be sent without delay. */
+const isQuestion = /^\s*SELECT\b/i;
 
 /**
  * The one store transaction of a batch (L1): its rows, its state and its checkpoint.
@@ -60,7 +63,7 @@ export class BatchTransaction implements StoreTransaction {
     await this.#open();
     const answer = this.#session.query(sql, params);
     this.#clock?.statement(answer);
-    this.#onSent();
+    if (!isQuestion.test(sql)) this.#onSent();
     answer.catch((error: unknown) => {
       if (error instanceof CodedError && error.class === 'retry') this.#lost ??= error;
     });

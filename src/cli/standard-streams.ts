@@ -18,7 +18,7 @@ export function guardStreams(): void {
 }
 
 /**
- * Sets the exit code, and waits for what was printed to be read: as long as it takes of stdout, a second of stderr, whose reader may
+ * Ends the process with this code, and waits before for what was printed to be read: as long as it takes of stdout, a second of stderr, whose reader may
  * have stopped reading.
  */
 export async function endStreams(code: number): Promise<void> {
@@ -27,7 +27,7 @@ export async function endStreams(code: number): Promise<void> {
   const over = new AbortController();
   await Promise.race([written(process.stderr), sleep(lastWordsMs, over.signal)]);
   over.abort();
-  if (process.stderr.writableLength > 0) process.exit();
+  process.exit(); // a connection that was still being made when it was told to stop would hold it for ten seconds
 }
 
 function written(stream: Writable): Promise<void> {

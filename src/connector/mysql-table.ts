@@ -15,6 +15,8 @@ export interface TableColumn {
   /** '' where values have none. */
   readonly collation: string;
   readonly isGenerated: boolean;
+  /** A row that does not give it is refused: it is NOT NULL, and has no default. */
+  readonly isRequired: boolean;
   /** `SELECT *` leaves it out. */
   readonly isInvisible: boolean;
   /** An ENUM without the empty text: the empty value in it is that of a text that was none of its values. */
@@ -73,7 +75,8 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
 };
 
 const columnsQuery = `SELECT column_name AS name, data_type AS type, column_type AS whole, collation_name AS collation, extra AS extra,
-  numeric_scale AS scale, datetime_precision AS fraction, generation_expression AS expression
+  numeric_scale AS scale, datetime_precision AS fraction, generation_expression AS expression,
+  is_nullable AS nullable, column_default AS fallback
   FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`;
 
 const keysQuery = `SELECT index_name AS name, column_name AS col, sub_part AS part FROM information_schema.statistics
@@ -111,6 +114,9 @@ function toColumn(row: Row): TableColumn {
   const name = String(row['name']);
   const kind = kinds[String(row['type']).toLowerCase()] ?? 'other';
   const expression = row['expression'];
+  // MySQL says '' and MariaDB NULL for columns that are not generated; DEFAULT_GENERATED is only a default
+  const isGenerated =
+    (typeof expression === 'string' && expression !== '') || /(?<!DEFAULT_)GENERATED|PERSISTENT/i.test(String(row['extra']));
   return {
     name,
     sql: quoteName(name),
@@ -119,9 +125,9 @@ function toColumn(row: Row): TableColumn {
     collation: String(row['collation'] ?? ''),
     isInvisible: /INVISIBLE/i.test(String(row['extra'])),
     isStrictEnum: isStrictEnum(String(row['whole'])),
-    // MySQL says '' and MariaDB NULL for columns that are not generated; DEFAULT_GENERATED is only a default
-    isGenerated:
-      (typeof expression === 'string' && expression !== '') || /(?<!DEFAULT_)GENERATED|PERSISTENT/i.test(String(row['extra'])),
+    isGenerated,
+    isRequired:
+      row['nullable'] === 'NO' && row['fallback'] === null && !isGenerated && !/auto_increment/i.test(String(row['extra'])),
   };
 }
 

@@ -7,16 +7,16 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Row } from '../row/change.ts';
 import type { StoreTransaction } from '../store/contract.ts';
-import { errnoOf } from '../store/errors.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { BatchScope, Connector, ConnectorOptions, ConnectorSession } from './contract.ts';
+import { CachedTable } from './mysql-cached-table.ts';
 import { buildSelects, shortenFloats } from './mysql-load.ts';
 import type { PartialUpdate } from './mysql-partial.ts';
-import { planWrites, ShapeCache } from './mysql-plan.ts';
+import { planWrites, type ShapeCache } from './mysql-plan.ts';
 import { writeKey, type SaveMode } from './mysql-shape.ts';
 import type { Statement } from './mysql-statement.ts';
 import { buildStatements, dialectOf, isGuardError } from './mysql-statements.ts';
-import { parseTableName, readTable, type TableDefinition } from './mysql-table.ts';
+import type { TableDefinition } from './mysql-table.ts';
 
 export interface MysqlConnectorDeps {
   readonly logger?: Logger;
@@ -118,12 +118,17 @@ class MysqlConnector implements Connector {
         maxPacketBytes: store.maxPacketBytes,
       });
     const statements = await this.#table.use(store, build);
+    const { known } = this.#table;
+    await this.#table.requireKey(store).catch((error: unknown) => {
+      throw atTable(error, known);
+    });
     for (const statement of statements) {
       try {
         const { affectedRows } = await this.#table.watch(store.query(statement.sql));
-        if (statement.updates !== undefined) requireFound(affectedRows, statement.updates, this.#table.known);
+        if (statement.updates !== undefined) requireFound(affectedRows, statement.updates, known);
       } catch (error) {
-        throw explain(error, statement, this.#table.known);
+        await this.#table.requireUnaltered(store, error);
+        throw explain(error, statement, known);
       }
     }
   }
@@ -160,51 +165,9 @@ function readMode(options: ConnectorOptions): SaveMode {
   throw new CodedError('CONFIG_INVALID', `Connector ${options.name}: params.mode is ${mode}; write upsert, insert or update.`);
 }
 
-/** The table's definition, read once, and again when a row or the server shows that it has changed. */
-class CachedTable {
-  readonly #options: ConnectorOptions;
-  #shapes: ShapeCache | undefined;
-
-  constructor(options: ConnectorOptions) {
-    this.#options = options;
-  }
-
-  get known(): TableDefinition | undefined {
-    return this.#shapes?.table;
-  }
-
-  /** Reads the definition only when it is not known, or when the work finds a column in its rows that may have been added since. */
-  async use<T>(store: StoreTransaction, work: (shapes: ShapeCache) => T | Promise<T>): Promise<T> {
-    const known = this.#shapes;
-    if (known !== undefined) {
-      try {
-        return await work(known);
-      } catch (error) {
-        if (!(error instanceof CodedError) || error.code !== 'STORE_COLUMN_UNKNOWN') throw error;
-      }
-    }
-    const { key, name } = this.#options;
-    if (key === '') throw new CodedError('STORE_TABLE_MISSING', `Connector ${name} names no table: write its key`);
-    const shapes = new ShapeCache(await readTable(store, parseTableName(key, store.database)));
-    this.#shapes = shapes;
-    return work(shapes);
-  }
-
-  /** Drops the definition when the server says that it is wrong: unknown column, table or count of values. */
-  async watch<T>(answer: Promise<T>): Promise<T> {
-    try {
-      return await answer;
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === 1054 || errno === 1136 || errno === 1146) this.#shapes = undefined;
-      throw error;
-    }
-  }
-}
-
 /** Adds the table and, where the server or the statement tells it, the row's key to a refusal. */
 function explain(error: unknown, statement: Statement, table: TableDefinition | undefined): unknown {
-  if (!(error instanceof CodedError) || error.class !== 'row' || table === undefined) return error;
+  if (!(error instanceof CodedError) || error.class !== 'row' || table === undefined) return atTable(error, table);
   const text = isGuardError(error.message) ? 'another row has the same value of a unique key' : error.message;
   const number = statement.rows.length === 1 ? 1 : Number(/at row (\d+)/.exec(text)?.[1] ?? 0);
   const write = statement.rows[number - 1];
@@ -215,6 +178,14 @@ function explain(error: unknown, statement: Statement, table: TableDefinition | 
     cause: error,
     details: { ...error.details, table: table.id, ...(key === undefined ? {} : { key }) },
   });
+}
+
+/** Names the table that a statement was stopped at. */
+function atTable(error: unknown, table: TableDefinition | undefined): unknown {
+  if (!(error instanceof CodedError) || error.class !== 'stop' || table === undefined || error.details.table === table.id)
+    return error;
+  const details = { ...error.details, table: table.id };
+  return new CodedError(error.code, `${table.id}: ${error.message}`, { class: 'stop', cause: error.cause, details });
 }
 
 function safeKey(table: TableDefinition, row: Row): string | undefined {

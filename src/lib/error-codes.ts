@@ -102,6 +102,11 @@ export const errorCodes = {
     remedy:
       'Let the table hold every row first (a snapshot, or a start before the rows were inserted), or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
   },
+  STORE_TABLE_ALTERED: {
+    meaning:
+      'A computed table was altered under its flow so that the flow would write other rows than it means: its primary key is another one, or it has a new column that every row must give.',
+    remedy: 'Undo the change, or mend what the message names, then resume the flow. Alter keys while the flow is paused.',
+  },
   STORE_COLUMN_UNKNOWN: {
     meaning: 'A row has a field that the computed table has no column for.',
     remedy: 'Add the column with a migration, or commit rows without the field.',

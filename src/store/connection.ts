@@ -122,10 +122,10 @@ export class StoreConnection {
       const timer = ms === 0 ? undefined : setTimeout(() => this.#break(this.#makeTimeout(sql, ms)), ms);
       const pending: Pending = { reject, timer, since: performance.now(), length: sql.length + sizeOf(params) };
       this.#pending.add(pending);
-      const onResult = (error: Error | null, result: unknown): void => {
+      const onResult = (error: Error | null, result: unknown, fields?: unknown): void => {
         clearTimeout(timer);
         this.#pending.delete(pending);
-        if (error === null) resolve(toResult(result));
+        if (error === null) resolve(toResult(result, fields));
         else reject(this.#onError(error, sql));
       };
       if (params === undefined) this.#driver.query(sql, onResult);
@@ -188,10 +188,22 @@ function lost(): Error {
 }
 
 /** The driver gives an array of rows, a header, or (after CALL) an array of those. */
-function toResult(result: unknown): StoreResult {
-  if (isRows(result)) return Array.isArray(result[0]) ? toResult(result[0]) : { rows: result, affectedRows: 0 };
+function toResult(result: unknown, fields: unknown): StoreResult {
+  if (isRows(result)) {
+    if (result.length === 0) return { rows: result, affectedRows: 0, keyColumns: keyColumnsOf(fields) };
+    return Array.isArray(result[0]) ? toResult(result[0], undefined) : { rows: result, affectedRows: 0 };
+  }
   const affected: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'affectedRows') : 0;
   return { rows: [], affectedRows: typeof affected === 'number' ? affected : 0 };
+}
+
+/** PRI_KEY_FLAG of the protocol's column definitions. */
+const primaryKeyFlag = 2;
+
+function keyColumnsOf(fields: unknown): readonly string[] {
+  if (!Array.isArray(fields)) return [];
+  const columns: readonly { readonly name: string; readonly flags: unknown }[] = fields;
+  return [...new Set(columns.filter(({ flags }) => (Number(flags) & primaryKeyFlag) > 0).map(({ name }) => name))];
 }
 
 /** The text protocol's rows are objects of column name to value; they are not looked at one by one. */

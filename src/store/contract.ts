@@ -12,6 +12,8 @@ export interface StoreResult {
   readonly rows: readonly Row[];
   /** Rows that an INSERT, UPDATE or DELETE affected, as the server counts them. */
   readonly affectedRows: number;
+  /** Of a SELECT that gave no rows: those of its columns that are part of their table's primary key. */
+  readonly keyColumns?: readonly string[];
 }
 
 export type Flavour = 'mysql' | 'mariadb';

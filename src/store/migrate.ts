@@ -161,7 +161,7 @@ async function lock(session: StoreSession, database: string, logger: Logger): Pr
   // names of locks are at most 64 characters, and of the whole server
   const name = `kisflow.migrate.${createHash('sha256').update(database).digest('hex').slice(0, 40)}`;
   for (let tries = 0; ; tries += 1) {
-    const { rows } = await within(session, session.query('SELECT GET_LOCK(?, 10) AS got', [name]));
+    const { rows } = await within(session, session.query('SELECT GET_LOCK(?, ?) AS got', [name, tries === 0 ? 0 : 10]));
     if (Number(rows[0]?.['got']) === 1) return;
     if (tries === 0) logger.info({ database }, 'waiting for another process that migrates');
   }

@@ -105,8 +105,8 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession(timeouts = {}) {
       const connection = await connectStore({ ...settings, ...timeouts, hasAutocommit: false });
-      const facts = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
-      const session = makeSession(connection, facts, (ended) => sessions.delete(ended));
+      const known = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
+      const session = makeSession(connection, known, (ended) => sessions.delete(ended));
       sessions.set(session, connection);
       return session;
     },

@@ -11,6 +11,7 @@ const column = (kind: ColumnKind, collation = '', scale = 0): TableColumn => ({
   collation,
   isGenerated: false,
   isInvisible: false,
+  isRequired: false,
   isStrictEnum: false,
 });
 

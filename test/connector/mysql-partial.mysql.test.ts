@@ -46,7 +46,7 @@ eachServer((_flavour, server) => {
         store.transaction((transaction) => {
           const { flavour, database, maxPacketBytes } = transaction;
           const query: typeof transaction.query = (sql, params) => {
-            if (!/information_schema/.test(sql)) statements.push(sql);
+            if (!/information_schema|LIMIT 0$/.test(sql)) statements.push(sql);
             return transaction.query(sql, params);
           };
           const scope: BatchScope = {

@@ -13,6 +13,7 @@ const column = (name: string, kind: ColumnKind, more: Partial<TableColumn> = {})
   collation: kind === 'text' ? 'utf8mb4_general_ci' : '',
   isGenerated: false,
   isInvisible: false,
+  isRequired: false,
   isStrictEnum: false,
   ...more,
 });

@@ -39,9 +39,8 @@ describe('the log', () => {
     expect(stream.writableLength).toBeLessThan(1200);
     goOn();
     const told = await waitFor(() => pipe.lines.find((line) => line.includes('lost')));
-    const { lost, reason } = JSON.parse(told) as { lost: number; reason: string };
-    expect(reason).toBe('nobody reads');
-    expect(lost + pipe.lines.length - 1).toBe(100);
+    const [, lost] = /"lost":(\d+),"reason":"nobody reads"/.exec(told) ?? [];
+    expect(Number(lost) + pipe.lines.length - 1).toBe(100);
     sink.write('after\n');
     expect(pipe.lines.at(-1)).toBe('after');
   });

@@ -12,7 +12,7 @@ export interface LockedTable {
  */
 export async function deadlockRows(connection: Connection, { table, key }: LockedTable): Promise<EndFault> {
   await connection.query('CREATE TABLE IF NOT EXISTS ballast (i INT) ENGINE = MyISAM');
-  let isOver = false;
+  const over = new AbortController();
   const lockSome = async (): Promise<void> => {
     await connection.beginTransaction();
     await connection.query('INSERT INTO ballast VALUES (1)');
@@ -23,7 +23,7 @@ export async function deadlockRows(connection: Connection, { table, key }: Locke
   };
   const run = async (): Promise<void> => {
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await lockSome().catch(() => {}); // it lost this time
       await connection.rollback();
     }
@@ -32,15 +32,21 @@ export async function deadlockRows(connection: Connection, { table, key }: Locke
   const running = run();
   running.catch(() => {}); // whoever ends it is told
   return async () => {
-    isOver = true;
+    over.abort();
     await running;
   };
 }
 
 /** A transaction that has locked all rows of a table, and does nothing. */
 export async function holdRows(connection: Connection, { table }: Pick<LockedTable, 'table'>): Promise<EndFault> {
-  await connection.beginTransaction();
-  await connection.query(`SELECT * FROM \`${table}\` FOR UPDATE`);
+  const take = async (): Promise<boolean> => {
+    await connection.beginTransaction();
+    return connection.query(`SELECT * FROM \`${table}\` FOR UPDATE`).then(
+      () => true,
+      () => false, // a deadlock with those who write to it
+    );
+  };
+  while (!(await take())) await connection.rollback();
   return () => connection.rollback();
 }
 

@@ -1,0 +1,121 @@
+import { CodedError } from '../lib/error.ts';
+import type { StoreTransaction } from '../store/contract.ts';
+import { errnoOf } from '../store/errors.ts';
+import type { ConnectorOptions } from './contract.ts';
+import { ShapeCache } from './mysql-plan.ts';
+import { parseTableName, readTable, type TableDefinition } from './mysql-table.ts';
+
+/** The server's errors that show that the definition is another one: unknown column, count of values, unknown table. */
+const staleErrnos: ReadonlySet<number> = new Set([1054, 1136, 1146]);
+/** A column without a default is not given: it may have been added since. */
+const requiredErrno = 1364;
+
+/**
+ * The table's definition: read once, and again when a row or the server shows that it has changed. Columns may come and go; an altered
+ * primary key, or a new column that every row must give, ends the flow, because it would write other rows than it means.
+ */
+export class CachedTable {
+  readonly #options: ConnectorOptions;
+  #shapes: ShapeCache | undefined;
+  /** Columns that every row had to give when the table was first read. */
+  #required: readonly string[] = [];
+  #hasRead = false;
+  /** Transactions that have looked at the key: it cannot be altered before they end. */
+  readonly #checked = new WeakSet<StoreTransaction>();
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  get known(): TableDefinition | undefined {
+    return this.#shapes?.table;
+  }
+
+  /** Reads the definition only when it is not known, or when the work finds a column in its rows that may have been added since. */
+  async use<T>(store: StoreTransaction, work: (shapes: ShapeCache) => T | Promise<T>): Promise<T> {
+    const known = this.#shapes;
+    if (known !== undefined) {
+      try {
+        return await work(known);
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.code !== 'STORE_COLUMN_UNKNOWN') throw error;
+      }
+    }
+    return work(await this.#read(store));
+  }
+
+  /** Notes what the server's error says about the definition. */
+  async watch<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const errno = errnoOf(error) ?? 0;
+      if (staleErrnos.has(errno)) this.#shapes = undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Before a transaction's first write: rejects with STORE_TABLE_ALTERED when the primary key is not the known one. Without it an upsert would
+   * make second rows, and the server would not mind. A question of 0.1 ms to a server nearby; the table is not altered until the transaction ends.
+   */
+  async requireKey(store: StoreTransaction): Promise<void> {
+    const table = this.known;
+    if (table === undefined || table.primaryKey.length === 0 || this.#checked.has(store)) return;
+    const names = table.primaryKey.map(({ name }) => name);
+    const columns = table.primaryKey.map(({ sql }) => sql).join(', ');
+    const { keyColumns = [] } = await this.watch(store.query(`SELECT *, ${columns} FROM ${table.sql} LIMIT 0`));
+    if (keyColumns.toSorted().join() !== names.toSorted().join()) await this.#read(store);
+    this.#checked.add(store);
+  }
+
+  /** After a refusal: rejects with STORE_TABLE_ALTERED where it is not the row that is at fault. */
+  async requireUnaltered(store: StoreTransaction, refusal: unknown): Promise<void> {
+    if (errnoOf(refusal) !== requiredErrno) return;
+    const { table } = await this.#read(store);
+    const added = requiredOf(table).filter((column) => !this.#required.includes(column));
+    if (added.length === 0) return;
+    throw altered(table, `it has a new column that every row must give: ${added.join(', ')}. Give it a default, or let it be NULL`);
+  }
+
+  async #read(store: StoreTransaction): Promise<ShapeCache> {
+    const { key, name } = this.#options;
+    if (key === '') throw new CodedError('STORE_TABLE_MISSING', `Connector ${name} names no table: write its key`);
+    const table = await readTable(store, parseTableName(key, store.database));
+    const before = this.#shapes?.table;
+    if (before !== undefined) this.#requireSameKey(before, table);
+    if (!this.#hasRead) this.#required = requiredOf(table);
+    this.#hasRead = true;
+    // what was found of its rows' shapes stays
+    if (this.#shapes === undefined || !isSame(this.#shapes.table, table)) this.#shapes = new ShapeCache(table);
+    return this.#shapes;
+  }
+
+  #requireSameKey(before: TableDefinition, now: TableDefinition): void {
+    if (keyOf(before) === keyOf(now)) return;
+    this.#shapes = undefined; // whoever resumes the flow has seen to it
+    const key = now.primaryKey.length === 0 ? 'there is none now' : `it is ${keyOf(now)} now`;
+    throw altered(
+      now,
+      `its primary key was ${keyOf(before)}, and ${key}; compare its rows with the source's before the flow goes on`,
+    );
+  }
+}
+
+function requiredOf({ columns }: TableDefinition): readonly string[] {
+  return [...columns.values()].filter(({ isRequired }) => isRequired).map(({ name }) => name);
+}
+
+function keyOf({ primaryKey }: TableDefinition): string {
+  return primaryKey.map(({ name }) => name).join(', ') || '(none)';
+}
+
+function isSame(a: TableDefinition, b: TableDefinition): boolean {
+  return (
+    JSON.stringify([...a.columns], null) === JSON.stringify([...b.columns], null) && a.hasSecondaryUnique === b.hasSecondaryUnique
+  );
+}
+
+function altered({ id }: TableDefinition, what: string): CodedError {
+  return new CodedError('STORE_TABLE_ALTERED', `The table ${id} was altered under its flow: ${what}.`, { details: { table: id } });
+}
