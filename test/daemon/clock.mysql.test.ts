@@ -6,7 +6,7 @@ import { waitFor } from '../support/wait-for.ts';
 import { never, openSource } from '../source/reading.ts';
 import { runLine, storeRows } from './run-project.ts';
 
-async function statusOf(project: ShopProject): Promise<{ lagMs: number | null; lastChangeAgeMs: number | null }[]> {
+async function statusOf(project: ShopProject): Promise<readonly { readonly lastChangeAgeMs: number | null }[]> {
   const said = await runLine(project, ['status', '--json']);
   return JSON.parse(said).flows;
 }
@@ -20,7 +20,7 @@ eachServer((_flavour, server) => {
     const connection = await connectTo(server, project.source.name);
     const source = openSource(server.url);
     let cents = 0;
-    for (const time of ['2037-12-31 23:59:58', '2001-02-03 04:05:06', '2037-12-31 23:59:58', '1970-01-02 00:00:01', '']) {
+    for (const time of ['2001-02-03 04:05:06', '1970-01-02 00:00:01', '2037-12-31 23:59:58', '']) {
       await connection.query(`SET TIMESTAMP = ${time === '' ? 'DEFAULT' : `UNIX_TIMESTAMP('${time}')`}`);
       for (let i = 0; i < 5; i += 1) {
         cents += 1;
@@ -31,15 +31,17 @@ eachServer((_flavour, server) => {
         what: `the change of ${time}`,
       });
       await waitFor(async () => (await disagreements(project)).length === 0);
-      for (const { lagMs, lastChangeAgeMs } of await statusOf(project)) {
-        expect(lagMs).toBeGreaterThanOrEqual(0);
-        // nothing waits any more: the age of what was last taken is no lag
-        expect(lastChangeAgeMs).toBeGreaterThanOrEqual(0);
-      }
+      for (const row of await storeRows(project, 'SELECT lag_ms FROM kis_flow'))
+        expect(Number(row['lag_ms'])).toBeGreaterThanOrEqual(0);
+      if (!time.startsWith('2037')) continue;
+      // a change of the future was taken no negative time ago
+      const ages = (await statusOf(project)).map(({ lastChangeAgeMs }) => lastChangeAgeMs ?? -1);
+      expect(Math.min(...ages)).toBeGreaterThanOrEqual(0);
     }
-    await waitFor(async () => (await statusOf(project)).every(({ lagMs }) => lagMs !== null && lagMs < 60_000), {
-      deadlineMs: 20_000,
-    });
+    await waitFor(
+      async () => (await storeRows(project, 'SELECT lag_ms FROM kis_flow')).every((row) => Number(row['lag_ms']) < 60_000),
+      { deadlineMs: 20_000, what: 'no lag when nothing waits' },
+    );
     // A start by time is before the first transaction that says so late a time: before those of 2037, earlier than needed and never later.
     const early = await source.resolve({ kind: 'time', time: before + 1000 }, never);
     const head = await source.head(never);

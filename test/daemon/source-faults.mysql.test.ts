@@ -26,7 +26,7 @@ eachServer((flavour, server) => {
     await recoverFrom(run, 'source-kill', () => killSource(context));
     await recoverFrom(run, 'source-dumps-killed', () => killSourceDumps(context));
     await recoverFrom(run, 'source-cut-anywhere', async () => {
-      for (let i = 0; i < 8; i += 1) await cutSource(context, Math.floor(random() ** 3 * 200_000));
+      for (let i = 0; i < 4; i += 1) await cutSource(context, Math.floor(random() ** 3 * 200_000));
     });
     await recoverFrom(run, 'source-bytes-damaged', async () => {
       await damageSource(context);

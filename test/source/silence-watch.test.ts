@@ -19,7 +19,7 @@ test.each([day, -day])('L12 a silent socket is noticed though the clock jumps by
   const silent: number[] = [];
   const watch = new SilenceWatch({
     silenceMs: 200,
-    bytesRead: () => 1,
+    progress: () => 1,
     isPaused: () => false,
     onTick: () => {},
     onSilence: (silentMs) => silent.push(silentMs),

@@ -41,7 +41,8 @@ export async function keepWriting(run: FaultRun, signal: AbortSignal): Promise<v
 function isPassing(error: unknown): boolean {
   const passing =
     /^(ECONN|EPIPE|PROTOCOL_|ETIMEDOUT|ER_SERVER_SHUTDOWN|ER_TABLE_DEF_CHANGED|ER_LOCK_|ER_CHECKREAD|ER_NEED_REPREPARE)/;
-  return error instanceof Error && 'code' in error && passing.test(String(error.code));
+  if (!(error instanceof Error)) return false;
+  return /in closed state/.test(error.message) || ('code' in error && passing.test(String(error.code)));
 }
 
 /** Waits until the writer that was begun last has written something. */
