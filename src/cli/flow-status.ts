@@ -89,7 +89,7 @@ export async function readFlowStatus(
     const measured = figures?.get(status.flow) ?? unknownFigures;
     return {
       ...status,
-      ...whileHeld(measured, status.isHeld),
+      ...ofNow(measured, status.state),
       deadRows: dead,
       waitingRows: waiting,
       tableStatements: passed?.get(status.flow) ?? null,
@@ -99,10 +99,11 @@ export async function readFlowStatus(
 
 type RecordedStatus = Omit<FlowStatus, keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'tableStatements'>;
 
-/** Of a flow that nobody runs, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */
-function whileHeld(figures: RecordedFigures, isHeld: boolean): RecordedFigures {
+/** Of a flow that does not run, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */
+function ofNow(figures: RecordedFigures, state: ShownState): RecordedFigures {
+  if (state === 'running' || state === 'retrying') return figures;
   const { freshMs, purgeMs, purgeMsMax } = figures;
-  return isHeld ? figures : { ...unknownFigures, freshMs, purgeMs, purgeMsMax };
+  return { ...unknownFigures, freshMs, purgeMs, purgeMsMax };
 }
 
 function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): RecordedStatus {

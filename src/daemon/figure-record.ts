@@ -1,6 +1,7 @@
 import type { Row } from '../row/change.ts';
 import type { StoreResult } from '../store/contract.ts';
 import { errnoOf } from '../store/errors.ts';
+import type { Headroom } from './binlog-distance.ts';
 import type { FlowFigures } from './flow-figures.ts';
 
 const ago = 'UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND';
@@ -37,17 +38,35 @@ export async function writeFigures(
   await store.query(`INSERT INTO kis_flow_figure (${names.join(', ')}) VALUES ${rows} ON DUPLICATE KEY UPDATE ${updates}`, values);
 }
 
+const purge = ['purge_at', 'purge_ms_max'] as const;
+
+/** Writes when the source may purge what flows need that do not run now. */
+export async function writeHeadroom(
+  store: { query(sql: string, params: readonly unknown[]): Promise<StoreResult> },
+  flows: ReadonlyMap<string, Headroom>,
+): Promise<void> {
+  if (flows.size === 0) return;
+  const row = `(?, ${purge.map((name) => columns[name]).join(', ')}, 0, 0, UTC_TIMESTAMP(3))`;
+  await store.query(
+    `INSERT INTO kis_flow_figure (flow, ${purge.join(', ')}, queue_bytes, rate, updated_at) VALUES ${[...flows].map(() => row).join(', ')}
+     ON DUPLICATE KEY UPDATE ${purge.map((name) => `${name} = VALUES(${name})`).join(', ')}`,
+    [...flows].flatMap(([flow, headroom]) => [flow, ...purgeValues(headroom)]),
+  );
+}
+
+function purgeValues(headroom: Headroom | undefined): readonly unknown[] {
+  const within = headroom?.kind === 'within' ? headroom : undefined;
+  return [headroom?.kind === 'never' ? 1 : 0, roundOrNull(within?.ms, 1000), within?.expireMs ?? null];
+}
+
 function valuesOf(flow: string, figures: FlowFigures): readonly unknown[] {
   const { lagMs, lagBytes, freshMs, headroom, queueBytes, reader, batchMs, rate } = figures;
-  const within = headroom?.kind === 'within' ? headroom : undefined;
   return [
     flow,
     roundOrNull(lagMs),
     lagBytes ?? null,
     roundOrNull(freshMs, 1000),
-    headroom?.kind === 'never' ? 1 : 0,
-    roundOrNull(within?.ms, 1000),
-    within?.expireMs ?? null,
+    ...purgeValues(headroom),
     queueBytes,
     reader === undefined ? null : reader.isConnected ? 'connected' : 'not connected',
     reader?.lastError?.message ?? null,

@@ -19,7 +19,7 @@ export class FlowMeter {
   readonly #counts = new CommitCounts();
   readonly #freshness = new FlowFreshness();
   #feed: FlowFeed | undefined;
-  /** What was done when the last run ended. */
+  /** What was done when the last run ended; of a flow that has not run here, its checkpoint. */
   #doneBefore: Position | undefined;
 
   constructor(options: FlowMeterOptions) {
@@ -36,6 +36,11 @@ export class FlowMeter {
   end(): void {
     this.#doneBefore = this.done;
     this.#feed = undefined;
+  }
+
+  /** Of a flow that does not run here: its checkpoint. */
+  rest(checkpoint: Position): void {
+    if (this.#feed === undefined) this.#doneBefore = checkpoint;
   }
 
   onCommit(batch: Batch, filtered: number): void {

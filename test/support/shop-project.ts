@@ -22,6 +22,8 @@ export interface ShopOptions {
   readonly sourceUrl?: string;
   readonly storeUrl?: string;
   readonly start?: string;
+  /** More lines of the global document. */
+  readonly global?: string;
   /** More files, or other ones in place of the project's own. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -54,9 +56,10 @@ export default defineFunction({
 });
 `;
 
-function configuration(source: string, start: string): string {
+function configuration(source: string, { start = 'latest', global = '' }: Pick<ShopOptions, 'start' | 'global'>): string {
   return `kistype: global
 store: {url: "\${STORE_URL}"}
+${global}
 ---
 kistype: source
 name: main
@@ -105,7 +108,7 @@ export async function createShopProject(options: ShopOptions): Promise<ShopProje
     'CREATE TABLE orders (id INT PRIMARY KEY, customer INT NOT NULL, cents INT NOT NULL, note VARCHAR(200)); CREATE TABLE noise (id INT AUTO_INCREMENT PRIMARY KEY, v INT)',
   );
   const folder = await createFolder({
-    'conf/shop.yml': configuration(source.name, options.start ?? 'latest'),
+    'conf/shop.yml': configuration(source.name, options),
     'functions/AddTotals.ts': totals,
     'migrations/001-tables.sql':
       'CREATE TABLE orders_copy (id INT PRIMARY KEY, customer INT NOT NULL, cents INT NOT NULL, note VARCHAR(200));\n' +

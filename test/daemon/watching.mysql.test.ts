@@ -1,0 +1,144 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import type { SqlAddress } from '../../src/embedded/server.ts';
+import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
+import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
+import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { spawnWatched, type Ready } from '../support/watched-daemon.ts';
+
+/** A statement has 5 s, and is asked every second; the rest is for a loaded machine. */
+const noticedWithinMs = 20_000;
+
+const http = (freshWithin: number): string => `http: {listen: ":0", fresh_within: ${freshWithin}}`;
+
+const isReady = ({ status }: Ready): boolean => status === 200;
+const isNot = ({ status }: Ready): boolean => status === 503;
+
+async function insertOrder({ source }: ShopProject, id: number): Promise<void> {
+  await source.connection.query('INSERT INTO orders VALUES (?, ?, 100, NULL)', [id, id % 5]);
+}
+
+async function agree(project: ShopProject): Promise<void> {
+  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
+}
+
+eachServer((flavour, server: SqlAddress) => {
+  const through = (port: number): string => server.url.replace(`:${server.port}`, `:${port}`);
+
+  it('L12 a half-open link to the store, then to the source, turns readiness false within the heartbeat, and nothing is lost', async () => {
+    const storeLink = await startHalfOpenProxy(server);
+    const sourceLink = await startHalfOpenProxy(server);
+    const links = { storeUrl: through(storeLink.port), sourceUrl: through(sourceLink.port) };
+    const project = await createShopProject({ source: server, store: server, ...links, global: http(30) });
+    const { daemon, waitForReady, url } = await spawnWatched(project);
+    await waitForReady(isReady, 'readiness at first');
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+
+    storeLink.setMode('half-open');
+    await insertOrder(project, 1);
+    const silent = await waitForReady(isNot, 'a store that does not answer');
+    expect(silent.ready.reasons.join()).toMatch(/^the store has not answered for [\d.]+ s \(STORE_/);
+    expect(silent.ms).toBeLessThan(noticedWithinMs);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    await daemon.waitForLine(/store does not answer/);
+    storeLink.setMode('forward');
+    await waitForReady(isReady, 'the store again');
+    // on the flows' own connections the answers were swallowed: they are cut, and made anew
+    await agree(project);
+    await daemon.waitForLine(/connection to the store has gone dead, cut/);
+
+    await waitForReady(isReady, 'readiness before the second fault');
+    sourceLink.setMode('half-open');
+    await insertOrder(project, 2);
+    const deaf = await waitForReady(isNot, 'a source that does not answer');
+    expect(deaf.ms).toBeLessThan(noticedWithinMs);
+    expect(deaf.ready.flows.map(({ flow, reasons }) => `${flow}: ${reasons.join('; ')}`)).toEqual(
+      ['mirror', 'totals'].map((flow) => expect.stringMatching(new RegExp(`^${flow}: (source main has not answered|its reader)`))),
+    );
+    sourceLink.setMode('forward');
+    await agree(project);
+    await waitForReady(isReady, 'the source again');
+    daemon.kill('SIGTERM');
+    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+  }, 180_000);
+
+  it('L12 only the flow that stands still is named, a statement that takes long is not cut, and other tables do not make a flow old', async () => {
+    const project = await createShopProject({ source: server, store: server, global: http(3) });
+    const { daemon, waitForReady, status } = await spawnWatched(project);
+    await insertOrder(project, 1);
+    await agree(project);
+    await waitForReady(isReady, 'readiness at first');
+
+    // changes of tables that no flow wants move the position
+    const before = await status();
+    for (let i = 0; i < 20; i += 1) await project.source.connection.query('INSERT INTO noise (v) VALUES (1)');
+    await waitFor(async () => (await status()).every(({ position }, at) => position !== before[at]?.['position']), {
+      deadlineMs: 30_000,
+      what: 'moved positions',
+    });
+    await waitForReady(isReady, 'readiness behind changes of other tables');
+
+    // a lock in the store holds one flow's statement back
+    const blocker = await connectTo(server, project.store.name);
+    await blocker.beginTransaction();
+    await blocker.query('SELECT * FROM totals WHERE customer = 2 FOR UPDATE');
+    await insertOrder(project, 2);
+    const { ready } = await waitForReady(
+      ({ status: code, flows }) => code === 503 && flows.some(({ reasons }) => reasons.some((why) => why.includes('a batch has'))),
+      'the flow that stands still',
+    );
+    expect(ready.reasons).toEqual([]);
+    expect(ready.flows.filter((flow) => !flow.ready).map(({ flow }) => flow)).toEqual(['totals']);
+    expect(ready.flows[1]?.reasons).toContainEqual(expect.stringMatching(/^behind by [\d.]+ s, more than 3 s$/));
+    expect(await status()).toMatchObject([
+      { flow: 'mirror', lagMs: expect.any(Number), lagBytes: expect.any(Number), reader: 'connected', batchMs: null },
+      { flow: 'totals', batchMs: expect.any(Number), reader: 'connected' },
+    ]);
+    await blocker.rollback();
+    await agree(project);
+    await waitForReady(isReady, 'readiness again');
+    expect(daemon.stderr.filter((line) => line.includes('gone dead'))).toEqual([]);
+    daemon.kill('SIGTERM');
+    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  it('L12 an idle source stays fresh; the time until a purge is known, and warned of; a frozen source is noticed', async () => {
+    const settings = {
+      'binlog-expire-logs-seconds': '12',
+      ...(flavour === 'mysql' ? { 'gtid-mode': 'OFF', 'enforce-gtid-consistency': 'OFF' } : {}),
+    };
+    const source = await startPrivateServer(flavour, settings);
+    const project = await createShopProject({ source, store: server, global: http(30) });
+    const { daemon, ready, waitForReady, status } = await spawnWatched(project);
+    await waitForReady(isReady, 'readiness at first');
+    const rounds = [];
+    for (let i = 0; i < 8; i += 1) {
+      await delay(500);
+      rounds.push(await ready());
+    }
+    expect(rounds.filter(({ status: code }) => code !== 200)).toEqual([]);
+    expect(Math.max(...rounds.flatMap(({ flows }) => flows.map(({ freshSeconds }) => freshSeconds ?? 999)))).toBeLessThan(8);
+    expect((await status()).map(({ purgeMs }) => purgeMs)).toEqual([expect.any(Number), expect.any(Number)]);
+
+    // a paused flow stays in its file; it is finished by the next one
+    await project.store.connection.query(`UPDATE \`${project.store.name}\`.kis_flow SET wanted = 'pause' WHERE flow = 'totals'`);
+    await waitForReady(({ flows }) => flows.some(({ state }) => state === 'paused'), 'a paused flow');
+    await insertOrder(project, 1);
+    await project.source.connection.query('FLUSH BINARY LOGS');
+    await daemon.waitForLine(/"flow":"totals".*may soon purge the binlog/, 40_000);
+    const [mirror, totals] = await status();
+    expect(Number(mirror?.['purgeMs'])).toBeGreaterThan(10_000);
+    expect(Number(totals?.['purgeMs'])).toBeLessThan(4000);
+    expect(daemon.stderr.filter((line) => line.includes('may soon purge')).length).toBe(1);
+    expect(isReady(await ready())).toBe(true); // what is paused does not count
+
+    await source.pauseProcess();
+    const { ms } = await waitForReady(isNot, 'a frozen source');
+    expect(ms).toBeLessThan(noticedWithinMs);
+    await source.resumeProcess();
+    await waitForReady(isReady, 'the source again');
+    daemon.kill('SIGTERM');
+    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+  }, 180_000);
+});
