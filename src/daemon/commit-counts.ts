@@ -23,7 +23,7 @@ export class CommitCounts {
     const { committed, filtered, dead } = this.#figures;
     const deadNow = batch.dead.filter(({ kind }) => kind === 'dead').length;
     this.#figures = { committed: committed + batch.size, filtered: filtered + filteredNow, dead: dead + deadNow };
-    this.#rate.add(batch.size, Date.now());
+    this.#rate.add(batch.size, performance.now());
   }
 
   /** Changes a second, lately. */

@@ -82,7 +82,7 @@ export class FlowMeter {
     return {
       ...measureDistance(facts, now),
       queueBytes: feed?.queuedBytes ?? 0,
-      rate: this.#counts.perSecond(Date.now()),
+      rate: this.#counts.perSecond(performance.now()),
       batchMs: begunAt === undefined ? undefined : now - begunAt,
       reader: feed === undefined ? undefined : pool.stateOf(feed),
     };
