@@ -38,13 +38,17 @@ const columns = [
   { title: 'rows', isNumber: true },
   { title: 'dead', isNumber: true },
   { title: 'position' },
-  { title: 'daemon' },
 ];
-const errorColumn = { title: 'error' };
 
 function formatStatus(flows: readonly FlowStatus[]): string {
   if (flows.length === 0) return 'There are no flows in the configuration.';
-  const hasErrors = flows.some(({ error }) => error !== null);
+  const daemons = [...new Set(flows.map(shortHolder).filter((daemon) => daemon !== '-'))];
+  const isOne = daemons.length <= 1 && flows.every(({ isHeld, holder }) => isHeld || holder === null);
+  // what is the same for all, or not there, needs no room in each line
+  const more = [
+    ...(isOne ? [] : [{ title: 'daemon', cell: shortHolder }]),
+    ...(flows.every(({ error }) => error === null) ? [] : [{ title: 'error', cell: (flow: FlowStatus) => flow.error?.code ?? '' }]),
+  ];
   const rows = flows.map((flow) => [
     flow.flow,
     flow.state,
@@ -56,10 +60,10 @@ function formatStatus(flows: readonly FlowStatus[]): string {
     textOf(flow.rowsTotal, formatCount),
     flow.rowsTotal === null ? '-' : formatCount(flow.deadRows),
     shortPosition(flow.position),
-    shortHolder(flow),
-    flow.error?.code ?? '',
+    ...more.map(({ cell }) => cell(flow)),
   ]);
-  return [formatTable(hasErrors ? [...columns, errorColumn] : columns, rows), ...flows.flatMap(notesOn)].join('\n');
+  const footer = isOne && daemons.length > 0 ? ['', `daemon: ${daemons.join('')}`] : [];
+  return [formatTable([...columns, ...more], rows), ...footer, ...flows.flatMap(notesOn)].join('\n');
 }
 
 function textOf(value: number | null, format: (value: number) => string): string {

@@ -1,68 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
-import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
+import { agree, createShopProject, insertOrder } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { spawnWatched, type Ready } from '../support/watched-daemon.ts';
-
-/** A statement has 5 s, and is asked every second; the rest is for a loaded machine. */
-const noticedWithinMs = 20_000;
+import { isNotReady, isReady, noticedWithinMs, spawnWatched } from '../support/watched-daemon.ts';
 
 const http = (freshWithin: number): string => `http: {listen: ":0", fresh_within: ${freshWithin}}`;
 
-const isReady = ({ status }: Ready): boolean => status === 200;
-const isNot = ({ status }: Ready): boolean => status === 503;
-
-async function insertOrder({ source }: ShopProject, id: number): Promise<void> {
-  await source.connection.query('INSERT INTO orders VALUES (?, ?, 100, NULL)', [id, id % 5]);
-}
-
-async function agree(project: ShopProject): Promise<void> {
-  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
-}
-
 eachServer((flavour, server: SqlAddress) => {
-  const through = (port: number): string => server.url.replace(`:${server.port}`, `:${port}`);
-
-  it('L12 a half-open link to the store, then to the source, turns readiness false within the heartbeat, and nothing is lost', async () => {
-    const storeLink = await startHalfOpenProxy(server);
-    const sourceLink = await startHalfOpenProxy(server);
-    const links = { storeUrl: through(storeLink.port), sourceUrl: through(sourceLink.port) };
-    const project = await createShopProject({ source: server, store: server, ...links, global: http(30) });
-    const { daemon, waitForReady, url } = await spawnWatched(project);
-    await waitForReady(isReady, 'readiness at first');
-    expect((await fetch(`${url}/healthz`)).status).toBe(200);
-
-    storeLink.setMode('half-open');
-    await insertOrder(project, 1);
-    const silent = await waitForReady(isNot, 'a store that does not answer');
-    expect(silent.ready.reasons.join()).toMatch(/^the store has not answered for [\d.]+ s \(STORE_/);
-    expect(silent.ms).toBeLessThan(noticedWithinMs);
-    expect((await fetch(`${url}/healthz`)).status).toBe(200);
-    await daemon.waitForLine(/store does not answer/);
-    storeLink.setMode('forward');
-    await waitForReady(isReady, 'the store again');
-    // on the flows' own connections the answers were swallowed: they are cut, and made anew
-    await agree(project);
-    await daemon.waitForLine(/connection to the store has gone dead, cut/);
-
-    await waitForReady(isReady, 'readiness before the second fault');
-    sourceLink.setMode('half-open');
-    await insertOrder(project, 2);
-    const deaf = await waitForReady(isNot, 'a source that does not answer');
-    expect(deaf.ms).toBeLessThan(noticedWithinMs);
-    expect(deaf.ready.flows.map(({ flow, reasons }) => `${flow}: ${reasons.join('; ')}`)).toEqual(
-      ['mirror', 'totals'].map((flow) => expect.stringMatching(new RegExp(`^${flow}: (source main has not answered|its reader)`))),
-    );
-    sourceLink.setMode('forward');
-    await agree(project);
-    await waitForReady(isReady, 'the source again');
-    daemon.kill('SIGTERM');
-    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
-  }, 180_000);
-
   it('L12 only the flow that stands still is named, a statement that takes long is not cut, and other tables do not make a flow old', async () => {
     const project = await createShopProject({ source: server, store: server, global: http(3) });
     const { daemon, waitForReady, status } = await spawnWatched(project);
@@ -134,7 +80,7 @@ eachServer((flavour, server: SqlAddress) => {
     expect(isReady(await ready())).toBe(true); // what is paused does not count
 
     await source.pauseProcess();
-    const { ms } = await waitForReady(isNot, 'a frozen source');
+    const { ms } = await waitForReady(isNotReady, 'a frozen source');
     expect(ms).toBeLessThan(noticedWithinMs);
     await source.resumeProcess();
     await waitForReady(isReady, 'the source again');

@@ -3,6 +3,7 @@ import type { Connection, ResultSetHeader } from 'mysql2/promise';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { createFolder } from './daemon-process.ts';
 import { createDatabase, type TestDatabase } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 /**
  * A project that the tests of the daemon share: orders at the source, in the store a mirror of them (plain upserts) and a sum
@@ -199,4 +200,13 @@ export function randomFrom(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+export async function insertOrder({ source }: ShopProject, id: number): Promise<void> {
+  await source.connection.query('INSERT INTO orders VALUES (?, ?, 100, NULL)', [id, id % 5]);
+}
+
+/** Waits until source and store agree to the row. */
+export async function agree(project: ShopProject): Promise<void> {
+  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
 }

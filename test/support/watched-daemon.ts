@@ -27,6 +27,12 @@ export interface WatchedDaemon {
   readonly status: () => Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 
+/** A statement has 5 s, and is asked every second; the rest is for a loaded machine. */
+export const noticedWithinMs = 20_000;
+
+export const isReady = ({ status }: Ready): boolean => status === 200;
+export const isNotReady = ({ status }: Ready): boolean => status === 503;
+
 /** A daemon of the shop's project with `http.listen`. */
 export async function spawnWatched(project: ShopProject): Promise<WatchedDaemon> {
   const daemon = await spawnDaemon(['run', '--lease-ttl', '4000'], { cwd: project.folder, env: project.env });
