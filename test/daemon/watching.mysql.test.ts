@@ -51,8 +51,8 @@ eachServer((flavour, server: SqlAddress) => {
 
   it('L12 an idle source stays fresh; the time until a purge is known, and warned of; a frozen source is noticed', async () => {
     const settings = {
-      'binlog-expire-logs-seconds': '12',
-      ...(flavour === 'mysql' ? { 'gtid-mode': 'OFF', 'enforce-gtid-consistency': 'OFF' } : {}),
+      binlog_expire_logs_seconds: 12,
+      ...(flavour === 'mysql' ? { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' } : {}),
     };
     const source = await startPrivateServer(flavour, settings);
     const project = await createShopProject({ source, store: server, global: http(30) });
