@@ -121,6 +121,7 @@ function adviceFor({ server, env }: Stage): string {
     ...Object.entries(env).map(([name, value]) => `  export ${name}=${value}`),
     `  node ${main} check`,
     `  node ${main} status`,
+    `  curl http://${env.KISFLOW_HTTP}/readyz`,
     `  node ${main} inspect stu_avg_score --key 101`,
     `  mysql -h ${server.host} -P ${server.port} -u ${server.user} -p${server.password}`,
     '    UPDATE school.student_score SET score_3 = 95 WHERE stu_id = 101;',

@@ -1,6 +1,7 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import { readFlowChanges } from '../daemon/flow-change-record.ts';
+import { readFigures, unknownFigures, type RecordedFigures } from '../daemon/figure-record.ts';
 import { countPassedStatements, type StatementCount } from '../daemon/table-statement-record.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
@@ -24,7 +25,7 @@ type ShownState =
   | 'stopped';
 
 /** One flow, from the configuration, kis_flow, kis_checkpoint and kis_lease. Null: not known. */
-export interface FlowStatus {
+export interface FlowStatus extends RecordedFigures {
   readonly flow: string;
   readonly state: ShownState;
   readonly wanted: 'run' | 'pause' | null;
@@ -34,9 +35,6 @@ export interface FlowStatus {
   readonly isHeld: boolean;
   /** In full, with GTID set and server. */
   readonly position: string | null;
-  readonly lagMs: number | null;
-  /** Changes a second. */
-  readonly rate: number | null;
   readonly rowsTotal: number | null;
   /** Rows that it could not process and that are kept as dead. */
   readonly deadRows: number;
@@ -62,11 +60,10 @@ export interface Readable {
 }
 
 const statusQuery = `
-SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text, g.lag_ms, g.rate,
+SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
   l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held
-FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow
-  LEFT JOIN kis_flow_figure g ON g.flow = f.flow`;
+FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
 
 /**
  * Every flow of the configuration, in its order, and then those that only the store knows. Without a store (nothing has run
@@ -78,6 +75,7 @@ export async function readFlowStatus(
 ): Promise<readonly FlowStatus[]> {
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
   const kept = store === undefined ? undefined : await countDeadRows(store);
+  const figures = store === undefined ? undefined : await readFigures(store);
   const passed = store === undefined ? undefined : await countPassedStatements(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const changes = store === undefined ? [] : await readFlowChanges(store);
@@ -93,11 +91,22 @@ export async function readFlowStatus(
   return [...known, ...others].map((status) => {
     const { dead, waiting, parked, skipped } = kept?.get(status.flow) ?? noDeadRows;
     const kinds = { deadRows: dead, waitingRows: waiting, parkedRows: parked, skippedRows: skipped };
-    return { ...status, ...kinds, tableStatements: passed?.get(status.flow) ?? null };
+    const measured = figures?.get(status.flow) ?? unknownFigures;
+    return { ...status, ...ofNow(measured, status.state), ...kinds, tableStatements: passed?.get(status.flow) ?? null };
   });
 }
 
-type RecordedStatus = Omit<FlowStatus, 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements'>;
+type RecordedStatus = Omit<
+  FlowStatus,
+  keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements'
+>;
+
+/** Of a flow that does not run, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */
+function ofNow(figures: RecordedFigures, state: ShownState): RecordedFigures {
+  if (state === 'running' || state === 'retrying') return figures;
+  const { freshMs, purgeMs, purgeMsMax } = figures;
+  return { ...unknownFigures, freshMs, purgeMs, purgeMsMax };
+}
 
 function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): RecordedStatus {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;
@@ -109,8 +118,6 @@ function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined
     holder: textOrNull(row?.['holder']) || null,
     isHeld,
     position: textOrNull(row?.['position']),
-    lagMs: isHeld ? numberOrNull(row?.['lag_ms']) : null,
-    rate: isHeld ? numberOrNull(row?.['rate']) : null,
     rowsTotal: numberOrNull(row?.['rows_total']),
     lastChange: isoOrNull(row?.['commit_time']),
     lastChangeAgeMs: ageOrNull(row?.['age']),

@@ -1,17 +1,19 @@
 import type { ConfigurationError } from '../config/problem.ts';
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+import { isShort } from '../daemon/binlog-distance.ts';
 import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import type { StatementCount } from '../daemon/table-statement-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withReadableStore } from './existing-store.ts';
 import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
-import { formatAge, formatCount, formatDuration, formatTable } from './table.ts';
+import { formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
 export const status: Command = {
   name: 'status',
   usage: '',
-  summary: 'show every flow: state, position, lag, rate, last error; exit 1 when an enabled flow has failed',
+  summary:
+    'show every flow: state, freshness, lag, time until purge, rate, position, last error; exit 1 when an enabled flow has failed',
   run: (context) =>
     withReadableStore(context, async ({ configuration, store, mistakes }) => {
       const flows = await readFlowStatus(configuration, store);
@@ -28,33 +30,68 @@ export const status: Command = {
 const columns = [
   { title: 'flow' },
   { title: 'state' },
-  { title: 'daemon' },
-  { title: 'position' },
+  { title: 'fresh', isNumber: true },
   { title: 'lag', isNumber: true },
+  { title: 'behind', isNumber: true },
+  { title: 'purged in', isNumber: true },
   { title: 'rows/s', isNumber: true },
   { title: 'rows', isNumber: true },
   { title: 'dead', isNumber: true },
   { title: 'parked', isNumber: true },
-  { title: 'last change' },
-  { title: 'error' },
+  { title: 'position' },
 ];
 
 function formatStatus(flows: readonly FlowStatus[]): string {
   if (flows.length === 0) return 'There are no flows in the configuration.';
+  const daemons = [...new Set(flows.map(shortHolder).filter((daemon) => daemon !== '-'))];
+  const isOne = daemons.length <= 1 && flows.every(({ isHeld, holder }) => isHeld || holder === null);
+  // what is the same for all, or not there, needs no room in each line
+  const more = [
+    ...(isOne ? [] : [{ title: 'daemon', cell: shortHolder }]),
+    ...(flows.every(({ error }) => error === null) ? [] : [{ title: 'error', cell: (flow: FlowStatus) => flow.error?.code ?? '' }]),
+  ];
   const rows = flows.map((flow) => [
     flow.flow,
     flow.state,
-    shortHolder(flow),
-    shortPosition(flow.position),
-    flow.lagMs === null ? '-' : formatDuration(flow.lagMs),
-    flow.rate === null ? '-' : formatCount(flow.rate),
-    flow.rowsTotal === null ? '-' : formatCount(flow.rowsTotal),
+    textOf(flow.freshMs, formatDuration),
+    textOf(flow.lagMs, formatDuration),
+    textOf(flow.lagBytes, formatBytes),
+    flow.purgeMs === 'never' ? 'never' : textOf(flow.purgeMs, formatDuration),
+    textOf(flow.rate, formatCount),
+    textOf(flow.rowsTotal, formatCount),
     flow.rowsTotal === null ? '-' : formatCount(flow.deadRows),
     flow.rowsTotal === null ? '-' : formatCount(flow.parkedRows),
-    formatAge(flow.lastChangeAgeMs),
-    flow.error?.code ?? '',
+    shortPosition(flow.position),
+    ...more.map(({ cell }) => cell(flow)),
   ]);
-  return [formatTable(columns, rows), ...flows.flatMap(notesOn)].join('\n');
+  const footer = isOne && daemons.length > 0 ? ['', `daemon: ${daemons.join('')}`] : [];
+  return [formatTable([...columns, ...more], rows), ...footer, ...flows.flatMap(notesOn)].join('\n');
+}
+
+function textOf(value: number | null, format: (value: number) => string): string {
+  return value === null ? '-' : format(value);
+}
+
+/** Below this a batch is no news. */
+const longBatchMs = 10_000;
+
+/** Why a flow that runs may be behind, and what may become of it. */
+function notesOnDistance(flow: FlowStatus): string[] {
+  const { reader, readerError, batchMs, purgeMs, purgeMsMax } = flow;
+  const notes: string[] = [];
+  if (reader === 'not connected') {
+    notes.push(`${flow.flow}: its reader is not connected to the source${readerError === null ? '.' : `: ${readerError}`}`);
+  }
+  if (batchMs !== null && batchMs > longBatchMs) {
+    notes.push(`${flow.flow}: a batch has been under way for ${formatDuration(batchMs)}; its freshness waits for it.`);
+  }
+  if (typeof purgeMs === 'number' && purgeMsMax !== null && isShort({ kind: 'within', ms: purgeMs, expireMs: purgeMsMax })) {
+    notes.push(
+      `${flow.flow}: the source may purge what it needs next in ${formatDuration(purgeMs)}: let it catch up, or raise ` +
+        'binlog_expire_logs_seconds at the source until it has.',
+    );
+  }
+  return notes.flatMap((note) => ['', note]);
 }
 
 /** What does not fit into a line: the error's text and remedy, and a flow that nobody configures any more. */
@@ -65,6 +102,7 @@ function notesOn(flow: FlowStatus): string[] {
     if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
     if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
   }
+  notes.push(...notesOnDistance(flow));
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
   }

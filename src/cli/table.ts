@@ -23,6 +23,18 @@ export function formatCount(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** 512 B, 1.5 kB, 23 MB, 1.2 GB. */
+export function formatBytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let amount = value;
+  let at = 0;
+  while (amount >= 999.5 && at < units.length - 1) {
+    amount /= 1000;
+    at += 1;
+  }
+  return `${at > 0 && amount < 9.95 ? amount.toFixed(1) : Math.round(amount)} ${units[at] ?? ''}`;
+}
+
 /** Milliseconds as people say them: 4 ms, 1.5 s, 3 min 20 s, 2 h 5 min, 6 d 23 h. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

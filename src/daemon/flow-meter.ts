@@ -19,8 +19,10 @@ export class FlowMeter {
   readonly #counts = new CommitCounts();
   readonly #freshness = new FlowFreshness();
   #feed: FlowFeed | undefined;
-  /** What was done when the last run ended. */
+  /** What was done when the last run ended; of a flow that has not run here, its checkpoint. */
   #doneBefore: Position | undefined;
+  /** Where the checkpoint was then. */
+  #committedBefore: Position | undefined;
 
   constructor(options: FlowMeterOptions) {
     this.#options = options;
@@ -30,12 +32,18 @@ export class FlowMeter {
   begin(feed: FlowFeed): void {
     this.#feed = feed;
     // after a new start by hand the store lacks what was proven to be in it
-    if (this.#doneBefore !== undefined && !hasPassed(feed.underWay.done, this.#doneBefore)) this.#freshness.forget();
+    if (this.#committedBefore !== undefined && !hasPassed(feed.underWay.done, this.#committedBefore)) this.#freshness.forget();
   }
 
   end(): void {
     this.#doneBefore = this.done;
+    this.#committedBefore = this.#feed?.underWay.committed;
     this.#feed = undefined;
+  }
+
+  /** Of a flow that does not run here: its checkpoint. */
+  rest(checkpoint: Position): void {
+    if (this.#feed === undefined) this.#doneBefore = checkpoint;
   }
 
   onCommit(batch: Batch, filtered: number): void {

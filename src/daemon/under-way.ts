@@ -31,6 +31,11 @@ export class UnderWay {
     return this.#batches.length === 0 ? this.#taken : this.#committed;
   }
 
+  /** Where the last batch that is known to be committed ended, or the run began. */
+  get committed(): Position {
+    return this.#committed;
+  }
+
   take(batch: Batch): void {
     const { end, time } = batch;
     this.#taken = end;

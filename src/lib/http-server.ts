@@ -32,7 +32,13 @@ export interface HttpServer {
 }
 
 /** Nobody who asks here has much to say, or takes long to say it. */
-const limits = { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 5000 } as const;
+const limits = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+} as const;
 const connectionsMax = 100;
 const bodyBytesMax = 65_536;
 

@@ -18,7 +18,7 @@ export interface ScanLimits {
   readonly logger: Logger;
 }
 
-interface StatementVisitor extends ScanVisitor {
+export interface StatementVisitor extends ScanVisitor {
   readonly onStatement?: BinlogStreamOptions['onStatement'];
   readonly xa?: XaGroups;
 }

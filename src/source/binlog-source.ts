@@ -3,15 +3,15 @@ import type { Logger } from '../lib/logger.ts';
 import type { Position, StartPoint } from '../row/position.ts';
 import { readHead } from './binlog-places.ts';
 import { BinlogReader } from './binlog-reader.ts';
-import { scanBinlog, scanStatements } from './binlog-scan.ts';
+import { scanBinlog, scanStatements, type StatementVisitor } from './binlog-scan.ts';
 import type { ReadOptions, ServerIdentity, Source } from './contract.ts';
 import { findObstacles, obstacleError } from './obstacle.ts';
-import { PreparedSearch, type XaScan } from './prepared-search.ts';
-import { resolveStart, type Scan } from './resolve-start.ts';
+import { PreparedSearch } from './prepared-search.ts';
+import { resolveStart } from './resolve-start.ts';
 import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
 import { createSourceProbe } from './source-probe.ts';
-import { TableDefinitions } from './table-definitions.ts';
+import { TableDefinitions, type BinlogPlace } from './table-definitions.ts';
 
 export interface BinlogSourceOptions {
   readonly name: string;
@@ -53,18 +53,9 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     serverId: chooseId(),
     signal,
   });
-  const scanXa: XaScan = async (from, visitor, signal) => scanBinlog(from, visitor, await scanLimits(signal));
-  const prepared = new PreparedSearch({ ask, logger, scan: scanXa });
-
-  async function readBegin(file: string, signal: AbortSignal): Promise<number | undefined> {
-    let begun: number | undefined;
-    const onFile = (time: number): 'stop' => {
-      begun = time;
-      return 'stop';
-    };
-    await scanBinlog({ file, offset: 4 }, { onFile }, await scanLimits(signal));
-    return begun;
-  }
+  const scan = async (from: BinlogPlace, visitor: StatementVisitor, signal: AbortSignal) =>
+    scanBinlog(from, visitor, await scanLimits(signal));
+  const prepared = new PreparedSearch({ ask, logger, scan });
 
   async function read(readOptions: ReadOptions): Promise<void> {
     const reader = ids.take();
@@ -92,11 +83,9 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
     resolve: (start: StartPoint, signal: AbortSignal): Promise<Position> =>
       ask(signal, async (query) => {
         const identity = await readIdentity(query);
-        const scan: Scan = (file, visitor) =>
-          scanBinlog({ file, offset: 4 }, visitor, { ...limits, ...identity, serverId: chooseId(), signal });
-        return resolveStart(start, { query, identity, scan });
+        return resolveStart(start, { query, identity, scan: (file, visitor) => scan({ file, offset: 4 }, visitor, signal) });
       }),
-    openProbe: () => createSourceProbe({ url, deadlineMs: silenceMs, readBegin }),
+    openProbe: () => createSourceProbe({ url, deadlineMs: silenceMs, scan }),
     seesLock: (lock, signal) => ask(signal, (query) => isLocked(query, lock)),
     async read(readOptions) {
       const done = read(readOptions);

@@ -2,11 +2,13 @@ import type { Position } from '../row/position.ts';
 import { compact, listBinlogs, readHead } from './binlog-places.ts';
 import type { KeptBinlogs, ServerIdentity, SourceProbe, SourceSight } from './contract.ts';
 import { KeptLink, type KeptLinkOptions } from './kept-link.ts';
+import type { ScanVisitor } from './resolve-start.ts';
 import { textOf, type Query } from './server-link.ts';
+import type { BinlogPlace } from './table-definitions.ts';
 
 export interface SourceProbeOptions extends KeptLinkOptions {
-  /** Reads a file's first event, and gives the time in it. */
-  readonly readBegin: (file: string, signal: AbortSignal) => Promise<number | undefined>;
+  /** Reads the binlog from a place on, until the visitor has enough. */
+  readonly scan: (from: BinlogPlace, visitor: ScanVisitor, signal: AbortSignal) => Promise<void>;
 }
 
 /** Looks at a server that writes a binlog (see contract.ts). */
@@ -15,9 +17,20 @@ export function createSourceProbe(options: SourceProbeOptions): SourceProbe {
   return {
     look: (signal) => link.use(signal, look),
     listBinlogs: (signal) => link.use(signal, listKept),
-    begunAt: (file, signal) => options.readBegin(file, signal),
+    begunAt: (file, signal) => readBegin(file, options.scan, signal),
     close: () => link.close(),
   };
+}
+
+/** The time in a file's first event. */
+async function readBegin(file: string, scan: SourceProbeOptions['scan'], signal: AbortSignal): Promise<number | undefined> {
+  let begun: number | undefined;
+  const onFile = (time: number): 'stop' => {
+    begun = time;
+    return 'stop';
+  };
+  await scan({ file, offset: 4 }, { onFile }, signal);
+  return begun;
 }
 
 async function look(query: Query, identity: ServerIdentity): Promise<SourceSight> {

@@ -84,6 +84,7 @@ export class Presence {
   }
 
   async #ask(): Promise<StoreSession> {
+    if (this.#isClosed) throw new CodedError('STORE_UNREACHABLE', 'The heartbeat of the store was closed', { class: 'retry' });
     if (this.#session !== undefined && !this.#session.isBroken) {
       try {
         await this.#lock(this.#session);

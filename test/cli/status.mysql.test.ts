@@ -17,12 +17,15 @@ function project(storeUrl: string, flows: readonly string[]): Record<string, str
 }
 
 eachServer((_flavour, server) => {
-  test('a flow that a daemon holds is shown with its daemon, position, lag, rate and rows', async () => {
+  test('a flow that a daemon holds is shown with freshness, lag, time until purge, rate, rows, position and daemon', async () => {
     const { url, hold } = await createStoredFlows(server);
     await hold('mirror');
     const { code, out } = await runCommand(status, { files: project(url, ['mirror']) });
     expect(code).toBe(0);
-    expect(out).toMatch(/^mirror +running +host-a:4711 +binlog\.000007:1234 +40 ms +1,200 +1,500 +.* ago$/m);
+    expect(out).toMatch(
+      /^mirror +running +[12]\.\d s +40 ms +2\.0 kB +(36 h 0|35 h 59) min +1,200 +1,500 +0 +binlog\.000007:1234$/m,
+    );
+    expect(out).toMatch(/^daemon: host-a:4711$/m);
   });
 
   test('a flow with dead rows says how many, and how to look at them; a store that an older version has made has none', async () => {
@@ -57,14 +60,16 @@ eachServer((_flavour, server) => {
     expect((await runCommand(status, { files })).out).toMatch(/^mirror +running .* +1,500 +0 +/m);
   });
 
-  test('a flow whose daemon died is stopped once its lease has expired, and its lag is not known', async () => {
+  test('a flow whose daemon died is stopped once its lease has expired: its lag is not known, its age and the time until purge go on', async () => {
     const { url, hold } = await createStoredFlows(server);
     await hold('mirror', { ttlMs: 50 });
     const out = await waitFor(async () => {
       const outcome = await runCommand(status, { files: project(url, ['mirror']) });
       return outcome.out.includes('stopped') && outcome.out;
     });
-    expect(out).toMatch(/^mirror +stopped +host-a:4711 \(gone\) +binlog\.000007:1234 +- +- +1,500/m);
+    expect(out).toMatch(
+      /^mirror +stopped +\d+\.\d s +- +- +3[56] h \d+ min +- +1,500 +0 +binlog\.000007:1234 +host-a:4711 \(gone\)$/m,
+    );
   });
 
   test('an enabled flow that has failed makes the exit code 1, and its error is shown with what mends it', async () => {

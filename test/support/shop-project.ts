@@ -3,6 +3,7 @@ import type { Connection, ResultSetHeader } from 'mysql2/promise';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { createFolder } from './daemon-process.ts';
 import { createDatabase, type TestDatabase } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 /**
  * A project that the tests of the daemon share: orders at the source, in the store a mirror of them (plain upserts) and a sum
@@ -23,6 +24,8 @@ export interface ShopOptions {
   readonly sourceUrl?: string;
   readonly storeUrl?: string;
   readonly start?: string;
+  /** More lines of the global document. */
+  readonly global?: string;
   /** More files, or other ones in place of the project's own. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -55,9 +58,10 @@ export default defineFunction({
 });
 `;
 
-function configuration(source: string, start: string): string {
+function configuration(source: string, { start = 'latest', global = '' }: Pick<ShopOptions, 'start' | 'global'>): string {
   return `kistype: global
 store: {url: "\${STORE_URL}"}
+${global}
 ---
 kistype: source
 name: main
@@ -106,7 +110,7 @@ export async function createShopProject(options: ShopOptions): Promise<ShopProje
     'CREATE TABLE orders (id INT PRIMARY KEY, customer INT NOT NULL, cents INT NOT NULL, note VARCHAR(200)); CREATE TABLE noise (id INT AUTO_INCREMENT PRIMARY KEY, v INT)',
   );
   const folder = await createFolder({
-    'conf/shop.yml': configuration(source.name, options.start ?? 'latest'),
+    'conf/shop.yml': configuration(source.name, options),
     'functions/AddTotals.ts': totals,
     'migrations/001-tables.sql':
       'CREATE TABLE orders_copy (id INT PRIMARY KEY, customer INT NOT NULL, cents INT NOT NULL, note VARCHAR(200));\n' +
@@ -205,4 +209,13 @@ export function randomFrom(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+export async function insertOrder({ source }: ShopProject, id: number): Promise<void> {
+  await source.connection.query('INSERT INTO orders VALUES (?, ?, 100, NULL)', [id, id % 5]);
+}
+
+/** Waits until source and store agree to the row. */
+export async function agree(project: ShopProject): Promise<void> {
+  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ensureServers } from '../../embedded/find-server.ts';
+import { findFreePort } from '../../embedded/free-port.ts';
 import { ServerError } from '../../embedded/server-error.ts';
 import { findProgram } from '../../embedded/server-program.ts';
 import type { SqlFlavour, SqlServer } from '../../embedded/server.ts';
@@ -19,7 +20,7 @@ const accountsFile = fileURLToPath(new URL('../../../scripts/docker/10-users.sql
 export interface Stage {
   readonly server: SqlServer;
   /** What the flows' configuration reads. */
-  readonly env: Readonly<Record<'KISFLOW_SOURCE_URL' | 'KISFLOW_STORE_URL', string>>;
+  readonly env: Readonly<Record<'KISFLOW_SOURCE_URL' | 'KISFLOW_STORE_URL' | 'KISFLOW_HTTP', string>>;
 }
 
 /** Starts the server and makes accounts and source tables. Rejects with SERVER_NOT_FOUND, or when the signal aborts the start. */
@@ -43,6 +44,7 @@ export async function startStage(options: {
     env: {
       KISFLOW_SOURCE_URL: `mysql://kisflow_source:kisflow_source@${host}:${port}`,
       KISFLOW_STORE_URL: `mysql://kisflow_store:kisflow_store@${host}:${port}/kisflow`,
+      KISFLOW_HTTP: `127.0.0.1:${await findFreePort()}`,
     },
   };
 }
