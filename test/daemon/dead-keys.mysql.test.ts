@@ -153,13 +153,17 @@ eachServer((flavour, server) => {
       await dropConstraint(project, flavour);
       await runLine(project, ['dead-rows', 'retry', '--flow', 'mirror', '--wait', '30']);
       expect(await keptRows(project, 'mirror')).toEqual([]);
-      expect(await disagreements(project)).toEqual([]);
+      expect(await copied(project)).toEqual([
+        { id: 1, cents: -5, note: 'e' },
+        { id: 5, cents: 1, note: 'c' },
+      ]);
       await stopDaemon(daemon);
     });
 
     it('L3: by on_bad_row: skip, is not parked: the row stays as a record, and later changes take effect', async () => {
       const project = await checkedMirror(server, 'on_bad_row: skip');
       await project.source.connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
+      await runUntilCurrent(project);
       await project.source.connection.query("UPDATE orders SET cents = 1, note = 'c' WHERE id = 1");
       await runUntilCurrent(project);
       expect(await keptRows(project, 'mirror')).toEqual(['skipped {"id":1}']);
@@ -206,6 +210,7 @@ eachServer((flavour, server) => {
       await writeFile(file, (await readFile(file, 'utf8')).replace('on_truncate: ignore', 'on_truncate: apply'));
       const { connection } = project.source;
       await connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
+      await runUntilCurrent(project);
       await connection.query("UPDATE orders SET cents = 7, note = 'c' WHERE id = 1");
       await connection.query('TRUNCATE TABLE orders');
       await connection.query("INSERT INTO orders VALUES (1, 1, 1, 'd')");

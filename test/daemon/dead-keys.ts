@@ -58,7 +58,7 @@ export default defineFunction({
   name: 'Refuse',
   async run(flow, rows) {
     const log = flow.getConnector();
-    const { rows: bad } = await log.query('SELECT cents FROM poison');
+    const bad = await log.query('SELECT cents FROM poison');
     const poison = new Set(bad.map(({ cents }) => cents));
     const images = rows.map((row) => ('op' in row ? row.after : row));
     for (const image of images) {
