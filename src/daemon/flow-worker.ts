@@ -49,7 +49,7 @@ class FlowWorker {
       const batch = await this.#take();
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
-      while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
+      while (this.#options.runner.parked.isFull && this.#mayTry && !drain.aborted) await this.#waitForRound(drain);
       if (isEmpty(batch) && !drain.aborted && performance.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }
@@ -71,10 +71,10 @@ class FlowWorker {
     await this.#roundIfDue();
   }
 
-  /** Not before batches of an earlier run are done, which came before them; but for room for what these batches would keep. */
+  /** Not before batches of an earlier run are done, which came before them; unless these may be what there is no room for. */
   get #mayTry(): boolean {
     const { runner, feed } = this.#options;
-    return !feed.isCuttingAgain || runner.parked.isCrowded;
+    return !feed.isCuttingAgain || !runner.parked.hasRoomFor(feed.sizeCuttingAgain);
   }
 
   /** Tries rows that wait again, when it is time to. */
