@@ -98,6 +98,11 @@ export class FlowFeed implements TransactionSink {
     return this.#cuts.batches.length > 0;
   }
 
+  /** How many changes these batches have. */
+  get sizeCuttingAgain(): number {
+    return this.#cuts.batches.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Resolves when the queue has room again. */
   get drained(): Promise<void> {
     return this.#drained?.promise ?? Promise.resolve();

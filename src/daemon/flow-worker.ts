@@ -71,10 +71,10 @@ class FlowWorker {
     await this.#roundIfDue();
   }
 
-  /** Not before batches of an earlier run are done, which came before them; but for room for what these batches would keep. */
+  /** Not before batches of an earlier run are done, which came before them; unless these may be what there is no room for. */
   get #mayTry(): boolean {
     const { runner, feed } = this.#options;
-    return !feed.isCuttingAgain || runner.parked.isCrowded;
+    return !feed.isCuttingAgain || !runner.parked.hasRoomFor(feed.sizeCuttingAgain);
   }
 
   /** Tries rows that wait again, when it is time to. */

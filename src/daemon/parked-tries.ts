@@ -73,9 +73,9 @@ export class ParkedTries {
     return this.#options.park.isFull;
   }
 
-  /** There is no more room for dead rows, and those behind them. */
-  get isCrowded(): boolean {
-    return this.#options.park.held >= this.#options.runner.running.badRows.heldMax;
+  /** Whether so many more rows may be dead, or behind dead ones. */
+  hasRoomFor(count: number): boolean {
+    return this.#options.park.held + count <= this.#options.runner.running.badRows.heldMax;
   }
 
   /** When the next round should be, in milliseconds since 1970; Infinity when there is nothing to do. */

@@ -35,6 +35,9 @@ export interface ChosenOutcome {
 
 const idsMax = 500;
 
+/** The states of rows that a wish can be done to: one that waits is tried anyway. */
+export const wishable = { retry: ['dead'], discard: ['dead', 'waiting'] } as const satisfies Record<RowWish, readonly string[]>;
+
 /** These rows, whatever their state; without ids all dead rows that the filter lets through. In order. */
 export async function chooseRows(
   store: Queryable,
@@ -57,11 +60,11 @@ export async function chooseRows(
   }));
 }
 
-/** Writes the wish beside each of these rows that is still dead. */
+/** Writes the wish beside each of these rows that it still can be done to. */
 export async function writeRowWish(store: Queryable, ids: readonly string[], wish: RowWish): Promise<void> {
   for (let from = 0; from < ids.length; from += idsMax) {
     const some = ids.slice(from, from + idsMax);
-    await store.query("UPDATE kis_dead_row SET wish = ? WHERE id IN (?) AND state = 'dead'", [wish, some]);
+    await store.query('UPDATE kis_dead_row SET wish = ? WHERE id IN (?) AND state IN (?)', [wish, some, wishable[wish]]);
   }
 }
 

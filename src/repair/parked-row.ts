@@ -66,14 +66,14 @@ export async function readParkedRows(
 /** What an operator wants of a dead row. */
 export type RowWish = 'retry' | 'discard';
 
-/** Dead rows of the flow of which an operator wants something, in order, at most so many. */
+/** Dead and waiting rows of the flow of which an operator wants something, in order, at most so many. */
 export async function readWishes(
   store: Queryable,
   flow: string,
   limit: number,
 ): Promise<readonly { readonly row: ParkedRow; readonly wish: RowWish }[]> {
   const { rows } = await store.query(
-    `SELECT ${columns} FROM kis_dead_row WHERE flow = ? AND wish IS NOT NULL AND state = 'dead' ORDER BY id LIMIT ?`,
+    `SELECT ${columns} FROM kis_dead_row WHERE flow = ? AND wish IS NOT NULL AND state IN ('dead', 'waiting') ORDER BY id LIMIT ?`,
     [flow, limit],
   );
   const wishes = rows.map(({ wish }) => (wish === 'discard' ? 'discard' : 'retry'));
@@ -179,10 +179,10 @@ export async function updateParkedRow(store: Queryable, outcome: ParkedOutcome):
 
 const giveUp = `UPDATE kis_dead_row SET state = 'discarded', park_keys = NULL, wait_until = NULL, wish = NULL, ended_at = UTC_TIMESTAMP(3), ended_by = LEFT(?, 255)`;
 
-/** Gives dead rows up: nothing waits behind them any more, and they stay as a record. */
+/** Gives dead and waiting rows up: nothing waits behind them any more, and they stay as a record. */
 export async function discardDeadRows(store: Queryable, ids: readonly string[], endedBy: string): Promise<void> {
   for (let from = 0; from < ids.length; from += idsMax) {
-    await store.query(`${giveUp} WHERE id IN (?) AND state = 'dead'`, [endedBy, ids.slice(from, from + idsMax)]);
+    await store.query(`${giveUp} WHERE id IN (?) AND state IN ('dead', 'waiting')`, [endedBy, ids.slice(from, from + idsMax)]);
   }
 }
 

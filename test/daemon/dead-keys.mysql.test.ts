@@ -5,7 +5,7 @@ import { spawnDaemon } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { cure, keptRows, poison, poisonProject, refuseKillAndRetry, startPoisoned, stopDaemon } from './dead-keys.ts';
+import { cure, deadRowsLine, keptRows, poison, poisonProject, refuseKillAndRetry, startPoisoned, stopDaemon } from './dead-keys.ts';
 import { runLine, runUntilCurrent, storeRows } from './run-project.ts';
 
 const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 2 ** 31);
@@ -60,8 +60,8 @@ eachServer((flavour, server) => {
       expect(await keptRows(project, 'mirror')).toEqual(kept);
       expect((await copied(project)).map((row) => Number(row['id']))).toEqual([2, 8]);
       const id = await firstDead(project, 'mirror');
-      expect(await runLine(project, ['dead-rows', 'show', id])).toMatch(/^behind it +4 parked/m);
-      expect(await runLine(project, ['dead-rows', 'list', '--state', 'parked', '--flow', 'totals'])).toMatch(/parked +totals/);
+      expect(await deadRowsLine(project, ['show', id])).toMatch(/^behind it +4 parked/m);
+      expect(await deadRowsLine(project, ['list', '--state', 'parked', '--flow', 'totals'])).toMatch(/parked +totals/);
       const status = await runLine(project, ['status']);
       expect(status).toMatch(/^mirror +running .* 1 +4 +/m);
       expect(status).toContain('4 later changes of their keys wait');
@@ -72,12 +72,12 @@ eachServer((flavour, server) => {
       expect(await keptRows(project, 'mirror')).toEqual(kept);
       // a function that refuses it no more does not retry by itself
       await cure(project);
-      expect(await runLine(project, ['dead-rows', 'retry', id, '--wait', '30'])).toMatch(/ applied +4 done/);
+      expect(await deadRowsLine(project, ['retry', id, '--wait', '30'])).toMatch(/ applied +4 done/);
       const json: unknown = JSON.parse(
-        await runLine(project, ['dead-rows', 'retry', '--flow', 'totals', '--code', 'ROW_INVALID', '--json']),
+        await deadRowsLine(project, ['retry', '--flow', 'totals', '--code', 'ROW_INVALID', '--json']),
       );
       expect(json).toMatchObject({ wish: 'retry', rows: [{ flow: 'totals', outcome: 'applied', behind: { before: 4, left: 0 } }] });
-      await runLine(project, ['dead-rows', 'retry', '--all', '--wait', '30']);
+      await deadRowsLine(project, ['retry', '--all', '--wait', '30']);
       await waitFor(async () => (await storeRows(project, 'SELECT id FROM kis_dead_row')).length === 0, waits);
       await waitFor(async () => (await disagreements(project)).length === 0, waits);
       const versions = await storeRows(project, "SELECT version FROM applied WHERE flow = 'mirror' AND id IN (1, 7) ORDER BY seq");
@@ -92,34 +92,32 @@ eachServer((flavour, server) => {
       await project.source.connection.query("UPDATE orders SET note = 'd' WHERE id = 2");
       await runUntilCurrent(project);
       expect(await keptRows(project, 'mirror')).toEqual(['dead {"id":1}', 'dead {"id":2}', 'parked {"id":1}', 'parked {"id":2}']);
-      expect(await runLine(project, ['dead-rows', 'retry'], 1)).toContain('--all for every dead row');
-      expect(await runLine(project, ['dead-rows', 'discard', '--flow', 'miror'], 1)).toContain('Did you mean "mirror"');
-      expect(await runLine(project, ['dead-rows', 'retry', '999999999'], 1)).toContain('no such dead row 999999999');
+      expect(await deadRowsLine(project, ['retry'], 1)).toContain('--all for every dead row');
+      expect(await deadRowsLine(project, ['discard', '--flow', 'miror'], 1)).toContain('Did you mean "mirror"');
+      expect(await deadRowsLine(project, ['retry', '999999999'], 1)).toContain('no such dead row 999999999');
       const [parked] = await storeRows(project, "SELECT id FROM kis_dead_row WHERE state = 'parked'");
-      expect(await runLine(project, ['dead-rows', 'discard', String(parked?.['id'])], 1)).toContain(
-        'is parked behind an earlier change',
-      );
-      expect(await runLine(project, ['dead-rows', 'retry', '--flow', 'totals'])).toContain('There are no such dead rows');
+      expect(await deadRowsLine(project, ['discard', String(parked?.['id'])], 1)).toContain('is parked behind an earlier change');
+      expect(await deadRowsLine(project, ['retry', '--flow', 'totals'])).toContain('There are no such dead rows');
       const id = await firstDead(project, 'mirror');
-      expect(await runLine(project, ['dead-rows', 'discard', id])).toMatch(/ pending [^]*No daemon runs flow mirror now/);
-      expect(await runLine(project, ['dead-rows', 'list'])).toMatch(/dead, to discard +mirror/);
+      expect(await deadRowsLine(project, ['discard', id])).toMatch(/ pending [^]*No daemon runs flow mirror now/);
+      expect(await deadRowsLine(project, ['list'])).toMatch(/dead, to discard +mirror/);
       await runUntilCurrent(project);
       // given up: it stays as a record, what was behind it has gone on, and the other key is as it was
       expect(await keptRows(project, 'mirror')).toEqual(['discarded {"id":1}', 'dead {"id":2}', 'parked {"id":2}']);
       expect(await copied(project)).toEqual([{ id: 1, cents: 1, note: 'c' }]);
-      expect(await runLine(project, ['dead-rows', 'show', id])).toMatch(/^given up +20.* by kisflow dead-rows discard$/m);
-      expect(await runLine(project, ['dead-rows', 'retry', id], 1)).toContain('was given up (discarded)');
+      expect(await deadRowsLine(project, ['show', id])).toMatch(/^given up +20.* by kisflow dead-rows discard$/m);
+      expect(await deadRowsLine(project, ['retry', id], 1)).toContain('was given up (discarded)');
 
       // a dead row of an older version has held nothing up
       await project.store.connection.query("UPDATE kis_dead_row SET park_keys = NULL WHERE state = 'dead'");
       await project.source.connection.query("UPDATE orders SET cents = 4, note = 'e' WHERE id = 2");
       await runUntilCurrent(project);
       await dropConstraint(project, flavour);
-      expect(await runLine(project, ['dead-rows', 'retry', '--all'])).toContain('--out-of-order');
+      expect(await deadRowsLine(project, ['retry', '--all'])).toContain('--out-of-order');
       await runUntilCurrent(project);
       expect(await disagreements(project)).toEqual([]);
       expect(await keptRows(project, 'mirror')).toEqual(['discarded {"id":1}', 'dead {"id":2}']);
-      await runLine(project, ['dead-rows', 'retry', '--all', '--out-of-order', '--wait', '0']);
+      await deadRowsLine(project, ['retry', '--all', '--out-of-order', '--wait', '0']);
       await runUntilCurrent(project);
       expect(await keptRows(project, 'mirror')).toEqual(['discarded {"id":1}']);
       expect((await copied(project))[1]).toEqual({ id: 2, cents: -2, note: 'b' });
@@ -151,15 +149,19 @@ eachServer((flavour, server) => {
       await waitFor(async () => (await keptRows(project, 'mirror')).length === 4, waits);
       expect((await keptRows(project, 'mirror')).slice(2)).toEqual(['dead {"id":1}', 'parked {"id":1}']);
       await dropConstraint(project, flavour);
-      await runLine(project, ['dead-rows', 'retry', '--flow', 'mirror', '--wait', '30']);
+      await deadRowsLine(project, ['retry', '--flow', 'mirror', '--wait', '30']);
       expect(await keptRows(project, 'mirror')).toEqual([]);
-      expect(await disagreements(project)).toEqual([]);
-      await stopDaemon(daemon);
+      expect(await copied(project)).toEqual([
+        { id: 1, cents: -5, note: 'e' },
+        { id: 5, cents: 1, note: 'c' },
+      ]);
+      await stopDaemon(daemon, 1); // the sums cannot be made of changes that lack columns
     });
 
     it('L3: by on_bad_row: skip, is not parked: the row stays as a record, and later changes take effect', async () => {
       const project = await checkedMirror(server, 'on_bad_row: skip');
       await project.source.connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
+      await runUntilCurrent(project);
       await project.source.connection.query("UPDATE orders SET cents = 1, note = 'c' WHERE id = 1");
       await runUntilCurrent(project);
       expect(await keptRows(project, 'mirror')).toEqual(['skipped {"id":1}']);
@@ -184,16 +186,17 @@ eachServer((flavour, server) => {
         const { connection } = project.source;
         await connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
         await connection.query("UPDATE orders SET note = 'c' WHERE id = 1");
-        await connection.query("UPDATE orders SET note = 'd' WHERE id = 1");
         await runUntilCurrent(project);
-        await connection.query("UPDATE orders SET note = 'e' WHERE id = 1");
+        await connection.query(
+          "BEGIN; UPDATE orders SET note = 'd' WHERE id = 1; UPDATE orders SET note = 'e' WHERE id = 1; COMMIT",
+        );
         await connection.query("UPDATE orders SET note = 'f' WHERE id = 2");
         const said = await runUntilCurrent(project, 1);
         expect(said).toMatch(/DEAD_ROWS_FULL[^]*4 rows would be dead[^]*dead_rows.max is 3[^]*kisflow resume mirror/);
-        expect(await keptRows(project, 'mirror')).toHaveLength(3);
+        expect(await keptRows(project, 'mirror')).toHaveLength(2);
         expect(await copied(project)).toEqual([{ id: 2, cents: 2, note: 'b' }]);
         await dropConstraint(project, flavour);
-        expect(await runLine(project, ['dead-rows', 'retry', '--all', '--wait', '0'])).toContain('has failed (DEAD_ROWS_FULL)');
+        expect(await deadRowsLine(project, ['retry', '--all', '--wait', '0'])).toContain('has failed (DEAD_ROWS_FULL)');
         await runUntilCurrent(project);
         expect(await keptRows(project, 'mirror')).toEqual([]);
         expect(await disagreements(project)).toEqual([]);
@@ -206,6 +209,7 @@ eachServer((flavour, server) => {
       await writeFile(file, (await readFile(file, 'utf8')).replace('on_truncate: ignore', 'on_truncate: apply'));
       const { connection } = project.source;
       await connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
+      await runUntilCurrent(project);
       await connection.query("UPDATE orders SET cents = 7, note = 'c' WHERE id = 1");
       await connection.query('TRUNCATE TABLE orders');
       await connection.query("INSERT INTO orders VALUES (1, 1, 1, 'd')");

@@ -137,5 +137,27 @@ CALL fill();`,
       onEnd(() => reader.close());
       expect(await migrate({ store: reader, dir })).toEqual({ applied: [], skipped: own.length + 1 });
     });
+
+    it('of kisflow itself that alter a table keep its rows, and go on behind a crash between a statement and its record', async () => {
+      const { store, migrate: run } = await project({});
+      await run();
+      // a store of before: without what 0008 adds, and with a dead row
+      const name = 'kisflow:0008-dead-row-wishes';
+      await store.query('DELETE FROM kis_migration WHERE name = ?', [name]);
+      await store.query(
+        'ALTER TABLE kis_dead_row DROP KEY flow_wish, DROP COLUMN tries, DROP COLUMN wish, DROP COLUMN ended_at, DROP COLUMN ended_by, MODIFY state VARCHAR(8) NOT NULL',
+      );
+      await store.query(
+        `INSERT INTO kis_dead_row (flow, fname, code, message, source_table, row_key, op, position, parts, row_change, created_at, state)
+         VALUES ('f', 'g', 'ROW_INVALID', 'bad', 's.t', '{"id":1}', 'insert', 'b.1:4', 0, '{"before":null,"after":{"id":1}}', NOW(), 'dead')`,
+      );
+      expect((await run()).applied).toEqual([name]);
+      const columns = 'state, park_keys, tries, wish, ended_at, ended_by';
+      const kept = { state: 'dead', park_keys: null, tries: 1, wish: null, ended_at: null, ended_by: null };
+      expect((await store.query(`SELECT ${columns} FROM kis_dead_row`)).rows).toEqual([kept]);
+      await store.query('DELETE FROM kis_migration WHERE name = ?', [name]);
+      expect((await run()).applied).toEqual([name]);
+      expect((await run()).applied).toEqual([]);
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { sleep } from '../../lib/abort.ts';
 import { CodedError } from '../../lib/error.ts';
-import { chooseRows, headsOf, readOutcomes, writeRowWish } from '../../repair/dead-row-wish.ts';
+import { chooseRows, headsOf, readOutcomes, wishable, writeRowWish } from '../../repair/dead-row-wish.ts';
 import type { ChosenOutcome, ChosenRow } from '../../repair/dead-row-wish.ts';
 import { readParkedRows, type RowWish } from '../../repair/parked-row.ts';
 import type { Store } from '../../store/open.ts';
@@ -54,12 +54,12 @@ async function choose({ context, project, store, wish, ids }: WishOptions): Prom
   }
   const filter = { flow: flow === undefined ? undefined : String(flow), code: code === undefined ? undefined : String(code) };
   const rows = await chooseRows(store, { ...filter, ids });
-  for (const id of ids) requireDead(rows.find((row) => row.id === id), id); // prettier-ignore
+  for (const id of ids) requireDead(rows.find((row) => row.id === id), { id, wish }); // prettier-ignore
   return rows;
 }
 
-function requireDead(row: ChosenRow | undefined, id: string): void {
-  if (row?.state === 'dead') return;
+function requireDead(row: ChosenRow | undefined, { id, wish }: { readonly id: string; readonly wish: RowWish }): void {
+  if (row !== undefined && wishable[wish].some((state) => state === row.state)) return;
   if (row === undefined) {
     throw new CodedError('NAME_UNKNOWN', `There is no such dead row ${id}: it was applied, or never was; \`kisflow dead-rows list\` names them.`); // prettier-ignore
   }
