@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../src/lib/error-codes.ts';
 import { DaemonMetrics } from '../src/daemon/daemon-metrics.ts';
@@ -45,7 +45,7 @@ describe('the alert rules', () => {
 
   test('each is shown to fire, in the cases for promtool', () => {
     const cases = readFileSync(join(resolve(import.meta.dirname, '..'), 'docs/monitoring/alerts-test.yml'), 'utf8');
-    const shown = [...cases.matchAll(/alertname: (\w+)\n\s+exp_alerts:\n/g)].map(([, name]) => name);
+    const shown = [...cases.matchAll(/alertname: (\w+)\n\s+exp_alerts:\n/g)].map(([, name = '']) => name);
     expect([...new Set(shown)].toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted());
   });
 });
@@ -112,8 +112,8 @@ function isDescribed(metric: object): metric is Described {
 /** kisflow's own and KisFlow's; and those of the process, which prom-client names. */
 function tables(): readonly [readonly string[], readonly string[]] {
   const figures = new FlowMetrics();
-  new DaemonMetrics(figures.registry, { version: '0' });
-  const metrics = metricsOf(figures.registry);
+  const daemon = new DaemonMetrics(figures.registry, { version: '0' });
+  const metrics = metricsOf(daemon.registry);
   const isProcess = ({ name }: Described): boolean => /^(process|nodejs)_/.test(name);
   return [metrics.filter((metric) => !isProcess(metric)).map(rowOf), metrics.filter(isProcess).map(rowOf)];
 }

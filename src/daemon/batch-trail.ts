@@ -81,6 +81,7 @@ export class BatchTrail implements RunObserver, TransactionClock {
   #statementsSince = 0;
   #step: { readonly step: FlowStep; readonly beganAt: number } | undefined;
   #retries: string[] = [];
+  #isCommitted = false;
 
   constructor(observer: FlowObserver, subject: TrailSubject) {
     this.#observer = observer;
@@ -147,10 +148,13 @@ export class BatchTrail implements RunObserver, TransactionClock {
     this.filtered = done.filtered;
     this.statements = done.statements;
     this.endedAt = performance.now();
+    this.#isCommitted = true;
     this.#observer.batchCommitted(this);
   }
 
+  /** What fails behind the commit is not the batch. */
   failed(error: unknown): void {
+    if (this.#isCommitted) return;
     this.endedAt = performance.now();
     const under = this.#step;
     if (under !== undefined) {
@@ -162,6 +166,8 @@ export class BatchTrail implements RunObserver, TransactionClock {
 
   /** After `failed`: the answer to the commit was lost, and not the commit. */
   committedAfterAll(filtered: number): void {
+    if (this.#isCommitted) return;
+    this.#isCommitted = true;
     this.isCommittedAfterAll = true;
     this.filtered = filtered;
     this.#observer.batchCommitted(this);

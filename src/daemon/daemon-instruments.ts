@@ -7,6 +7,10 @@ const changes = [1, 10, 100, 500, 1000, 2500, 5000, 10_000];
 export type DaemonInstruments = ReturnType<typeof makeInstruments>;
 
 export function makeInstruments(registry: Registry) {
+  return { ...makeCounters(registry), ...makeHistograms(registry), ...makeProcessInstruments(registry) };
+}
+
+function makeCounters(registry: Registry) {
   const registers = [registry];
   const perFlow = <T extends string>(name: string, help: string, more: readonly T[] = []): Counter<'flow' | T> =>
     new Counter({ name, help, labelNames: ['flow', ...more], registers });
@@ -31,6 +35,12 @@ export function makeInstruments(registry: Registry) {
     errors: perFlow('kisflow_errors_total', 'Failures that ended a run of the flow.', ['code']),
     functionRetries: perFlow('kisflow_function_retries_total', 'Further tries of a function (retry_times).', ['function']),
     storeStatements: perFlow('kisflow_store_statements_total', 'Statements of batches.'),
+  };
+}
+
+function makeHistograms(registry: Registry) {
+  const registers = [registry];
+  return {
     functionSeconds: new Histogram({
       name: 'kisflow_function_duration_seconds',
       help: 'One call of a function, its further tries and the store’s part included.',
@@ -59,6 +69,12 @@ export function makeInstruments(registry: Registry) {
       buckets: changes,
       registers,
     }),
+  };
+}
+
+function makeProcessInstruments(registry: Registry) {
+  const registers = [registry];
+  return {
     spans: new Counter({
       name: 'kisflow_trace_spans_total',
       help: 'Spans of traces: sent, not taken by the collector (failed), or left out because the queue was full (dropped).',

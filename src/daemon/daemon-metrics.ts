@@ -28,6 +28,10 @@ export class DaemonMetrics implements FlowObserver {
     collectDefaultMetrics({ register: registry });
   }
 
+  get registry(): Registry {
+    return this.#registry;
+  }
+
   /** From now on its flows are shown. */
   watch(daemon: DaemonView): void {
     this.#daemon = daemon;

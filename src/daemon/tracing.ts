@@ -134,9 +134,9 @@ export class Tracing implements FlowObserver {
   #watch(exporter: SpanExporter): SpanExporter {
     return {
       export: (spans: ReadableSpan[], done) =>
-        exporter.export(spans, ({ code, error }) => {
+        exporter.export(spans, ({ error }) => {
           this.#pending -= spans.length;
-          if (code === 0) this.#noteSent(spans.length);
+          if (error === undefined) this.#noteSent(spans.length);
           else this.#lose('failed', spans.length, describeError(error));
           done({ code: 0 });
         }),

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { wantsTraces } from '../../src/daemon/tracing-wish.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
 import { startOtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts';
@@ -130,8 +132,7 @@ eachServer((_flavour, server: SqlAddress) => {
   });
 });
 
-it('without an endpoint nothing of OpenTelemetry is loaded', async () => {
-  const { wantsTraces } = await import('../../src/daemon/tracing-wish.ts');
+it('traces are wished for by an endpoint, and by nothing else', () => {
   const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:4318';
   expect(wantsTraces({})).toBe(false);
   expect(wantsTraces({ OTEL_SERVICE_NAME: 'x', OTEL_EXPORTER_OTLP_ENDPOINT: '' })).toBe(false);
@@ -139,4 +140,17 @@ it('without an endpoint nothing of OpenTelemetry is loaded', async () => {
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OTEL_EXPORTER_OTLP_ENDPOINT })).toBe(true);
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: 'true' })).toBe(false);
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER: 'none' })).toBe(false);
+});
+
+it('where they are not, nothing that makes them is loaded', () => {
+  const loads = (file: string): string => {
+    const url = new URL(`../../dist/${file}`, import.meta.url).href;
+    const code = `import { createRequire } from 'node:module';
+      await import('${url}');
+      const names = Object.keys(createRequire('${url}').cache);
+      console.log(names.some((name) => name.includes('sdk-trace')));`;
+    return execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }).trim();
+  };
+  expect(loads('cli/command-line.js')).toBe('false');
+  expect(loads('daemon/tracing.js')).toBe('true');
 });
