@@ -106,7 +106,7 @@ export class Park implements Waits {
       this.#rows.set(row.id, row);
       this.#tally(row, 1);
       if (isLater(row.id, this.#lastId)) this.#lastId = row.id;
-      if (isHolding(row) || row.keys.some((key) => this.#heldKeys.has(key))) this.#hold(row);
+      if (isHolding(row) || this.#isBehind(row)) this.#hold(row);
     }
     if (this.waiting > waitingBefore) this.#retrySoon(now + retryMsMin);
   }
@@ -117,7 +117,7 @@ export class Park implements Waits {
       if (row === undefined) continue;
       this.#rows.delete(id);
       this.#tally(row, -1);
-      if (isHolding(row)) this.#isStale = true;
+      if (isHolding(row) || this.#isBehind(row)) this.#isStale = true;
     }
   }
 
@@ -205,6 +205,11 @@ export class Park implements Waits {
     for (const key of keys) countUp(this.#keys, key, by);
   }
 
+  /** It shares a key with a row that is held. */
+  #isBehind({ keys }: ParkedRow): boolean {
+    return keys.some((key) => this.#heldKeys.has(key));
+  }
+
   #hold(row: ParkedRow): void {
     this.#held += 1;
     for (const key of row.keys) this.#heldKeys.add(key);
@@ -216,7 +221,7 @@ export class Park implements Waits {
     this.#held = 0;
     this.#heldKeys.clear();
     for (const row of this.#rows.values()) {
-      if (isHolding(row) || row.keys.some((key) => this.#heldKeys.has(key))) this.#hold(row);
+      if (isHolding(row) || this.#isBehind(row)) this.#hold(row);
     }
   }
 }
