@@ -8,6 +8,7 @@ import type { StoreSession } from '../store/session.ts';
 import type { Batch } from './batch.ts';
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
+import { FlowCondition } from './flow-condition.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import type { CommitFigures } from './commit-counts.ts';
@@ -40,17 +41,14 @@ export class FlowService {
   #next: DaemonFlow | undefined;
   /** The flow was replaced after it had failed: it is tried again. */
   #isMended = false;
-  #state: FlowState = 'starting';
-  #error: CodedError | undefined;
-  #wish: FlowWish | undefined;
-  /** When the state was last written to the store, by performance.now(). */
-  #recordedAt = 0;
+  readonly #condition: FlowCondition;
   #lease: Lease | undefined;
   #run: LeasedRun | undefined;
 
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#subject = options.subject;
+    this.#condition = new FlowCondition(options.subject.flow.name, options.records);
     this.meter = new FlowMeter(options);
     followSignal(options.stop, this.#stop);
     followSignal(options.abort, this.#abort);
@@ -70,7 +68,8 @@ export class FlowService {
   }
 
   get report(): FlowReport {
-    return { name: this.name, state: this.#state, error: this.#error, kept: this.#run?.kept, ...this.meter.counts };
+    const { state, error } = this.#condition;
+    return { name: this.name, state, error, kept: this.#run?.kept, ...this.meter.counts };
   }
 
   /** What the flow has received, while it runs. */
@@ -98,7 +97,7 @@ export class FlowService {
    */
   replace(next: DaemonFlow): void {
     this.#next = next;
-    this.#isMended = this.#state === 'failed';
+    this.#isMended = this.#condition.state === 'failed';
     if (this.#run !== undefined) this.#handOver(this.#run, next);
   }
 
@@ -109,15 +108,14 @@ export class FlowService {
   retire(deadlineMs: number): void {
     this.#isRetired = true;
     this.#stop.abort();
-    if (this.#state === 'retrying') this.#abort.abort();
+    if (this.#condition.state === 'retrying') this.#abort.abort();
     else void sleep(deadlineMs, this.#abort.signal).then(() => this.#abort.abort());
   }
 
   /** Another look, begun at `askedAt`, at what operators want and at the leases this daemon still holds. */
   observe(wish: FlowWish | undefined, heldEpochs: ReadonlyMap<string, number> | undefined, askedAt: number): void {
-    // what was read before the flow last wrote its state may still show the state before
-    if (askedAt >= this.#recordedAt) this.#wish = wish;
-    if (this.#wish?.isPaused === true) this.finish();
+    this.#condition.observe(wish, askedAt);
+    if (this.#condition.isPaused) this.finish();
     if (wish?.hasRowWishes === true) this.#run?.noteWishes();
     const lease = this.#lease;
     if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
@@ -130,16 +128,16 @@ export class FlowService {
     const retry = new Backoff({ firstMs: 200, maxMs: 5000 });
     const since = performance.now();
     while (!stop.aborted) {
-      if (this.#state === 'failed') {
+      if (this.#condition.state === 'failed') {
         if (options.once) break;
         if (!this.#isMended) await sleep(pollMs, stop);
-        if (this.#isMended || this.#wish?.hasError === false) await this.#setState('starting').catch(() => sleep(pollMs, stop));
+        if (this.#isMended || this.#condition.isResumed) await this.#condition.set('starting').catch(() => sleep(pollMs, stop));
         this.#isMended = false;
         continue;
       }
-      if (this.#wish?.isPaused === true) {
+      if (this.#condition.isPaused) {
         // what the store has not been told is told again
-        if (this.#state !== 'paused') await this.#setState('paused').catch(() => (this.#state = 'retrying'));
+        if (this.#condition.state !== 'paused') await this.#condition.set('paused').catch(() => this.#condition.assume('retrying'));
         if (options.once) break;
         await sleep(pollMs, stop);
         continue;
@@ -158,7 +156,8 @@ export class FlowService {
       }
     }
     // a standby says nothing about a flow that another daemon runs
-    if (this.#lease !== undefined && this.#state !== 'failed' && this.#state !== 'paused') await this.#noteStopped();
+    if (this.#lease !== undefined && this.#condition.state !== 'failed' && this.#condition.state !== 'paused')
+      await this.#noteStopped();
     await this.#giveUpLease();
     this.#abort.abort(); // nothing waits for it any more
   }
@@ -167,8 +166,9 @@ export class FlowService {
   async #runOnce(): Promise<boolean> {
     const { leases, store } = this.#options;
     if (await leases.isHeldByOther(this.name)) {
-      if (this.#state !== 'standby') this.#options.logger.info({ flow: this.name }, 'another daemon runs this flow, standing by');
-      this.#state = 'standby';
+      if (this.#condition.state !== 'standby')
+        this.#options.logger.info({ flow: this.name }, 'another daemon runs this flow, standing by');
+      this.#condition.assume('standby');
       return false;
     }
     const session = await store.openSession();
@@ -196,7 +196,7 @@ export class FlowService {
     this.#run = run;
     this.meter.begin(run.feed);
     try {
-      await this.#setState('running');
+      await this.#condition.set('running');
       if (this.#next !== undefined) this.#handOver(run, this.#next);
       await run.work();
     } finally {
@@ -241,14 +241,14 @@ export class FlowService {
 
   #onCommit(batch: Batch, filtered: number): void {
     this.meter.onCommit(batch, filtered);
-    if (this.#state === 'retrying') void this.#setState('running').catch(() => {});
+    if (this.#condition.state === 'retrying') void this.#condition.set('running').catch(() => {});
   }
 
   #onRetry(error: CodedError): void {
     if (this.#isRetired) this.#abort.abort();
     this.#options.observer?.flowRetries(this.name, error);
-    if (this.#state === 'retrying' && this.#error?.code === error.code) return;
-    void this.#setState('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
+    if (this.#condition.state === 'retrying' && this.#condition.error?.code === error.code) return;
+    void this.#condition.set('retrying', error).catch(() => {}); // the store may be what fails; the log has the error
   }
 
   /** What the end of a run means: wait and run again, or fail until somebody has mended the cause. */
@@ -260,7 +260,7 @@ export class FlowService {
       observer?.flowEnded(this.name, error);
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
-      this.#state = 'standby';
+      this.#condition.assume('standby');
     } else if (error.class === 'retry' && performance.now() - tries.since <= retryLimitMs) {
       logger.warn({ flow: this.name, code: error.code, error: describeError(error) }, 'flow will be started again');
       this.#onRetry(error);
@@ -268,25 +268,13 @@ export class FlowService {
     } else {
       observer?.flowEnded(this.name, error);
       logger.error({ ...error.details, flow: this.name, code: error.code, error: describeError(error) }, 'flow stopped');
-      await this.#setState('failed', error).catch(() => {});
-    }
-  }
-
-  async #setState(state: FlowState, error?: CodedError): Promise<void> {
-    this.#state = state;
-    this.#error = error;
-    if (this.#wish !== undefined) this.#wish = { ...this.#wish, hasError: error !== undefined };
-    this.#recordedAt = Number.POSITIVE_INFINITY;
-    try {
-      await this.#options.records.setState(this.name, state, error);
-    } finally {
-      this.#recordedAt = performance.now();
+      await this.#condition.set('failed', error).catch(() => {});
     }
   }
 
   async #noteStopped(): Promise<void> {
     if (this.#options.abort.aborted && !this.#isRetired) return;
-    await this.#setState('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
+    await this.#condition.set('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
   }
 
   async #giveUpLease(): Promise<void> {
