@@ -49,7 +49,7 @@ class FlowWorker {
       const batch = await this.#take();
       if (batch === undefined) break;
       // A place that moved without changes is in the start of the next batch, so it need not be saved each time.
-      while (this.#options.runner.parked.isFull && !drain.aborted) await this.#waitForRound(drain);
+      while (this.#options.runner.parked.isFull && this.#mayTry && !drain.aborted) await this.#waitForRound(drain);
       if (isEmpty(batch) && !drain.aborted && Date.now() - this.#savedAt < idleSaveMs) this.#idle = batch;
       else await this.#process(batch);
     }

@@ -41,14 +41,16 @@ export interface ParkedTriesOptions {
 const rowsMax = 500;
 /** So many wishes are taken at once. */
 const wishesMax = 5000;
+/** Wishes that failed with an error that may pass are taken again so much later. */
+const retryMs = 1000;
 /** A round of tries ends when it has taken so long: batches wait for it. */
 const roundMs = 500;
 
 /** Tries the rows that wait again, and does what operators want of dead ones, while no batch of their flow is under way. */
 export class ParkedTries {
   readonly #options: ParkedTriesOptions;
-  /** The store may have wishes that were not taken yet. */
-  #hasWishes = false;
+  /** When the store is to be asked for wishes that were not taken yet, in milliseconds since 1970; Infinity where it has none. */
+  #wishesAt = Number.POSITIVE_INFINITY;
   #wished: Deferred<void> | undefined;
 
   constructor(options: ParkedTriesOptions) {
@@ -65,7 +67,7 @@ export class ParkedTries {
 
   /** Whether there is anything to try or to do by itself: dead rows, and those behind them, stay until they are wished. */
   get hasWork(): boolean {
-    return this.#hasWishes || this.#options.park.waiting > 0;
+    return this.#wishesAt !== Number.POSITIVE_INFINITY || this.#options.park.waiting > 0;
   }
 
   /** So many rows wait that no more changes should be taken. */
@@ -80,7 +82,7 @@ export class ParkedTries {
 
   /** When the next round should be, in milliseconds since 1970; Infinity when there is nothing to do. */
   get dueAt(): number {
-    return this.#hasWishes ? 0 : this.#options.park.retryAt;
+    return Math.min(this.#wishesAt, this.#options.park.retryAt);
   }
 
   /** Resolves when the next round is due, or when the signal aborts; only the last promise that was asked for does. */
@@ -92,7 +94,7 @@ export class ParkedTries {
 
   /** An operator wants something of dead rows. */
   noteWishes(): void {
-    this.#hasWishes = true;
+    this.#wishesAt = 0;
     this.#wished?.resolve();
   }
 
@@ -100,7 +102,7 @@ export class ParkedTries {
   async load(): Promise<void> {
     const { store, park } = this.#options;
     park.load(await readParkedRows(store, this.#flow, { after: '0' }), Date.now());
-    this.#hasWishes = true;
+    this.#wishesAt = 0;
   }
 
   /** Each row has its turn, as far as the time goes. Rejects when the flow has to stop. */
@@ -109,7 +111,7 @@ export class ParkedTries {
     const until = Date.now() + roundMs;
     let before = park.waiting;
     try {
-      if (this.#hasWishes) await this.#takeWishes();
+      if (this.#wishesAt <= Date.now()) await this.#takeWishes();
       before = park.waiting;
       for (let seen = 0; seen < before && Date.now() < until;) {
         const rows = park.take(rowsMax);
@@ -120,6 +122,7 @@ export class ParkedTries {
       if (!(error instanceof CodedError) || error.class !== 'retry') throw error;
       logger.info({ flow: this.#flow, code: error.code, error: describeError(error) }, 'rows that wait will be tried again');
       await this.load();
+      this.#wishesAt = Date.now() + retryMs;
     }
     park.tried(park.waiting < before, Date.now());
   }
@@ -127,7 +130,7 @@ export class ParkedTries {
   /** Gives up what is to be discarded, and lets what is to be retried have its turn. */
   async #takeWishes(): Promise<void> {
     const { store, park, runner, logger } = this.#options;
-    this.#hasWishes = false;
+    this.#wishesAt = Number.POSITIVE_INFINITY;
     const wishes = await readWishes(store, this.#flow, wishesMax);
     if (wishes.length === 0) return;
     const discarded = wishes.flatMap(({ row, wish }) => (wish === 'discard' ? [row.id] : []));
