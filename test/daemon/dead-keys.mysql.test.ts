@@ -185,20 +185,25 @@ eachServer((flavour, server) => {
         }
         const { connection } = project.source;
         await connection.query("INSERT INTO orders VALUES (1, 1, -1, 'a'), (2, 1, 2, 'b')");
-        await connection.query("UPDATE orders SET note = 'c' WHERE id = 1");
+        await runUntilCurrent(project);
+        await connection.query("UPDATE orders SET cents = 1, note = 'c' WHERE id = 1");
         await runUntilCurrent(project);
         await connection.query(
-          "BEGIN; UPDATE orders SET note = 'd' WHERE id = 1; UPDATE orders SET note = 'e' WHERE id = 1; COMMIT",
+          "BEGIN; INSERT INTO orders VALUES (3, 1, -3, 'd'), (4, 1, -4, 'e'); UPDATE orders SET note = 'f' WHERE id = 2; COMMIT",
         );
-        await connection.query("UPDATE orders SET note = 'f' WHERE id = 2");
         const said = await runUntilCurrent(project, 1);
         expect(said).toMatch(/DEAD_ROWS_FULL[^]*4 rows would be dead[^]*dead_rows.max is 3[^]*kisflow resume mirror/);
-        expect(await keptRows(project, 'mirror')).toHaveLength(2);
+        expect((await keptRows(project, 'mirror')).length).toBeLessThan(4);
         expect(await copied(project)).toEqual([{ id: 2, cents: 2, note: 'b' }]);
-        await dropConstraint(project, flavour);
-        expect(await deadRowsLine(project, ['retry', '--all', '--wait', '0'])).toContain('has failed (DEAD_ROWS_FULL)');
+        // room is made before the batch is done again that there was no room for
+        const id = await firstDead(project, 'mirror');
+        expect(await deadRowsLine(project, ['discard', id, '--wait', '0'])).toContain('has failed (DEAD_ROWS_FULL)');
         await runUntilCurrent(project);
-        expect(await keptRows(project, 'mirror')).toEqual([]);
+        expect(await keptRows(project, 'mirror')).toEqual(['discarded {"id":1}', 'dead {"id":3}', 'dead {"id":4}']);
+        await dropConstraint(project, flavour);
+        await deadRowsLine(project, ['retry', '--all', '--wait', '0']);
+        await runUntilCurrent(project);
+        expect(await keptRows(project, 'mirror')).toEqual(['discarded {"id":1}']);
         expect(await disagreements(project)).toEqual([]);
       },
     );
