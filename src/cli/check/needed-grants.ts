@@ -70,8 +70,8 @@ export function storeGrants(
 }
 
 const ofTable = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-/** REFERENCES: one of kisflow's own tables has a foreign key. */
-const ofStore = [...ofTable, 'CREATE', 'REFERENCES'];
+/** ALTER: kisflow's own tables change with its versions. REFERENCES: one of them has a foreign key. */
+const ofStore = [...ofTable, 'CREATE', 'ALTER', 'REFERENCES'];
 
 /** What the account of a connector with a server of its own needs. */
 export function connectorGrants(configuration: Configuration, conn: ConnSpec): readonly NeededGrant[] {
