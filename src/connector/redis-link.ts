@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { CodedError, describeError } from '../lib/error.ts';
 import { explainTls, tlsOptions } from '../lib/tls.ts';
 import type { RedisAddress } from './redis-address.ts';
@@ -102,7 +102,9 @@ export class RedisLink {
   }
 
   async #connect(): Promise<Redis> {
-    const client = new Redis({
+    // loaded when the first one is made: most projects have none, and each start and command would pay for it
+    const { Redis: Client } = await import('ioredis');
+    const client = new Client({
       ...this.#clientOptions(),
       connectTimeout: this.#timeoutMs,
       socketTimeout: this.#timeoutMs,
