@@ -78,7 +78,8 @@ export const errorCodes = {
   },
   STORE_ACCESS_DENIED: {
     meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
-    remedy: 'Correct the store url, or grant the right that the message names.',
+    remedy:
+      'Correct the store url, or grant the right that the message names; `kisflow check --grants` prints what the account needs and what it lacks.',
   },
   STORE_TLS: {
     meaning: 'The connection to the store cannot be had with the TLS that its url asks for, or the server takes none without.',
