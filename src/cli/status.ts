@@ -120,7 +120,10 @@ function notesOn(flow: FlowStatus): string[] {
     notes.push(`  ${what} behind its dead and waiting rows.`);
   }
   if (flow.skippedRows > 0)
-    notes.push('', `${flow.flow}: it has skipped ${formatCount(flow.skippedRows)} rows (on_bad_row: skip).`);
+    notes.push(
+      '',
+      `${flow.flow}: it has skipped ${formatCount(flow.skippedRows)} ${flow.skippedRows === 1 ? 'row' : 'rows'} (on_bad_row: skip).`,
+    );
   if (flow.tableStatements !== null) notes.push('', `${flow.flow}: ${describeStatements(flow.tableStatements)}`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;

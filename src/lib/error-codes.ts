@@ -138,7 +138,8 @@ export const errorCodes = {
   },
   MIGRATION_FAILED: {
     meaning: 'A migration could not be applied, or an applied one was edited.',
-    remedy: 'The message names the file and the statement. Mend it in a new file; applied files are never edited.',
+    remedy:
+      'The message names the file and the statement. Mend the statement that failed where it stands; what was applied is never edited: undo the edit, and write the change as a new file.',
   },
   NAME_UNKNOWN: {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',

@@ -234,10 +234,11 @@ async function applyStatement(session: StoreSession, migration: Migration, state
     // a whole ALTER TABLE or none of it: the process ended between the statement and its record
     if (isOwn(migration) && errnoOf(error) === duplicateColumn) return;
     const refused = error instanceof CodedError ? error : undefined;
+    const text = refused?.message ?? describeError(error);
     throw new CodedError(
       // a right that is missing is not mended in a file
       refused?.code === 'STORE_ACCESS_DENIED' ? refused.code : 'MIGRATION_FAILED',
-      `${migration.place}, line ${statement.line}: ${refused?.message ?? describeError(error)}; statement: ${excerpt(statement.sql)}`,
+      `${migration.place}, line ${statement.line}: ${text.includes('; statement: ') ? text : `${text}; statement: ${excerpt(statement.sql)}`}`,
       {
         cause: refused?.cause ?? error,
         class: refused?.class === 'retry' ? 'retry' : 'stop',
