@@ -102,6 +102,13 @@ function notesOn(flow: FlowStatus): string[] {
     if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
     if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
   }
+  if (flow.isSilent) {
+    const what = 'is connected to the store, but has let its lease run out: the store takes no writes, or the process hangs';
+    notes.push(
+      '',
+      `${flow.flow}: its daemon ${what}. What stands here is old. \`kisflow check\` examines the store; the log of the daemon says more.`,
+    );
+  }
   notes.push(...notesOnDistance(flow));
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);

@@ -106,6 +106,12 @@ eachServer((flavour, server: SqlAddress) => {
     await waitFor(async () => (await disagreements(after)).length === 0, { deadlineMs: 60_000, pollMs: 300 });
     daemon.kill('SIGTERM');
     expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+    const leases = daemon.stderr.flatMap(
+      (line) => /"(?:code":"(\w+)".*"leases not|msg":"(leases)) renewed/.exec(line)?.slice(1) ?? [],
+    );
+    const said = leases.filter((word) => word !== undefined);
+    expect(said.length).toBeGreaterThan(1);
+    for (const [index, word] of said.entries()) expect(word, 'each cause is said once, until it is over').not.toBe(said[index - 1]);
   }, 120_000);
 
   it('a half-open connection to the source is noticed, and reading goes on', async () => {

@@ -1,5 +1,4 @@
 import { UsageError } from '../command.ts';
-import { CodedError } from '../../lib/error.ts';
 import { keptStates, listDeadRows, type KeptDeadRow } from '../../repair/dead-row-list.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
