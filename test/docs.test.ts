@@ -180,7 +180,7 @@ describe('the errors page', () => {
 
 function errorsPage(): string {
   const rows = Object.entries(errorCodes).map(
-    ([code, { meaning, remedy }]) => `## ${code}\n\n${escapeMarkdown(meaning)}\n\nWhat to do: ${escapeMarkdown(remedy)}\n`,
+    ([code, { meaning, remedy }]) => `## ${code}\n\n${escapeMarkdown(meaning)}\n\nWhat to do: ${linked(escapeMarkdown(remedy))}\n`,
   );
   const head = [
     '# Errors',
@@ -188,9 +188,16 @@ function errorsPage(): string {
     '<!-- Made from src/lib/error-codes.ts: UPDATE_DOCS=1 npx vitest run test/docs.test.ts -->',
     '',
     'Every code that kisflow can end in, in the log, in `kisflow status` and on the command line. The message beside it names the flow, the table and',
-    'the position. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.',
+    'the position. A flow that has failed is resumed with `kisflow resume FLOW` once the cause is mended. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.',
   ];
   return `${head.join('\n')}\n\n${rows.join('\n')}`;
+}
+
+/** The two things that many remedies end with are described elsewhere. */
+function linked(text: string): string {
+  return text
+    .replace(/\ba new start\b/, '[a new start](operations.md#give-a-flow-a-new-start)')
+    .replace(/`kisflow dead-rows retry`/, '[`kisflow dead-rows retry`](operations.md#dead-rows)');
 }
 
 /** Stars and angle brackets mean something in Markdown, except in code. */
