@@ -77,7 +77,7 @@ const longBatchMs = 10_000;
 
 /** Why a flow that runs may be behind, and what may become of it. */
 function notesOnDistance(flow: FlowStatus): string[] {
-  const { reader, readerError, batchMs, purgeMs, purgeMsMax } = flow;
+  const { reader, readerError, batchMs, purgeMs, purgeMsMax, error } = flow;
   const notes: string[] = [];
   if (reader === 'not connected') {
     notes.push(`${flow.flow}: its reader is not connected to the source${readerError === null ? '.' : `: ${readerError}`}`);
@@ -85,7 +85,15 @@ function notesOnDistance(flow: FlowStatus): string[] {
   if (batchMs !== null && batchMs > longBatchMs) {
     notes.push(`${flow.flow}: a batch has been under way for ${formatDuration(batchMs)}; its freshness waits for it.`);
   }
-  if (typeof purgeMs === 'number' && purgeMsMax !== null && isShort({ kind: 'within', ms: purgeMs, expireMs: purgeMsMax })) {
+  if (purgeMs === 0 && error?.code !== 'SOURCE_PURGED') {
+    notes.push(`${flow.flow}: the source may have purged what it needs next already; \`kisflow check\` says so.`);
+  }
+  if (
+    typeof purgeMs === 'number' &&
+    purgeMs > 0 &&
+    purgeMsMax !== null &&
+    isShort({ kind: 'within', ms: purgeMs, expireMs: purgeMsMax })
+  ) {
     notes.push(
       `${flow.flow}: the source may purge what it needs next in ${formatDuration(purgeMs)}: let it catch up, or raise ` +
         'binlog_expire_logs_seconds at the source until it has.',

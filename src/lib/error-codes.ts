@@ -107,7 +107,7 @@ export const errorCodes = {
     meaning:
       'A change that does not have all columns (binlog_row_image is not FULL) updates a row that its computed table does not have; written all the same it would be a row with holes.',
     remedy:
-      'Let the table hold every row first (a snapshot, or a start before the rows were inserted), or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
+      'Give the flow a new start before the rows were inserted, so that the table holds every row, or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
   },
   STORE_TABLE_ALTERED: {
     meaning:
