@@ -15,7 +15,7 @@ export const errorCodes = {
   SOURCE_ACCESS_DENIED: {
     meaning: 'The source server refuses the user or the password.',
     remedy:
-      'Correct the user or the password in the url of the source, or mend the account: `kisflow check` tries it and prints the statements.',
+      'Mend the account and resume the flow, or correct the user or the password in the url of the source and restart the daemon: `kisflow check` tries it and prints the statements.',
   },
   SOURCE_TLS: {
     meaning: 'The connection to the source cannot be had with the TLS that its url asks for, or the server takes none without.',
@@ -65,7 +65,7 @@ export const errorCodes = {
   },
   SOURCE_WRONG_SERVER: {
     meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
-    remedy: 'Point the source at the right server and resume the flow, or give it a new start at this one.',
+    remedy: 'Point the source at the right server and restart the daemon, or give the flow a new start at this one.',
   },
   SOURCE_POSITION_INVALID: {
     meaning: 'The wanted start position does not exist on the source server.',
