@@ -105,7 +105,9 @@ eachServer((flavour) => {
     await admin.query('USE kisflow');
     const statements = statementsOf('docs/operations.md', heading);
     expect(statements.length).toBeGreaterThan(5);
-    for (const statement of statements) await admin.query(statement.replace('FLOW', 'CalStuAvgScore'));
+    const tidying = statementsOf('docs/operations.md', '## Dead rows');
+    expect(tidying).toHaveLength(2);
+    for (const statement of [...statements, ...tidying]) await admin.query(statement.replace('FLOW', 'CalStuAvgScore'));
   }
 
   test('a flow that is given a new start as the operations page says computes its table anew', async () => {
