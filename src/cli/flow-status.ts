@@ -66,7 +66,7 @@ const statusQuery = `
 SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
   l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held,
-  l.holder <> '' AND l.expires_at <= UTC_TIMESTAMP(3) AND IS_USED_LOCK(${lockNameOf('l.holder')}) IS NOT NULL AS is_silent
+  l.holder <> '' AND l.expires_at <= UTC_TIMESTAMP(3) AND IS_USED_LOCK(${lockNameOf("COALESCE(l.holder, '')")}) IS NOT NULL AS is_silent
 FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
 
 /**
