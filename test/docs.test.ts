@@ -52,7 +52,7 @@ describe('every command in a document', () => {
   test('npm scripts in documents are scripts of the package', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const named = pages.flatMap((page) =>
-      [...readPage(page).matchAll(/npm (?:run )?(?!ci|install)([a-z:]+)/g)].map((match) => match[1]),
+      [...readPage(page).matchAll(/npm (?:run )?(?!ci|install|pack|init)([a-z:]+)/g)].map((match) => match[1]),
     );
     expect(named).toContain('demo');
     for (const name of named) expect(scripts).toHaveProperty(name ?? '');
@@ -93,16 +93,13 @@ describe('every YAML block in a document', () => {
     for (const { code } of codeBlocks(readPage(page)).filter(({ language }) => language === 'yaml')) loadAll(code);
   });
 
-  test.each(['## Set it beside your primary', '## Quick start as a program'])(
-    'of the README loads as a configuration: %s',
-    async (heading) => {
-      const files = filesIn('README.md', heading === '## Set it beside your primary' ? [heading, '## Write a flow'] : [heading]);
-      const conf = Object.fromEntries(Object.entries(files).filter(([path]) => path.startsWith('conf/')));
-      expect(Object.keys(conf).length).toBeGreaterThan(0);
-      const configuration = await loadConfiguration({ dir: join(await createFolder(conf), 'conf'), env });
-      expect([...configuration.flows.keys()]).toEqual(['CalStuAvgScore']);
-    },
-  );
+  test('of the README loads as a configuration', async () => {
+    const files = filesIn('README.md', ['## Set it beside your primary', '## Write a flow']);
+    const conf = Object.fromEntries(Object.entries(files).filter(([path]) => path.startsWith('conf/')));
+    expect(Object.keys(conf).length).toBeGreaterThan(0);
+    const configuration = await loadConfiguration({ dir: join(await createFolder(conf), 'conf'), env });
+    expect([...configuration.flows.keys()]).toEqual(['CalStuAvgScore']);
+  });
 
   test('of the configuration page is a complete configuration', async () => {
     const blocks = codeBlocks(readPage('docs/configuration.md')).filter(({ language }) => language === 'yaml');
@@ -183,7 +180,7 @@ describe('the errors page', () => {
 
 function errorsPage(): string {
   const rows = Object.entries(errorCodes).map(
-    ([code, { meaning, remedy }]) => `## ${code}\n\n${escapeMarkdown(meaning)}\n\nWhat to do: ${escapeMarkdown(remedy)}\n`,
+    ([code, { meaning, remedy }]) => `## ${code}\n\n${escapeMarkdown(meaning)}\n\nWhat to do: ${linked(escapeMarkdown(remedy))}\n`,
   );
   const head = [
     '# Errors',
@@ -191,9 +188,16 @@ function errorsPage(): string {
     '<!-- Made from src/lib/error-codes.ts: UPDATE_DOCS=1 npx vitest run test/docs.test.ts -->',
     '',
     'Every code that kisflow can end in, in the log, in `kisflow status` and on the command line. The message beside it names the flow, the table and',
-    'the position. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.',
+    'the position. A flow that has failed is resumed with `kisflow resume FLOW` once the cause is mended. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.',
   ];
   return `${head.join('\n')}\n\n${rows.join('\n')}`;
+}
+
+/** The two things that many remedies end with are described elsewhere. */
+function linked(text: string): string {
+  return text
+    .replace(/\ba new start\b/, '[a new start](operations.md#give-a-flow-a-new-start)')
+    .replace(/`kisflow dead-rows retry`/, '[`kisflow dead-rows retry`](operations.md#dead-rows)');
 }
 
 /** Stars and angle brackets mean something in Markdown, except in code. */

@@ -7,4 +7,4 @@ GRANT REPLICATION SLAVE, REPLICATION CLIENT, SELECT ON *.* TO 'kisflow_source'@'
 -- What the store needs: its own schema, here on the same server.
 CREATE DATABASE kisflow CHARACTER SET utf8mb4;
 CREATE USER 'kisflow_store'@'%' IDENTIFIED BY 'kisflow_store';
-GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, REFERENCES ON kisflow.* TO 'kisflow_store'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, ALTER, CREATE, REFERENCES ON kisflow.* TO 'kisflow_store'@'%';

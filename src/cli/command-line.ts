@@ -5,7 +5,7 @@ import { errorCodes } from '../lib/error-codes.ts';
 import { maskPasswords } from '../lib/mask.ts';
 import { visibleLines } from '../lib/visible.ts';
 import { nearest } from '../config/nearest.ts';
-import { exitCode, type Command, type CommandContext, type CommandOptions } from './command.ts';
+import { exitCode, UsageError, type Command, type CommandContext, type CommandOptions } from './command.ts';
 import { commands } from './commands.ts';
 import { formatTable } from './table.ts';
 
@@ -41,8 +41,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
   const parsed = parse(command, rest);
   if (typeof parsed === 'string') {
-    complain(`kisflow ${name}: ${parsed}\n\nusage: kisflow ${usageOf(command)}`);
-    return exitCode.usage;
+    return complainOfUsage(command, parsed);
   }
   if (parsed.values.help === true) {
     print(`${command.summary}\n\nusage: kisflow ${usageOf(command)}`);
@@ -103,11 +102,17 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   try {
     return await command.run(context);
   } catch (error) {
+    if (error instanceof UsageError) return complainOfUsage(command, error.message);
     return reportError(error, context.json);
   } finally {
     process.off('SIGTERM', onSignal);
     process.off('SIGINT', onSignal);
   }
+}
+
+function complainOfUsage(command: Command, text: string): number {
+  complain(`kisflow ${command.name}: ${text}\n\nusage: kisflow ${usageOf(command)}`);
+  return exitCode.usage;
 }
 
 /** Prints an error with its code and what mends it; gives the exit code. */

@@ -4,6 +4,11 @@ import type { Logger } from '../lib/logger.ts';
 /** Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (sysexits.h EX_CONFIG). */
 export const exitCode = { done: 0, failed: 1, usage: 2, configuration: 78 } as const;
 
+/** The command line itself is wrong: its text is printed with the command's usage, and the exit code is 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
 /** Options of a command, as node:util parseArgs takes them. */
 export type CommandOptions = NonNullable<ParseArgsConfig['options']>;
 

@@ -1,7 +1,7 @@
 import { CodedError } from '../lib/error.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Store } from '../store/open.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { printDeadRow } from './dead-rows/show.ts';
 import { printDeadRows } from './dead-rows/list.ts';
 import { wishRows } from './dead-rows/wish.ts';
@@ -44,23 +44,19 @@ async function act(
   const action = actions.find((one) => one === name);
   switch (action) {
     case 'list':
-      if (id !== undefined)
-        throw new CodedError('NAME_UNKNOWN', `dead-rows list takes no argument; \`kisflow dead-rows show ${id}\` shows one.`);
+      if (id !== undefined) throw new UsageError(`list takes no argument; \`kisflow dead-rows show ${id}\` shows one.`);
       await printDeadRows(context, store);
       return exitCode.done;
     case 'show':
       if (id === undefined || more !== undefined)
-        throw new CodedError('NAME_UNKNOWN', 'dead-rows show takes one number that `kisflow dead-rows list` names.');
+        throw new UsageError('show takes one number that `kisflow dead-rows list` names.');
       await printDeadRow({ context, store, id });
       return exitCode.done;
     case 'retry':
     case 'discard':
       return wishRows({ context, project, store, wish: action, ids });
     case undefined:
-      throw new CodedError(
-        'NAME_UNKNOWN',
-        `There is no \`kisflow dead-rows ${name}\`: write ${nearest(name, actions) ?? actions.join(', ')}.`,
-      );
+      throw new UsageError(`There is no \`kisflow dead-rows ${name}\`: write ${nearest(name, actions) ?? actions.join(', ')}.`);
     default:
       return action satisfies never;
   }

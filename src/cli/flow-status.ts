@@ -5,6 +5,7 @@ import { readFigures, unknownFigures, type RecordedFigures } from '../daemon/fig
 import { countPassedStatements, type StatementCount } from '../daemon/table-statement-record.ts';
 import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
+import { lockNameOf } from '../store/presence.ts';
 import { countDeadRows, noDeadRows } from '../repair/dead-row-list.ts';
 import type { StoreResult } from '../store/contract.ts';
 
@@ -33,6 +34,8 @@ export interface FlowStatus extends RecordedFigures {
   readonly holder: string | null;
   /** Whether the holder is alive: its lease has not expired by the store's clock. */
   readonly isHeld: boolean;
+  /** Whether it is connected to the store, though its lease has run out: the store takes no writes of it, or it hangs. */
+  readonly isSilent: boolean;
   /** In full, with GTID set and server. */
   readonly position: string | null;
   readonly rowsTotal: number | null;
@@ -62,7 +65,8 @@ export interface Readable {
 const statusQuery = `
 SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
-  l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held
+  l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held,
+  l.holder <> '' AND l.expires_at <= UTC_TIMESTAMP(3) AND IS_USED_LOCK(${lockNameOf("COALESCE(l.holder, '')")}) IS NOT NULL AS is_silent
 FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
 
 /**
@@ -92,7 +96,7 @@ export async function readFlowStatus(
     const { dead, waiting, parked, skipped } = kept?.get(status.flow) ?? noDeadRows;
     const kinds = { deadRows: dead, waitingRows: waiting, parkedRows: parked, skippedRows: skipped };
     const measured = figures?.get(status.flow) ?? unknownFigures;
-    return { ...status, ...ofNow(measured, status.state), ...kinds, tableStatements: passed?.get(status.flow) ?? null };
+    return { ...status, ...ofNow(measured, status), ...kinds, tableStatements: passed?.get(status.flow) ?? null };
   });
 }
 
@@ -102,21 +106,23 @@ type RecordedStatus = Omit<
 >;
 
 /** Of a flow that does not run, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */
-function ofNow(figures: RecordedFigures, state: ShownState): RecordedFigures {
-  if (state === 'running' || state === 'retrying') return figures;
+function ofNow(figures: RecordedFigures, { state, isSilent }: Pick<FlowStatus, 'state' | 'isSilent'>): RecordedFigures {
+  if ((state === 'running' || state === 'retrying') && !isSilent) return figures;
   const { freshMs, purgeMs, purgeMsMax } = figures;
   return { ...unknownFigures, freshMs, purgeMs, purgeMsMax };
 }
 
 function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined): RecordedStatus {
   const isHeld = Number(row?.['is_held'] ?? 0) === 1;
+  const isSilent = Number(row?.['is_silent'] ?? 0) === 1;
   const code = textOrNull(row?.['error_code']);
   return {
     flow,
-    state: shownState(spec, row, isHeld),
+    state: shownState(spec, row, isHeld || isSilent),
     wanted: row === undefined ? null : row['wanted'] === 'pause' ? 'pause' : 'run',
     holder: textOrNull(row?.['holder']) || null,
     isHeld,
+    isSilent,
     position: textOrNull(row?.['position']),
     rowsTotal: numberOrNull(row?.['rows_total']),
     lastChange: isoOrNull(row?.['commit_time']),
@@ -129,13 +135,13 @@ function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined
 
 const states: readonly ShownState[] = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'];
 
-function shownState(spec: FlowSpec | undefined, row: Row | undefined, isHeld: boolean): ShownState {
+function shownState(spec: FlowSpec | undefined, row: Row | undefined, isThere: boolean): ShownState {
   if (row === undefined) {
     if (spec?.status === 0) return 'disabled';
     return spec?.source === undefined ? 'no source' : 'never run';
   }
   const reported = states.find((state) => state === row['state']) ?? 'stopped';
-  if (isHeld) return reported;
+  if (isThere) return reported;
   if (spec?.status === 0) return 'disabled';
   return reported === 'failed' || reported === 'paused' ? reported : 'stopped';
 }
@@ -149,9 +155,10 @@ export function shortPosition(text: string | null): string {
 }
 
 /** `host:process` of a holder; the random part behind it tells two daemons apart and nobody reads it. */
-export function shortHolder(status: Pick<FlowStatus, 'holder' | 'isHeld'>): string {
+export function shortHolder(status: Pick<FlowStatus, 'holder' | 'isHeld'> & { readonly isSilent?: boolean }): string {
   if (status.holder === null) return '-';
   const name = status.holder.replace(/:[0-9a-f]{8}$/, '');
+  if (status.isSilent === true) return `${name} (silent)`;
   return status.isHeld ? name : `${name} (gone)`;
 }
 

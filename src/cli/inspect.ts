@@ -1,6 +1,6 @@
 import { CodedError } from '../lib/error.ts';
 import type { Store } from '../store/open.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { unknownName, withExistingStore } from './existing-store.ts';
 import { findComputedTables, type ComputedTable } from './inspect/computed-table.ts';
 import { printRow } from './inspect/row.ts';
@@ -37,7 +37,7 @@ async function show({
   const [name] = context.positionals;
   const { key } = context.options;
   if (name === undefined) {
-    if (key !== undefined) throw new CodedError('NAME_UNKNOWN', '--key needs a table: kisflow inspect TABLE --key K');
+    if (key !== undefined) throw new UsageError('--key needs a table: kisflow inspect TABLE --key K');
     return printTables({ context, store, tables });
   }
   const table = findTable(name, tables, store.database);

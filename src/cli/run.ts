@@ -14,7 +14,7 @@ import { unlessAborted } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
-import { exitCode, type Command, type CommandContext } from './command.ts';
+import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
 import { serveHealth, type HealthServer } from './run/serve-health.ts';
@@ -273,7 +273,6 @@ function readNumber(context: CommandContext, name: string, fallback: number): nu
   const text = context.options[name];
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0)
-    throw new CodedError('CONFIG_INVALID', `--${name} takes a whole number, not "${String(text)}".`);
+  if (!Number.isInteger(value) || value <= 0) throw new UsageError(`--${name} takes a whole number, not "${String(text)}".`);
   return value;
 }

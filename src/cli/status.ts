@@ -77,7 +77,7 @@ const longBatchMs = 10_000;
 
 /** Why a flow that runs may be behind, and what may become of it. */
 function notesOnDistance(flow: FlowStatus): string[] {
-  const { reader, readerError, batchMs, purgeMs, purgeMsMax } = flow;
+  const { reader, readerError, batchMs, purgeMs, purgeMsMax, error } = flow;
   const notes: string[] = [];
   if (reader === 'not connected') {
     notes.push(`${flow.flow}: its reader is not connected to the source${readerError === null ? '.' : `: ${readerError}`}`);
@@ -85,7 +85,15 @@ function notesOnDistance(flow: FlowStatus): string[] {
   if (batchMs !== null && batchMs > longBatchMs) {
     notes.push(`${flow.flow}: a batch has been under way for ${formatDuration(batchMs)}; its freshness waits for it.`);
   }
-  if (typeof purgeMs === 'number' && purgeMsMax !== null && isShort({ kind: 'within', ms: purgeMs, expireMs: purgeMsMax })) {
+  if (purgeMs === 0 && error?.code !== 'SOURCE_PURGED') {
+    notes.push(`${flow.flow}: the source may have purged what it needs next already; \`kisflow check\` says so.`);
+  }
+  if (
+    typeof purgeMs === 'number' &&
+    purgeMs > 0 &&
+    purgeMsMax !== null &&
+    isShort({ kind: 'within', ms: purgeMs, expireMs: purgeMsMax })
+  ) {
     notes.push(
       `${flow.flow}: the source may purge what it needs next in ${formatDuration(purgeMs)}: let it catch up, or raise ` +
         'binlog_expire_logs_seconds at the source until it has.',
@@ -101,6 +109,13 @@ function notesOn(flow: FlowStatus): string[] {
     notes.push('', `${flow.flow}: ${flow.error.code}: ${flow.error.message}`);
     if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
     if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
+  }
+  if (flow.isSilent) {
+    const what = 'is connected to the store, but has let its lease run out: the store takes no writes, or the process hangs';
+    notes.push(
+      '',
+      `${flow.flow}: its daemon ${what}. What stands here is old. \`kisflow check\` examines the store; the log of the daemon says more.`,
+    );
   }
   notes.push(...notesOnDistance(flow));
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
@@ -120,7 +135,10 @@ function notesOn(flow: FlowStatus): string[] {
     notes.push(`  ${what} behind its dead and waiting rows.`);
   }
   if (flow.skippedRows > 0)
-    notes.push('', `${flow.flow}: it has skipped ${formatCount(flow.skippedRows)} rows (on_bad_row: skip).`);
+    notes.push(
+      '',
+      `${flow.flow}: it has skipped ${formatCount(flow.skippedRows)} ${flow.skippedRows === 1 ? 'row' : 'rows'} (on_bad_row: skip).`,
+    );
   if (flow.tableStatements !== null) notes.push('', `${flow.flow}: ${describeStatements(flow.tableStatements)}`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;

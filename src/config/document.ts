@@ -109,7 +109,9 @@ function syntaxProblem(file: string, error: YAMLException): Problem {
     line: error.mark === undefined ? undefined : error.mark.line + 1,
     path: '',
     message: `not YAML: ${error.reason}`,
-    remedy: 'mend the syntax there or in the line before',
+    remedy: error.reason.startsWith('duplicated mapping key')
+      ? 'write --- between two documents, and each key once in a mapping'
+      : 'mend the syntax there or in the line before',
   };
 }
 

@@ -201,7 +201,7 @@ function requireFound(found: number, updates: readonly PartialUpdate[], table: T
   const who = updates.length === 1 ? `row ${writeKey(table, at)}` : `${updates.length - found} of ${updates.length} rows`;
   const message =
     `${table.id}: ${who} is not there to be updated by the ${note.op} of ${note.table} at ${note.position}, which does not have all columns: ` +
-    'take a snapshot of the source table, or SET GLOBAL binlog_row_image = FULL on the source and reconnect the writers';
+    'give the flow a new start before the row was inserted, or SET GLOBAL binlog_row_image = FULL on the source and reconnect the writers';
   const key = updates.length === 1 ? { key: writeKey(table, at) } : {};
   throw new CodedError('STORE_ROW_MISSING', message, {
     class: 'row',

@@ -126,6 +126,7 @@ export class BatchRunner {
           failure = failure === undefined ? newFailure(cause) : { ...failure, cause };
         }
       }
+      this.#session.noteRecovery();
     } finally {
       noteDead(this.#options.logger, this.#options.flow.name, dead);
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { aborted, sleep } from '../lib/abort.ts';
-import { describeError } from '../lib/error.ts';
+import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
@@ -165,6 +165,7 @@ async function showPresence(presence: Presence, signal: AbortSignal): Promise<vo
 async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
   const { records, flows, leases, signal } = watch;
   let renewedAt = Number.NEGATIVE_INFINITY;
+  let failedWith: string | undefined;
   while (!signal.aborted) {
     try {
       const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
@@ -173,8 +174,13 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       const askedAt = performance.now();
       const wishes = await records.wishes();
       for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
+      if (failedWith !== undefined) options.logger.info({}, 'leases renewed again');
+      failedWith = undefined;
     } catch (error) {
-      options.logger.warn({ error: describeError(error) }, 'leases not renewed');
+      // once for each cause, not every second
+      const code = error instanceof CodedError ? error.code : 'INTERNAL';
+      if (code !== failedWith) options.logger.warn({ code, error: describeError(error) }, 'leases not renewed');
+      failedWith = code;
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
   }

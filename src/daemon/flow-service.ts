@@ -122,6 +122,15 @@ export class FlowService {
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
   }
 
+  async #pause(): Promise<void> {
+    try {
+      await this.#condition.set('paused');
+      this.#options.logger.info({ flow: this.name }, 'flow is paused');
+    } catch {
+      this.#condition.assume('retrying'); // the store was not told: it is told again
+    }
+  }
+
   /** Runs until the stop signal; never rejects: a failure is the flow's state. With `once`, until the first run ends. */
   async run(options: { readonly once: boolean }): Promise<void> {
     const { stop, pollMs, retryLimitMs } = this.#options;
@@ -136,8 +145,7 @@ export class FlowService {
         continue;
       }
       if (this.#condition.isPaused) {
-        // what the store has not been told is told again
-        if (this.#condition.state !== 'paused') await this.#condition.set('paused').catch(() => this.#condition.assume('retrying'));
+        if (this.#condition.state !== 'paused') await this.#pause();
         if (options.once) break;
         await sleep(pollMs, stop);
         continue;

@@ -33,6 +33,7 @@ export interface SessionTransaction extends Pick<BatchTransactionOptions, 'gate'
 export class FlowSession {
   readonly #options: FlowSessionOptions;
   #session: StoreSession;
+  #hasRetried = false;
 
   constructor(options: FlowSessionOptions) {
     this.#options = options;
@@ -111,9 +112,17 @@ export class FlowSession {
     }
   }
 
+  /** What had to be tried again is committed. */
+  noteRecovery(): void {
+    const { lease, logger } = this.#options;
+    if (this.#hasRetried) logger.info({ flow: lease.flow }, 'flow goes on');
+    this.#hasRetried = false;
+  }
+
   noteRetry(error: CodedError, tries: number): void {
     const { lease, logger, onRetry } = this.#options;
-    const fields = { flow: lease.flow, code: error.code, tries, error: describeError(error) };
+    this.#hasRetried = true;
+    const fields = { flow: lease.flow, code: error.code, tries: tries + 1, error: describeError(error) };
     if (tries < 3) logger.info(fields, 'batch will be tried again');
     else if (tries < 8) logger.warn(fields, 'batch will be tried again');
     else logger.error(fields, 'batch still fails');

@@ -71,6 +71,7 @@ export class Heartbeat {
       await this.#lookAtResting(resting);
       await writeFigures(store, new Map(figures));
       for (const [{ meter }, claim] of claims) if (claim !== undefined) meter.prove(claim);
+      if (this.#view.failure !== undefined) this.#options.logger.info({}, 'heartbeat written to the store again');
       this.#view = { failure: undefined };
     } catch (failure) {
       const error =

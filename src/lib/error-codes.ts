@@ -10,19 +10,22 @@ export const errorCodes = {
   SOURCE_UNREACHABLE: {
     meaning: 'The source server does not answer, or the connection was lost.',
     remedy:
-      'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
+      'Check the host, the port and that the server runs: `kisflow check` tries it. A daemon that has been connected tries again by itself, with backoff.',
   },
   SOURCE_ACCESS_DENIED: {
     meaning: 'The source server refuses the user or the password.',
-    remedy: 'Correct the source url.',
+    remedy:
+      'Mend the account and resume the flow, or correct the user or the password in the url of the source and restart the daemon: `kisflow check` tries it and prints the statements.',
   },
   SOURCE_TLS: {
     meaning: 'The connection to the source cannot be had with the TLS that its url asks for, or the server takes none without.',
-    remedy: 'The message says what is wrong with the certificate, the file or the parameter; nothing is sent without TLS instead.',
+    remedy:
+      'Mend what the message says of the certificate, the file or the parameter (ssl, ssl_ca, ssl_cert, ssl_key); nothing is sent without TLS instead.',
   },
   SOURCE_GRANT_MISSING: {
     meaning: 'The source user may not read the binlog.',
-    remedy: 'GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the source user (MariaDB: also BINLOG MONITOR).',
+    remedy:
+      'GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the source user; `kisflow check --grants` prints the statement for your account.',
   },
   SOURCE_BINLOG_OFF: {
     meaning: 'The source server writes no binlog.',
@@ -30,23 +33,23 @@ export const errorCodes = {
   },
   SOURCE_STATEMENT_FORMAT: {
     meaning: 'A change of a routed table reached the binlog as a statement, not as rows, or the server is set to do so.',
-    remedy: 'SET GLOBAL binlog_format = ROW, reconnect the writers, then rebuild the flow from a position after the statement.',
+    remedy: 'SET GLOBAL binlog_format = ROW, reconnect the writers, then give the flow a new start after the statement.',
   },
   SOURCE_ROW_IMAGE: {
     meaning:
       'A flow needs a column that a change does not have, because binlog_row_image is not FULL; kisflow never takes an absent column for NULL.',
     remedy:
-      'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then give the flow a start after the last such change. A flow whose functions cope with absent columns says so: row_image: partial.',
+      'SET GLOBAL binlog_row_image = FULL, reconnect the writers, then give the flow a new start after the last such change. A flow whose functions cope with absent columns says so: row_image: partial.',
   },
   SOURCE_ROW_METADATA: {
     meaning:
       'An event does not describe its columns (binlog_row_metadata is not FULL; on MariaDB also BINARY(16), BINARY(4), UUID, INET4, INET6 and old temporal columns), and its table has been altered since, or cannot be seen: what its columns were is not known.',
     remedy:
-      'GRANT SELECT on the table to the source user where that is what is missing. Else SET GLOBAL binlog_row_metadata = FULL, and give the flow a start after the last event without it.',
+      'GRANT SELECT on the table to the source user where that is what is missing. Else SET GLOBAL binlog_row_metadata = FULL, and give the flow a new start after the last event without it.',
   },
   SOURCE_UNDECODABLE: {
     meaning: 'The binlog holds an event that cannot be decoded. Nothing after it was read, and no checkpoint passes it.',
-    remedy: 'The message names the server setting to change. Start the flow after the event once that is done.',
+    remedy: 'The message names the server setting to change. Once that is done, give the flow a new start after the event.',
   },
   SOURCE_TABLE_EMPTIED: {
     meaning:
@@ -57,11 +60,12 @@ export const errorCodes = {
   SOURCE_PURGED: {
     meaning:
       'The server no longer has the binlog that holds the wanted position, or the XA PREPARE of an XA transaction that is committed behind it.',
-    remedy: 'Choose a new start for the flow and rebuild it; raise binlog_expire_logs_seconds.',
+    remedy:
+      'Give the flow a new start; what lay between is nowhere any more. Raise binlog_expire_logs_seconds, so that it does not happen again.',
   },
   SOURCE_WRONG_SERVER: {
     meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
-    remedy: 'Point the source at the right server, or choose a new start for the flow.',
+    remedy: 'Point the source at the right server and restart the daemon, or give the flow a new start at this one.',
   },
   SOURCE_POSITION_INVALID: {
     meaning: 'The wanted start position does not exist on the source server.',
@@ -74,23 +78,26 @@ export const errorCodes = {
   STORE_UNREACHABLE: {
     meaning: 'The store server does not answer, or the connection was lost.',
     remedy:
-      'Check the host, the port and that the server runs. A daemon that has been connected tries again by itself, with backoff.',
+      'Check the host, the port and that the server runs: `kisflow check` tries it. A daemon that has been connected tries again by itself, with backoff.',
   },
   STORE_ACCESS_DENIED: {
     meaning: 'The store server refuses the user, the password, or a right that the statement needs.',
-    remedy: 'Correct the store url, or grant the right that the message names.',
+    remedy:
+      'Correct the store url, or grant the right that the message names; `kisflow check --grants` prints what the account needs and what it lacks.',
   },
   STORE_TLS: {
     meaning: 'The connection to the store cannot be had with the TLS that its url asks for, or the server takes none without.',
-    remedy: 'The message says what is wrong with the certificate, the file or the parameter; nothing is sent without TLS instead.',
+    remedy:
+      'Mend what the message says of the certificate, the file or the parameter (ssl, ssl_ca, ssl_cert, ssl_key); nothing is sent without TLS instead.',
   },
   STORE_READ_ONLY: {
     meaning: 'The store server does not accept writes.',
-    remedy: 'SET GLOBAL read_only = OFF on the store, or point the store url at the primary.',
+    remedy:
+      'SET GLOBAL read_only = OFF on the store (after a failover: only if it is to be the primary), or point the store url at the primary and restart. Flows go on by themselves.',
   },
   STORE_TABLE_MISSING: {
     meaning: 'A computed table does not exist in the store.',
-    remedy: 'Create it with a file in migrations/ and run `kisflow migrate`.',
+    remedy: '`kisflow migrate` makes kisflow’s own tables, and a computed table that a file in migrations/ creates.',
   },
   STORE_KEY_MISSING: {
     meaning: 'A computed table has no primary key, or a row lacks a column of it, so a row of it cannot be addressed.',
@@ -100,7 +107,7 @@ export const errorCodes = {
     meaning:
       'A change that does not have all columns (binlog_row_image is not FULL) updates a row that its computed table does not have; written all the same it would be a row with holes.',
     remedy:
-      'Let the table hold every row first (a snapshot, or a start before the rows were inserted), or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
+      'Give the flow a new start before the rows were inserted, so that the table holds every row, or SET GLOBAL binlog_row_image = FULL and reconnect the writers.',
   },
   STORE_TABLE_ALTERED: {
     meaning:
@@ -113,11 +120,11 @@ export const errorCodes = {
   },
   STORE_CONSTRAINT: {
     meaning: 'The store refuses a row: a constraint, a NULL in a NOT NULL column, a value out of range or of the wrong type.',
-    remedy: 'The message names the row. Mend the function that computes it, or the table.',
+    remedy: 'The message names the row. Mend the function that computes it, or the table, then `kisflow dead-rows retry`.',
   },
   STORE_STATEMENT: {
     meaning: 'The store refuses a statement for a reason that a retry does not mend.',
-    remedy: 'The message carries the server’s own error.',
+    remedy: 'Mend what the server’s own error in the message names, then resume the flow.',
   },
   STORE_TIMEOUT: {
     meaning: 'The store did not answer a statement in time, or ended it: at a limit of its own, or because somebody killed it.',
@@ -137,7 +144,8 @@ export const errorCodes = {
   },
   MIGRATION_FAILED: {
     meaning: 'A migration could not be applied, or an applied one was edited.',
-    remedy: 'The message names the file and the statement. Mend it in a new file; applied files are never edited.',
+    remedy:
+      'The message names the file and the statement. Mend the statement that failed where it stands; what was applied is never edited: undo the edit, and write the change as a new file.',
   },
   NAME_UNKNOWN: {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
@@ -165,7 +173,7 @@ export const errorCodes = {
   },
   FUNCTION_FAILED: {
     meaning: 'A function threw an error, or its promise was rejected.',
-    remedy: 'The message carries the error. Mend the function; the flow goes on from the same batch.',
+    remedy: 'The message carries the error. Mend the function: a running daemon takes the new file over and tries the batch again.',
   },
   FUNCTION_TIMEOUT: {
     meaning: 'A function did not return within its time limit, and did not when its batch was tried again either.',
@@ -182,7 +190,8 @@ export const errorCodes = {
   },
   ROW_INVALID: {
     meaning: 'A row lacks a field that the function must have, or does not fit the function’s input schema.',
-    remedy: 'The message names the row and the fields.',
+    remedy:
+      'The message names the row and the fields. Mend the function, or the row at the source, then `kisflow dead-rows retry`.',
   },
   DEAD_ROWS_LIMIT: {
     meaning:
@@ -235,7 +244,8 @@ export const errorCodes = {
   },
   CONNECTOR_FAILED: {
     meaning: 'A connector other than the store could not save or load.',
-    remedy: 'The message carries the connector’s own error.',
+    remedy:
+      'The message carries the connector’s own error. What may pass by itself is tried again; else mend it there, and resume the flow.',
   },
   LISTEN_FAILED: {
     meaning: 'The address at which something is to be served cannot be had: it is in use, or not this machine’s.',

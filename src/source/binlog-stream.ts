@@ -81,7 +81,7 @@ export class BinlogStream {
       progress: () => this.#dump?.progress ?? 0,
       isPaused: () => this.#dump?.isPaused ?? false,
       onTick: (lastByteAt) => this.#isAlive && options.onAlive(lastByteAt),
-      onSilence: (silentMs) => this.#fail(unreachable(`nothing was heard from it for ${silentMs} ms`)),
+      onSilence: (silentMs) => this.#fail(unreachable(`nothing was heard from it for ${Math.round(silentMs)} ms`)),
     });
   }
 

@@ -233,12 +233,15 @@ async function applyStatement(session: StoreSession, migration: Migration, state
     if (!session.isBroken) await session.rollback();
     // a whole ALTER TABLE or none of it: the process ended between the statement and its record
     if (isOwn(migration) && errnoOf(error) === duplicateColumn) return;
+    const refused = error instanceof CodedError ? error : undefined;
+    const text = refused?.message ?? describeError(error);
     throw new CodedError(
-      'MIGRATION_FAILED',
-      `${migration.place}, line ${statement.line}: ${describeError(error instanceof CodedError ? (error.cause ?? error) : error)}; statement: ${excerpt(statement.sql)}`,
+      // a right that is missing is not mended in a file
+      refused?.code === 'STORE_ACCESS_DENIED' ? refused.code : 'MIGRATION_FAILED',
+      `${migration.place}, line ${statement.line}: ${text.includes('; statement: ') ? text : `${text}; statement: ${excerpt(statement.sql)}`}`,
       {
-        cause: error,
-        class: error instanceof CodedError && error.class === 'retry' ? 'retry' : 'stop',
+        cause: refused?.cause ?? error,
+        class: refused?.class === 'retry' ? 'retry' : 'stop',
         details: { file: migration.name, line: statement.line },
       },
     );

@@ -21,8 +21,12 @@ export interface StoreView {
   readonly failure: { readonly error: CodedError; readonly since: number } | undefined;
 }
 
-/** `kis:` and a hash: names of locks are short, and of the whole server. */
-const lockName = "CONCAT('kis:', SHA2(?, 224))";
+const lockName = lockNameOf('?');
+
+/** SQL for the name of a holder's lock. `kis:` and a hash: names of locks are short, and of the whole server. */
+export function lockNameOf(holder: string): string {
+  return `CONCAT('kis:', SHA2(${holder}, 224))`;
+}
 
 /**
  * The heartbeat of the store (L12), on a connection of its own: a named lock (GET_LOCK) shows others that this daemon is alive, and

@@ -97,7 +97,7 @@ eachServer((flavour, shared) => {
     const sql = { 'migrations/1.sql': 'CREATE TABLE orders (id INT PRIMARY KEY, total INT, note TEXT);' };
     const before = await examine({ files: { ...files, ...sql } });
     expect(wrong(before)).toEqual(['STORE_ACCESS_DENIED store']);
-    expect(before.find('STORE_ACCESS_DENIED').message).toContain('lacks INSERT, UPDATE, DELETE, CREATE on the database');
+    expect(before.find('STORE_ACCESS_DENIED').message).toContain('lacks INSERT, UPDATE, DELETE, CREATE, ALTER on the database');
     for (const statement of statementsOf(before)) await connection.query(statement);
     expect(wrong(await examine({ files: { ...files, ...sql } }))).toEqual([]);
   });

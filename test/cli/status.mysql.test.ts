@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { status } from '../../src/cli/status.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { keepDeadRows } from '../../src/repair/dead-row.ts';
+import { lockNameOf } from '../../src/store/presence.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { globalYaml, mirrorYaml, sourceYaml } from './project-yaml.ts';
@@ -70,6 +71,19 @@ eachServer((_flavour, server) => {
     expect(out).toMatch(
       /^mirror +stopped +\d+\.\d s +- +- +3[56] h \d+ min +- +1,500 +0 +0 +binlog\.000007:1234 +host-a:4711 \(gone\)$/m,
     );
+  });
+
+  test('a daemon that is connected and cannot renew its lease is not called gone: the store is read-only, or it hangs', async () => {
+    const { url, hold, store } = await createStoredFlows(server);
+    await hold('mirror', { ttlMs: 50 });
+    const presence = await store.openSession();
+    await presence.query(`SELECT GET_LOCK(${lockNameOf("'host-a:4711:0a1b2c3d'")}, 0)`);
+    const ask = () => runCommand(status, { files: project(url, ['mirror']) });
+    const out = await waitFor(async () => (await ask()).out.includes('(silent)') && (await ask()).out);
+    expect(out).toMatch(/^mirror +running .* - +- +.* +host-a:4711 \(silent\)$/m);
+    expect(out).toContain('mirror: its daemon is connected to the store, but has let its lease run out');
+    await presence.close();
+    expect((await ask()).out).toMatch(/^mirror +stopped .*\(gone\)$/m);
   });
 
   test('an enabled flow that has failed makes the exit code 1, and its error is shown with what mends it', async () => {

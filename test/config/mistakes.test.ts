@@ -128,7 +128,7 @@ describe('mistakes', () => {
     [
       'a duplicate key',
       'kistype: flow\nflow_name: a\nflow_name: b\n',
-      'a.yml:3: not YAML: duplicated mapping key; mend the syntax there or in the line before',
+      'a.yml:3: not YAML: duplicated mapping key; write --- between two documents, and each key once in a mapping',
     ],
     [
       'an alias that contains itself',

@@ -84,6 +84,9 @@ eachServer((flavour: SqlFlavour, server) => {
       const [last] = await storeRows(project, 'SELECT MAX(id) AS id FROM kis_dead_row');
       expect(await runLine(project, ['status'])).toMatch(/^mirror +stopped .* 4 +2 +0 +binlog/m);
       const list = await runLine(project, ['dead-rows', 'list', '--flow', 'mirror', '--code', 'STORE_CONSTRAINT', '--limit', '1']);
+      // what is wrong with the line itself is usage, not a name
+      for (const line of ['list --limit x', 'list --state sick', 'retry', 'retry one', 'show', 'lst'])
+        await runLine(project, ['dead-rows', ...line.split(' ')], 2);
       expect(list).toMatch(/^ *\d+ +dead +mirror +SaveOrders +STORE_CONSTRAINT +.*orders +\{"id":8\} +update +20/m);
       expect(list).toContain('The latest 1 of 2');
       expect(await runLine(project, ['dead-rows', 'list', '--flow', 'totals'])).toContain('There are no such dead rows');

@@ -113,6 +113,13 @@ eachServer((flavour, server: SqlAddress) => {
       await waitFor(async () => (await disagreements(after)).length === 0, { deadlineMs: 60_000, pollMs: 300 });
       daemon.kill('SIGTERM');
       expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+      const leases = daemon.stderr.flatMap(
+        (line) => /"(?:code":"(\w+)".*"leases not|msg":"(leases)) renewed/.exec(line)?.slice(1) ?? [],
+      );
+      const told = leases.filter((word) => word !== undefined);
+      expect(told.length).toBeGreaterThan(1);
+      for (const [index, word] of told.entries())
+        expect(word, 'each cause is said once, until it is over').not.toBe(told[index - 1]);
     },
     120_000,
   );

@@ -42,7 +42,7 @@ export const checkCodes = {
   },
   SOURCE_LOG_FILTERED: {
     meaning: 'binlog_do_db or binlog_ignore_db keeps changes of a schema that a flow reads out of the binlog: they are lost.',
-    remedy: 'Take the filter out of the server’s configuration file and restart it; then rebuild the flow.',
+    remedy: 'Take the filter out of the server’s configuration file and restart it; then give the flow a new start.',
   },
   SOURCE_REPLICA_UNLOGGED: {
     meaning: 'The source server is a replica that does not write what it replicates into its own binlog.',
@@ -63,7 +63,7 @@ export const checkCodes = {
   },
   SOURCE_TABLE_HIDDEN: {
     meaning: 'A flow names a source table that the account does not see: it may exist.',
-    remedy: 'Grant SELECT on it. Reading the binlog does not need it; examining, and later snapshots, do.',
+    remedy: 'Grant SELECT on it. Reading the binlog does not need it; examining does.',
   },
   SOURCE_PATTERN_EMPTY: {
     meaning: 'A pattern of a flow matches no table that there is now.',

@@ -7,6 +7,7 @@ import type { ConnSpec, FlowSpec, SourceSpec } from '../../config/spec.ts';
 import { parseTableName } from '../../connector/mysql-table.ts';
 import { parseTablePattern } from '../../router/table-pattern.ts';
 import { quoteName } from '../../store/name.ts';
+import { ownMigrations } from '../../store/schema.ts';
 
 /** Where a privilege holds: everywhere, in a database, on one table. */
 export type GrantScope = { readonly database: '*' } | { readonly database: string; readonly table?: string };
@@ -69,10 +70,6 @@ export function storeGrants(
   ];
 }
 
-const ofTable = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
-/** ALTER: kisflow's own tables change with its versions. REFERENCES: one of them has a foreign key. */
-const ofStore = [...ofTable, 'CREATE', 'ALTER', 'REFERENCES'];
-
 /** What the account of a connector with a server of its own needs. */
 export function connectorGrants(configuration: Configuration, conn: ConnSpec): readonly NeededGrant[] {
   const users = enabledFlows(configuration).flatMap((flow) =>
@@ -127,6 +124,13 @@ export function migrationPrivileges(statements: readonly string[]): readonly str
     statementPrivileges.filter(([pattern]) => pattern.test(sql)).flatMap(([, privileges]) => privileges);
   return [...new Set(statements.flatMap(fitting))].toSorted();
 }
+
+const ofTable = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+/** Rights on rows, and what kisflow's own migrations do: its tables are made, one has a foreign key, upgrades alter them. */
+export const ofStore = [
+  ...ofTable,
+  ...migrationPrivileges(ownMigrations.flatMap(({ statements }) => statements.map((sql) => sql.trim()))),
+];
 
 function enabledFlows(configuration: Configuration): readonly FlowSpec[] {
   return [...configuration.flows.values()].filter((flow) => flow.status === 1);

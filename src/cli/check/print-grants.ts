@@ -114,12 +114,18 @@ function reportOf(options: {
     subject,
     user: address.user,
     server: `${address.host}:${address.port}`,
-    seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : server.reason,
+    seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : reasonOf(subject, server.reason),
     isExamined,
     statements: [...(isExamined ? [] : [{ sql: create, why: 'where it is not there yet' }]), ...grants],
     lacks: isExamined ? lackedGrants(server.grants, needs) : [],
     excess: isExamined ? excessGrants(server.grants, all) : [],
   };
+}
+
+/** All servers are asked in the same way, as a source is; the store's is not one. */
+function reasonOf(subject: string, reason: string): string {
+  if (subject.startsWith('source ')) return reason;
+  return reason.replace(/\bSOURCE_/, 'STORE_').replace('the source server', 'the server');
 }
 
 /** As a script of SQL: all that is no statement is a comment. */

@@ -127,7 +127,7 @@ async function examineStart(flow: FlowSpec, files: readonly BinlogFile[], scope:
 }
 
 function newStart(flow: FlowSpec): string {
-  return `source: {start: earliest}   # in the document of flow ${flow.flow_name}; with a checkpoint: rebuild the flow from there`;
+  return `source: {start: earliest}   # in the document of flow ${flow.flow_name}; with a checkpoint: give the flow a new start (docs/operations.md)`;
 }
 
 function wrongServer(flow: FlowSpec): string {

@@ -132,7 +132,7 @@ const databasePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 export function examineStoreGrants(settings: StoreSettings, databases: ReadonlySet<string>): readonly Finding[] {
   const { grants, database } = settings;
   return [database, ...[...databases].filter((name) => name !== database)].flatMap((name): Finding[] => {
-    const wanted = name === database ? [...databasePrivileges, 'CREATE'] : databasePrivileges;
+    const wanted = name === database ? [...databasePrivileges, 'CREATE', 'ALTER'] : databasePrivileges;
     const missing = wanted.filter((privilege) => mayOn(grants, privilege, name) === false);
     if (missing.length === 0) return [];
     return [

@@ -10,6 +10,7 @@ import { parseStoreUrl } from '../../store/url.ts';
 import { storeDeadlines } from '../existing-store.ts';
 import { folderOrNone } from '../project.ts';
 import { findingOf, nameList, type Finding } from './finding.ts';
+import { ofStore } from './needed-grants.ts';
 import type { ServerPlace } from './server-place.ts';
 import {
   examineReadOnly,
@@ -71,7 +72,7 @@ function connectRemedy(url: string, error: unknown): string {
   return [
     `-- correct store.url in the global document, or on ${host}:${port}, with the url's password:`,
     `CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY '<the password>';`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON ${quoteName(database)}.* TO '${user}'@'%';`,
+    `GRANT ${ofStore.join(', ')} ON ${quoteName(database)}.* TO '${user}'@'%';`,
   ].join('\n');
 }
 

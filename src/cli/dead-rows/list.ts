@@ -1,4 +1,4 @@
-import { CodedError } from '../../lib/error.ts';
+import { UsageError } from '../command.ts';
 import { keptStates, listDeadRows, type KeptDeadRow } from '../../repair/dead-row-list.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
@@ -41,12 +41,12 @@ export function shortenMessage(text: string): string {
 
 function readState(text: CommandContext['options'][string]): string | undefined {
   if (text === undefined || keptStates.some((state) => state === text)) return text === undefined ? undefined : String(text);
-  throw new CodedError('NAME_UNKNOWN', `--state is one of ${keptStates.join(', ')}, not "${String(text)}".`);
+  throw new UsageError(`--state is one of ${keptStates.join(', ')}, not "${String(text)}".`);
 }
 
 export function readLimit(text: CommandContext['options'][string]): number {
   if (text === undefined) return shownByDefault;
   const limit = Number(text);
   if (Number.isInteger(limit) && limit > 0) return limit;
-  throw new CodedError('NAME_UNKNOWN', `--limit takes a whole number above 0, not "${String(text)}".`);
+  throw new UsageError(`--limit takes a whole number above 0, not "${String(text)}".`);
 }

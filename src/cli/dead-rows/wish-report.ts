@@ -64,7 +64,7 @@ function summaryOf(rows: readonly WishedRow[], limit: number): string {
   for (const { outcome } of rows) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   const list = [...counts].map(([outcome, count]) => `${formatCount(count)} ${outcome}`).join(', ');
   const more = rows.length > limit ? ` The first ${formatCount(limit)} are shown; --limit shows more.` : '';
-  return `${formatCount(rows.length)} rows: ${list}.${more}`;
+  return `${formatCount(rows.length)} ${rows.length === 1 ? 'row' : 'rows'}: ${list}.${more}`;
 }
 
 /** Why rows of a flow are still pending, and what helps. */

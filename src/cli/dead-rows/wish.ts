@@ -1,4 +1,5 @@
 import { sleep } from '../../lib/abort.ts';
+import { UsageError } from '../command.ts';
 import { CodedError } from '../../lib/error.ts';
 import { chooseRows, headsOf, readOutcomes, wishable, writeRowWish } from '../../repair/dead-row-wish.ts';
 import type { ChosenOutcome, ChosenRow } from '../../repair/dead-row-wish.ts';
@@ -41,13 +42,12 @@ export async function wishRows(options: WishOptions): Promise<number> {
 async function choose({ context, project, store, wish, ids }: WishOptions): Promise<readonly ChosenRow[]> {
   const { flow, code, all } = context.options;
   if (ids.length === 0 && flow === undefined && code === undefined && all !== true) {
-    throw new CodedError(
-      'NAME_UNKNOWN',
-      `dead-rows ${wish} takes the numbers that \`kisflow dead-rows list\` names, --flow FLOW, --code CODE, or --all for every dead row.`,
+    throw new UsageError(
+      `${wish} takes the numbers that \`kisflow dead-rows list\` names, --flow FLOW, --code CODE, or --all for every dead row.`,
     );
   }
   const wrong = ids.find((id) => !/^\d{1,20}$/.test(id));
-  if (wrong !== undefined) throw new CodedError('NAME_UNKNOWN', `A dead row has a number, and "${wrong}" is none.`);
+  if (wrong !== undefined) throw new UsageError(`A dead row has a number, and "${wrong}" is none.`);
   if (flow !== undefined) {
     const known = (await readFlowStatus(project.configuration, store)).map((status) => status.flow);
     if (!known.includes(String(flow))) throw unknownName('flow', String(flow), known);
@@ -146,5 +146,5 @@ function readWait(text: CommandContext['options'][string]): number {
   if (text === undefined) return waitSecondsDefault;
   const seconds = Number(text);
   if (text !== '' && Number.isFinite(seconds) && seconds >= 0 && seconds <= waitSecondsMax) return seconds;
-  throw new CodedError('NAME_UNKNOWN', `--wait takes seconds from 0 to ${waitSecondsMax}, not "${String(text)}".`);
+  throw new UsageError(`--wait takes seconds from 0 to ${waitSecondsMax}, not "${String(text)}".`);
 }
