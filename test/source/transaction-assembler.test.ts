@@ -129,7 +129,7 @@ describe('L2: the assembler', () => {
     feed.header(5000);
     feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: true });
     feed.assembler.rows(feed.next(1000, { hasPosition: false }), inserts(1));
-    expect(feed.assembler.place.map).toEqual({
+    expect(feed.assembler.place.rows).toEqual({
       file: 'b.000001',
       offset: 5104,
       transaction: { file: 'b.000001', offset: 5004 },
