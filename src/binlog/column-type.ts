@@ -92,6 +92,7 @@ const character: ReadonlySet<number> = new Set<number>([
   ColumnType.LONG_BLOB,
   ColumnType.BLOB,
   ColumnType.BLOB_COMPRESSED,
+  ColumnType.VECTOR,
 ]);
 
 /** Whether a column of this type has a bit in the metadata's signedness. */

@@ -155,6 +155,7 @@ describe('a table map’s metadata', () => {
   const VARCHAR = 15;
   const ENUM = 247;
   const GEOMETRY = 255;
+  const VECTOR = 242;
   const read = (digits: string, types: readonly number[], flavour: Flavour = 'mysql') =>
     readTableMetadata(new Cursor(hex(digits)), types, flavour);
 
@@ -172,6 +173,10 @@ describe('a table map’s metadata', () => {
     });
     expect(read('03 04 08 fcff00', [VARCHAR, VARCHAR]).collations).toEqual([8, 255]);
     expect(read('09 04 01 0a 00 00', [VARCHAR, VARCHAR]).primaryKey).toEqual([1, 0]);
+  });
+
+  it('L8: VECTOR has a character set, that of bytes', () => {
+    expect(read('03 03 08 3f 21', [VARCHAR, VECTOR, VARCHAR]).collations).toEqual([8, 63, 33]);
   });
 
   it('L8: GEOMETRY has a character set on MariaDB, that of bytes, and none on MySQL', () => {
