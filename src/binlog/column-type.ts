@@ -1,3 +1,5 @@
+import type { Flavour } from './flavour.ts';
+
 /** Type codes in a table map (MySQL include/field_types.h, MariaDB include/mysql_com.h and sql/field.h). */
 export const ColumnType = {
   DECIMAL: 0,
@@ -90,6 +92,7 @@ const character: ReadonlySet<number> = new Set<number>([
   ColumnType.LONG_BLOB,
   ColumnType.BLOB,
   ColumnType.BLOB_COMPRESSED,
+  ColumnType.VECTOR,
 ]);
 
 /** Whether a column of this type has a bit in the metadata's signedness. */
@@ -97,7 +100,11 @@ export function isNumericType(type: number): boolean {
   return numeric.has(type);
 }
 
-/** Whether a column of this type has an entry in the metadata's character sets (ENUM and SET have lists of their own). */
-export function isCharacterType(type: number): boolean {
-  return character.has(type);
+/**
+ * Whether a column of this type has an entry in the metadata's character sets (ENUM and SET have lists of their own). MySQL goes by the type
+ * (sql/log_event.cc, is_character_type); MariaDB asks whether the field has a character set, and its GEOMETRY has that of bytes
+ * (sql/log_event_server.cc, is_character_field; sql/sql_type_geom.cc, Field_geom::binlog_type_info).
+ */
+export function isCharacterType(type: number, flavour: Flavour): boolean {
+  return character.has(type) || (flavour === 'mariadb' && type === ColumnType.GEOMETRY);
 }

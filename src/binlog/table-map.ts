@@ -44,6 +44,7 @@ export function readTableMap(body: Buffer, flavour: Flavour): TableMap {
   const metadata = readTableMetadata(
     cursor,
     shapes.map(({ type }) => type),
+    flavour,
   );
   return { ...names, ...describe(shapes, metadata, flavour) };
 }

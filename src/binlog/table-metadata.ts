@@ -1,5 +1,6 @@
 import { ColumnType, isCharacterType, isNumericType } from './column-type.ts';
 import { Cursor } from './cursor.ts';
+import type { Flavour } from './flavour.ts';
 import { MalformedEvent } from './malformed.ts';
 
 /** The optional end of a table map, spread over the table's columns; what the event does not carry is undefined. */
@@ -43,11 +44,11 @@ interface Draft {
 }
 
 /** Reads type, length, value fields up to the end; a field of a type that is not known here is passed by. */
-export function readTableMetadata(cursor: Cursor, types: readonly number[]): TableMetadata {
+export function readTableMetadata(cursor: Cursor, types: readonly number[], flavour: Flavour): TableMetadata {
   const where = (matches: (type: number) => boolean) => [...types.keys()].filter((index) => matches(types[index] ?? 0));
   const positions: Positions = {
     numeric: where(isNumericType),
-    character: where(isCharacterType),
+    character: where((type) => isCharacterType(type, flavour)),
     enumOrSet: where((type) => type === ColumnType.ENUM || type === ColumnType.SET),
     enums: where((type) => type === ColumnType.ENUM),
     sets: where((type) => type === ColumnType.SET),
@@ -55,7 +56,10 @@ export function readTableMetadata(cursor: Cursor, types: readonly number[]): Tab
   const draft: Draft = { names: undefined, isUnsigned: [], collations: [], values: [], primaryKey: [] };
   while (cursor.left > 0) {
     const type = cursor.u8();
-    readField(type, new Cursor(cursor.bytes(cursor.lengthEncoded())), draft, positions);
+    const field = new Cursor(cursor.bytes(cursor.lengthEncoded()));
+    readField(type, field, draft, positions);
+    // The server has counted other columns than were counted here: then what was read may be another column's.
+    if (field.left > 0) throw new MalformedEvent(`a table map says more of its columns (field ${type}) than they have to be said`);
   }
   return draft;
 }
@@ -90,7 +94,8 @@ function readField(type: number, field: Cursor, draft: Draft, positions: Positio
       }
       return;
     default:
-    // Geometry types, visibility, vector dimensions: nothing that reading a value needs.
+      // Geometry types, visibility, vector dimensions: nothing that reading a value needs.
+      field.take(field.left);
   }
 }
 

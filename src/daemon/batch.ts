@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
 import { absentOf, markPartial } from '../row/partial-row.ts';
 import type { IntendedMark } from '../checkpoint/intent.ts';
-import { formatPosition, MovingPosition, type Position } from '../row/position.ts';
+import { formatPosition, type Position } from '../row/position.ts';
+import { Progress } from './progress.ts';
 
 /** A transaction part with only one flow's changes in it. */
 export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
@@ -88,52 +89,6 @@ function cutPart(part: RoutedPart, from: number, to: number, isFinal: boolean): 
     isFinal,
     bytes: Math.ceil((part.bytes * (to - from)) / Math.max(part.size, 1)),
   };
-}
-
-/**
- * Follows a flow's place through the parts it is given, and says what its checkpoint is behind each (L2): the end of the last
- * whole transaction, and how many routed changes of the next one are done.
- */
-export class Progress {
-  readonly #moving: MovingPosition;
-  #rows: number;
-
-  constructor(start: Position, options: { readonly hasGtid: boolean }) {
-    this.#moving = new MovingPosition(start, options);
-    this.#rows = start.rows;
-  }
-
-  get place(): { readonly file: string; readonly offset: number } {
-    return { file: this.#moving.file, offset: this.#moving.offset };
-  }
-
-  /** Routed changes done of the transaction that follows the position. */
-  get rows(): number {
-    return this.#rows;
-  }
-
-  hasPassed(part: Pick<TransactionPart, 'file' | 'offset' | 'gtid'>): boolean {
-    return this.#moving.hasPassed(part);
-  }
-
-  /** A part of `size` routed changes is done. */
-  advance(part: Pick<RoutedPart, 'server' | 'file' | 'offset' | 'gtid' | 'isFinal' | 'size'>): void {
-    if (part.isFinal) {
-      this.#moving.advance(part);
-      this.#rows = 0;
-    } else {
-      this.#rows += part.size;
-    }
-  }
-
-  /** A part that only moves the place while the changes done so far still count. */
-  moveTo(part: Pick<RoutedPart, 'server' | 'file' | 'offset' | 'gtid'>): void {
-    this.#moving.advance(part);
-  }
-
-  toPosition(): Position {
-    return this.#moving.toPosition(this.#rows);
-  }
 }
 
 /** Makes the batch that leads from `start` through these parts. */

@@ -4,8 +4,10 @@ import type { ChangeGroup, Table, TransactionPart } from '../row/change.ts';
 import { narrowGroup } from '../row/narrow-group.ts';
 import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
-import { countChanges, dropChanges, makeBatch, Progress, type Batch, type RoutedPart } from './batch.ts';
+import { countChanges, dropChanges, makeBatch, type Batch, type RoutedPart } from './batch.ts';
+import { whyNotTheCut, wrongTransaction } from './cut-transaction.ts';
 import { IntendedCuts } from './intended-cuts.ts';
+import { Progress } from './progress.ts';
 import { routeStatement } from './route-statement.ts';
 import { UnderWay } from './under-way.ts';
 
@@ -184,6 +186,8 @@ export class FlowFeed implements TransactionSink {
     let routed = this.#routePart(part);
     const { size } = routed;
     if (this.#skip > 0) {
+      const why = whyNotTheCut(routed, { skip: this.#skip, received: this.#received });
+      if (why !== undefined) return this.#refuse(why);
       const skipped = Math.min(this.#skip, size);
       this.#skip -= skipped;
       if (skipped > 0) routed = dropChanges(routed, skipped);
@@ -194,6 +198,12 @@ export class FlowFeed implements TransactionSink {
     if (routed.size === 0 && !routed.isFinal && routed.statements === undefined) return;
     this.#append(routed);
     this.#arrived?.resolve();
+  }
+
+  /** What comes cannot be what the flow has done in part: nothing of it, and nothing behind it, is taken in. */
+  #refuse(why: string): void {
+    this.#isClosed = true;
+    this.fail(wrongTransaction(this.flow, this.received, why));
   }
 
   /** Parts without changes that follow one another need not all be kept: only GTIDs must. */

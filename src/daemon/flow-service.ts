@@ -1,5 +1,4 @@
 import { followSignal, sleep } from '../lib/abort.ts';
-import { Backoff } from '../lib/backoff.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Position } from '../row/position.ts';
 import type { Source } from '../source/contract.ts';
@@ -15,6 +14,7 @@ import type { CommitFigures } from './commit-counts.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowMeter } from './flow-meter.ts';
 import type { KeptCounts } from './park.ts';
+import { Tries } from './tries.ts';
 
 export interface FlowReport extends CommitFigures {
   readonly name: string;
@@ -42,6 +42,9 @@ export class FlowService {
   /** The flow was replaced after it had failed: it is tried again. */
   #isMended = false;
   readonly #condition: FlowCondition;
+  /** Runs that fail, and looks at a lease that another daemon holds. */
+  readonly #failing: Tries;
+  readonly #held: Tries;
   #lease: Lease | undefined;
   #run: LeasedRun | undefined;
 
@@ -50,6 +53,9 @@ export class FlowService {
     this.#subject = options.subject;
     this.#condition = new FlowCondition(options.subject.flow.name, options.records);
     this.meter = new FlowMeter(options);
+    const { retryLimitMs: limitMs, pollMs } = options;
+    this.#failing = new Tries({ firstMs: 200, maxMs: 5000, limitMs });
+    this.#held = new Tries({ firstMs: pollMs, maxMs: pollMs, limitMs });
     followSignal(options.stop, this.#stop);
     followSignal(options.abort, this.#abort);
   }
@@ -133,9 +139,7 @@ export class FlowService {
 
   /** Runs until the stop signal; never rejects: a failure is the flow's state. With `once`, until the first run ends. */
   async run(options: { readonly once: boolean }): Promise<void> {
-    const { stop, pollMs, retryLimitMs } = this.#options;
-    const retry = new Backoff({ firstMs: 200, maxMs: 5000 });
-    const since = performance.now();
+    const { stop, pollMs } = this.#options;
     while (!stop.aborted) {
       if (this.#condition.state === 'failed') {
         if (options.once) break;
@@ -152,15 +156,16 @@ export class FlowService {
       }
       try {
         const hasRun = await this.#runOnce();
-        retry.reset();
+        this.#failing.forget();
         if (hasRun && options.once) break;
         if (hasRun) continue;
-        if (performance.now() - since > retryLimitMs) {
+        const delayMs = this.#held.fail();
+        if (delayMs === undefined) {
           throw new CodedError('FLOW_HELD', `Flow ${this.name} is run by another daemon, which holds its lease.`);
         }
-        await sleep(pollMs, stop);
+        await sleep(delayMs, stop);
       } catch (failure) {
-        await this.#noteEnd(failure, { retry, since });
+        await this.#noteEnd(failure);
       }
     }
     // a standby says nothing about a flow that another daemon runs
@@ -184,6 +189,7 @@ export class FlowService {
       const lease = await leases.acquire(this.name, session.threadId);
       if (lease === undefined) return false;
       this.#lease = lease;
+      this.#held.forget();
       await this.#runLeased(lease, session);
       return true;
     } finally {
@@ -249,6 +255,7 @@ export class FlowService {
 
   #onCommit(batch: Batch, filtered: number): void {
     this.meter.onCommit(batch, filtered);
+    this.#failing.forget();
     if (this.#condition.state === 'retrying') void this.#condition.set('running').catch(() => {});
   }
 
@@ -260,8 +267,8 @@ export class FlowService {
   }
 
   /** What the end of a run means: wait and run again, or fail until somebody has mended the cause. */
-  async #noteEnd(failure: unknown, tries: { readonly retry: Backoff; readonly since: number }): Promise<void> {
-    const { logger, observer, stop, abort, retryLimitMs } = this.#options;
+  async #noteEnd(failure: unknown): Promise<void> {
+    const { logger, observer, stop, abort } = this.#options;
     if (abort.aborted) return;
     const error = failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
     if (error.code === 'LEASE_LOST') {
@@ -269,11 +276,15 @@ export class FlowService {
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
       this.#lease = undefined;
       this.#condition.assume('standby');
-    } else if (error.class === 'retry' && performance.now() - tries.since <= retryLimitMs) {
+      return;
+    }
+    const delayMs = error.class === 'retry' ? this.#failing.fail() : undefined;
+    if (delayMs !== undefined) {
       logger.warn({ flow: this.name, code: error.code, error: describeError(error) }, 'flow will be started again');
       this.#onRetry(error);
-      await sleep(tries.retry.nextMs(), stop);
+      await sleep(delayMs, stop);
     } else {
+      this.#failing.forget();
       observer?.flowEnded(this.name, error);
       logger.error({ ...error.details, flow: this.name, code: error.code, error: describeError(error) }, 'flow stopped');
       await this.#condition.set('failed', error).catch(() => {});

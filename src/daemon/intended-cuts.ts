@@ -1,5 +1,6 @@
 import type { IntendedBatch } from '../checkpoint/intent.ts';
 import { MovingPosition } from '../row/position.ts';
+import { markOf, whyOther } from '../row/transaction-mark.ts';
 import { splitPart, type RoutedPart } from './batch.ts';
 
 /** What waits, cut in two: a batch as it was intended, and what is behind it. */
@@ -64,7 +65,7 @@ export class IntendedCuts {
     const { parts, rest } = cutAt(queue, next.size);
     const following = rest.find(({ size }) => size > 0);
     const hasMore = following !== undefined && this.#isPassed(following, next);
-    if (hasMore || this.#countBehind(parts, next) !== Math.min(next.end.rows, next.size)) {
+    if (hasMore || this.#countBehind(parts, next) !== Math.min(next.end.rows, next.size) || this.#isOther(parts, next)) {
       this.#misfit(next);
       return undefined;
     }
@@ -78,6 +79,14 @@ export class IntendedCuts {
     let count = 0;
     for (const part of parts) if (part.size > 0 && !this.#isPassed(part, batch)) count += part.size;
     return count;
+  }
+
+  /** Whether they are the changes of another transaction than the batch ended in. */
+  #isOther(parts: readonly RoutedPart[], batch: IntendedBatch): boolean {
+    const { of } = batch.end;
+    const part = parts.find((one) => one.size > 0 && !this.#isPassed(one, batch));
+    // the batch may begin in the middle of it, so its first change is not known
+    return of !== undefined && part !== undefined && whyOther(of, markOf(part, [])) !== undefined;
   }
 
   #isPassed(part: RoutedPart, { end }: IntendedBatch): boolean {

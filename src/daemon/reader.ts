@@ -4,8 +4,8 @@ import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
 import type { TransactionPart } from '../row/change.ts';
 import type { ReaderState, Source, TransactionSink } from '../source/contract.ts';
-import { Progress } from './batch.ts';
 import type { FlowFeed } from './feed.ts';
+import { Progress } from './progress.ts';
 
 export interface ReaderLimits {
   readonly source: Source;

@@ -106,6 +106,8 @@ export interface TransactionPart {
   readonly gtid: string;
   /** Commit time at the source in milliseconds since 1970; 0 where it is not known. */
   readonly time: number;
+  /** The time of the transaction's first event, likewise; absent or 0 where it has none. The same in all parts, and when it is read again. */
+  readonly begun?: number;
   /** Size of the part in the binlog, in bytes: what queues are bounded by. */
   readonly bytes: number;
   /** False while more parts of the same transaction follow. */

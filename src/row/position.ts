@@ -1,9 +1,10 @@
 import { GtidProgress, gtidDialect } from './gtid.ts';
+import { formatMark, parseMark, type TransactionMark } from './transaction-mark.ts';
 
 /**
  * A place in a source's history: the end of a transaction, and how far into the next one (L2).
  *
- * Text form, which the store keeps and people read: `binlog.000003:1547`, then ` +200` when 200 routed rows of the
+ * Text form, which the store keeps and people read: `binlog.000003:1547`, then ` +200 of=<mark>` when 200 routed rows of the
  * transaction that follows are done, then ` gtid=<set>` and ` server=<identity>` where they are known.
  */
 export interface Position {
@@ -15,6 +16,8 @@ export interface Position {
   readonly gtid: string;
   /** Routed rows done of the transaction that follows; 0 at the end of a transaction. */
   readonly rows: number;
+  /** Which transaction these are rows of; absent where there are none, and in what an older version kept. */
+  readonly of?: TransactionMark;
 }
 
 /** Where a flow begins when it has no checkpoint. */
@@ -26,10 +29,12 @@ export type StartPoint =
   | { readonly kind: 'gtid'; readonly gtid: string }
   | { readonly kind: 'time'; readonly time: number };
 
-const positionPattern = /^(?<file>[^\s:]+):(?<offset>\d+)(?: \+(?<rows>\d+))?(?: gtid=(?<gtid>\S+))?(?: server=(?<server>\S+))?$/;
+const positionPattern =
+  /^(?<file>[^\s:]+):(?<offset>\d+)(?: \+(?<rows>\d+)(?: of=(?<of>\S+))?)?(?: gtid=(?<gtid>\S+))?(?: server=(?<server>\S+))?$/;
 
 export function formatPosition(position: Position): string {
-  const rows = position.rows === 0 ? '' : ` +${position.rows}`;
+  const of = position.of === undefined ? '' : ` of=${formatMark(position.of)}`;
+  const rows = position.rows === 0 ? '' : ` +${position.rows}${of}`;
   const gtid = position.gtid === '' ? '' : ` gtid=${position.gtid}`;
   const server = position.server === '' ? '' : ` server=${position.server}`;
   return `${position.file}:${position.offset}${rows}${gtid}${server}`;
@@ -39,12 +44,15 @@ export function formatPosition(position: Position): string {
 export function parsePosition(text: string): Position | undefined {
   const groups = positionPattern.exec(text.trim())?.groups;
   if (groups === undefined) return undefined;
+  const of = parseMark(groups.of ?? '');
+  if (groups.of !== undefined && of === undefined) return undefined;
   return {
     server: groups.server ?? '',
     file: groups.file ?? '',
     offset: Number(groups.offset),
     gtid: groups.gtid ?? '',
     rows: Number(groups.rows ?? 0),
+    ...(of === undefined ? {} : { of }),
   };
 }
 
@@ -115,13 +123,15 @@ export class MovingPosition {
     if (end.gtid !== '') this.#progress?.add(end.gtid);
   }
 
-  toPosition(rows = 0): Position {
+  /** `of`: which transaction the rows are of. */
+  toPosition(rows = 0, of?: TransactionMark): Position {
     return {
       server: this.#server,
       file: this.#file,
       offset: this.#offset,
       gtid: this.#progress?.toString() ?? '',
       rows,
+      ...(rows === 0 || of === undefined ? {} : { of }),
     };
   }
 }

@@ -72,7 +72,7 @@ export class BinlogStream {
       assembler: this.#assembler,
       tables: new TableMaps(options),
       xa: options.xa,
-      onWait: (ready) => this.#wait('definition', ready),
+      onWait: (ready) => this.#wait('inner', ready),
       onStatement: options.onStatement,
       onFormat: options.onFormat,
     });
@@ -139,7 +139,7 @@ export class BinlogStream {
       if (this.#isEnded || this.#waits > 0) return;
       const event = this.#nextInner(events);
       if (event === undefined) this.#inner.pop();
-      else if (event instanceof Promise) this.#wait('prepared', event);
+      else if (event instanceof Promise) this.#wait('inner', event);
       else {
         this.#guard(() => this.#enter(this.#feed.takeInner(event)));
         if (this.#isTurnOver(event.length)) {
@@ -183,8 +183,8 @@ export class BinlogStream {
     if (enough !== undefined) this.#wait('sink', enough);
   }
 
-  /** Reads nothing more before this resolves. */
-  #wait(reason: 'sink' | 'definition' | 'prepared', ready: Promise<void>): void {
+  /** Reads nothing more before this resolves: the sink has enough (it never rejects), or what an event needs is not there yet. */
+  #wait(reason: 'sink' | 'inner', ready: Promise<void>): void {
     this.#waits += 1;
     this.#dump?.pause('wait');
     const goOn = () => {

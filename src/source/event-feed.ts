@@ -14,6 +14,7 @@ import { readFormatDescription, readHeartbeat, readRotate } from '../binlog/plac
 import { readQuery, type QueryText } from '../binlog/query-event.ts';
 import { readXaPrepare, readXid } from '../binlog/xa-event.ts';
 import type { Flavour } from '../binlog/flavour.ts';
+import type { TableRows } from '../binlog/table-rows.ts';
 import { CodedError } from '../lib/error.ts';
 import type { InnerEvents } from './inner-events.ts';
 import { readStatement } from './statement.ts';
@@ -84,8 +85,8 @@ export class EventFeed {
     const use = useOfEvent(header);
     switch (use) {
       case 'rows':
-        if (this.#isXa) this.#keepXa(event, body);
-        else this.#takeRows(header, body);
+        if (!this.#isXa) return this.#takeRows(header, body);
+        this.#keepXa(event, body);
         return undefined;
       case 'take':
         return this.#takeKnown(header, body, event);
@@ -105,7 +106,7 @@ export class EventFeed {
     switch (header.type) {
       case EventType.TABLE_MAP:
         if (this.#isXa) this.#keepXa(event, body);
-        else this.#takeTableMap(body);
+        else this.#options.tables.note(body, this.#flavour);
         return undefined;
       case EventType.XID:
         if (this.#isXa) return this.#commitXa(header, this.#options.xa.commitOpen());
@@ -158,13 +159,6 @@ export class EventFeed {
     this.#hasChecksum = hasChecksum;
   }
 
-  #takeTableMap(body: Buffer): void {
-    const { tables, assembler, onWait, xa } = this.#options;
-    const at = () => (this.#xaCommit === undefined ? assembler.place.map : { ...xa.source, transaction: xa.source });
-    const ready = tables.note(body, this.#flavour, at);
-    if (ready !== undefined) onWait(ready);
-  }
-
   #takeQuery(header: EventHeader, body: Buffer, event: Buffer): InnerEvents | undefined {
     const { assembler, tables, onStatement } = this.#options;
     const { schema, text } = readQuery(header.type, body, this.#flavour);
@@ -182,7 +176,7 @@ export class EventFeed {
       case 'xa-commit':
       case 'commit':
         if (this.#isXa) return this.#commitXa(header, xa.commitOpen());
-        if (kind === 'xa-commit') return this.#commitXa(header, xa.commit(readXid(subject), assembler.place.map.transaction));
+        if (kind === 'xa-commit') return this.#commitXa(header, xa.commit(readXid(subject), assembler.place.rows.transaction));
         break;
       case 'xa-rollback':
       case 'rollback':
@@ -224,7 +218,7 @@ export class EventFeed {
   #beginXa(): void {
     const { assembler, xa } = this.#options;
     this.#isXa = true;
-    xa.begin(assembler.place.map.transaction);
+    xa.begin(assembler.place.rows.transaction);
   }
 
   #abandonXa(): void {
@@ -248,10 +242,27 @@ export class EventFeed {
     assembler.commit(header);
   }
 
-  #takeRows(header: EventHeader, body: Buffer): void {
-    const { tables, assembler } = this.#options;
+  #takeRows(header: EventHeader, body: Buffer): InnerEvents | undefined {
+    const { tables, assembler, xa } = this.#options;
     const rows = tables.rowsOf(body);
-    if (rows === undefined) return;
+    if (rows !== undefined) {
+      this.#takeGroups(rows, header, body);
+      return undefined;
+    }
+    const at = () => (this.#xaCommit === undefined ? assembler.place.rows : { ...xa.source, transaction: xa.source });
+    const ready = tables.prepare(body, at);
+    return ready === undefined ? undefined : this.#takeRowsAfter(ready, header, body);
+  }
+
+  /** The rows follow once their table's definition is there. */
+  *#takeRowsAfter(ready: Promise<void>, header: EventHeader, body: Buffer): Generator<Promise<void>, void> {
+    yield ready;
+    const rows = this.#options.tables.rowsOf(body);
+    if (rows !== undefined) this.#takeGroups(rows, header, body);
+  }
+
+  #takeGroups(rows: TableRows, header: EventHeader, body: Buffer): void {
+    const { tables, assembler } = this.#options;
     for (const group of tables.current(body, rows.read(header.type, body))) assembler.rows(header, group);
   }
 

@@ -1,5 +1,5 @@
 import { ARTIFICIAL_FLAG, offsetBehind, type EventHeader } from '../binlog/event-header.ts';
-import type { BinlogPlace, MapPlace } from './table-definitions.ts';
+import type { BinlogPlace, RowsPlace } from './table-definitions.ts';
 
 /** Where a stream of events stands. */
 export class PlaceTracker {
@@ -23,7 +23,7 @@ export class PlaceTracker {
   }
 
   /** The same, with its transaction. */
-  get map(): MapPlace {
+  get rows(): RowsPlace {
     return { ...this.event, transaction: { file: this.#file, offset: this.#transactionStart } };
   }
 

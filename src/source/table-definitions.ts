@@ -11,8 +11,8 @@ export interface BinlogPlace {
   readonly offset: number;
 }
 
-/** Where a table map stands: the event, and the beginning of its transaction, which a scan can begin at. */
-export interface MapPlace extends BinlogPlace {
+/** Where rows stand: the event, and the beginning of its transaction, which a scan can begin at. */
+export interface RowsPlace extends BinlogPlace {
   readonly transaction: BinlogPlace;
 }
 
@@ -20,7 +20,7 @@ export interface MapPlace extends BinlogPlace {
 export interface DefinitionWish {
   readonly schema: string;
   readonly table: string;
-  readonly at: MapPlace;
+  readonly at: RowsPlace;
   /** The columns that are not known; undefined: all. */
   readonly columns: readonly string[] | undefined;
 }

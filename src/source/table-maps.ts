@@ -7,7 +7,14 @@ import type { ColumnFilter, TableFilter } from './contract.ts';
 import { mayTouch, readStatement } from './statement.ts';
 import { completeColumns, isOldTemporal, mayBeLogical, mayBeVersioned, type TableDefinition } from './table-definition.ts';
 import { SystemVersions } from './system-versions.ts';
-import type { DefinitionSource, DefinitionWish, MapPlace } from './table-definitions.ts';
+import type { DefinitionSource, DefinitionWish, RowsPlace } from './table-definitions.ts';
+
+/** A table map that says too little. */
+interface UnreadMap {
+  readonly map: TableMap;
+  /** The columns that are not known; undefined: all. */
+  readonly columns: readonly string[] | undefined;
+}
 
 interface Entry {
   /** The table map's body: the same bytes say the same columns. */
@@ -16,8 +23,10 @@ interface Entry {
   readonly name: string;
   readonly isWanted: boolean;
   readonly columns: ReadonlySet<string> | undefined;
-  /** Of a wanted table; undefined until its definition is there. */
+  /** Of a wanted table; undefined until it is known how its rows are read. */
   rows: TableRows | undefined;
+  /** Of a wanted table whose definition is still to be asked for: most maps that a statement writes for tables it only reads have no rows. */
+  unread: UnreadMap | undefined;
   /** Of a wanted table that keeps its rows' history. */
   versions: SystemVersions | undefined;
 }
@@ -45,30 +54,22 @@ export class TableMaps {
     this.#options = options;
   }
 
-  /** Takes a table map. A promise means that the table's definition is asked for: nothing may come before it is there. */
-  note(body: Buffer, flavour: Flavour, at: () => MapPlace): Promise<void> | undefined {
+  /** Takes a table map. */
+  note(body: Buffer, flavour: Flavour): void {
     const id = readTableId(body);
     const known = this.#entries.get(id);
-    if (known !== undefined && known.body.equals(body) && this.#isAsWanted(known)) return undefined;
+    if (known !== undefined && known.body.equals(body) && this.#isAsWanted(known)) return;
     const { schema, name } = readTableName(body);
     const isWanted = this.#options.wants(schema, name);
     const columns = isWanted ? this.#options.columns?.(schema, name) : undefined;
-    const entry: Entry = { body: Buffer.from(body), schema, name, isWanted, columns, rows: undefined, versions: undefined };
+    const about = { body: Buffer.from(body), schema, name, isWanted, columns };
+    const entry: Entry = { ...about, rows: undefined, unread: undefined, versions: undefined };
     this.#entries.set(id, entry);
-    if (!entry.isWanted) return undefined;
+    if (!entry.isWanted) return;
     const map = readTableMap(body, flavour);
     const unknown = unknownColumns(map, flavour);
-    if (unknown?.length === 0) {
-      entry.rows = rowsOfMap(map, columns);
-      return undefined;
-    }
-    const key = JSON.stringify([schema, name]);
-    const cached = this.#definitions.get(key);
-    if (cached !== undefined) {
-      define(entry, map, cached.definition);
-      return undefined;
-    }
-    return this.#define(entry, map, { schema, table: name, columns: unknown, at: at() });
+    if (unknown?.length === 0) entry.rows = rowsOfMap(map, columns);
+    else entry.unread = { map, columns: unknown };
   }
 
   #isAsWanted({ schema, name, isWanted, columns }: Entry): boolean {
@@ -76,14 +77,28 @@ export class TableMaps {
     return !isWanted || this.#options.columns?.(schema, name) === columns;
   }
 
-  async #define(entry: Entry, map: TableMap, wish: DefinitionWish): Promise<void> {
+  /**
+   * To be asked where `rowsOf` gives nothing: a promise means that the table's definition is asked for, and the rows can be read once it is
+   * there, before anything else; undefined: the table is not wanted. `at`: where the rows stand.
+   */
+  prepare(body: Buffer, at: () => RowsPlace): Promise<void> | undefined {
+    const entry = this.#entries.get(readTableId(body));
+    if (entry?.unread === undefined) return undefined;
+    const { schema, name, unread } = entry;
+    const cached = this.#definitions.get(JSON.stringify([schema, name]));
+    if (cached === undefined) return this.#define(entry, unread, { schema, table: name, columns: unread.columns, at: at() });
+    define(entry, unread, cached.definition);
+    return Promise.resolve();
+  }
+
+  async #define(entry: Entry, unread: UnreadMap, wish: DefinitionWish): Promise<void> {
     const { schema, name } = entry;
     const definition = await this.#options.definitions.describe(wish);
     this.#definitions.set(JSON.stringify([schema, name]), { schema, name, definition });
-    define(entry, map, definition);
+    define(entry, unread, definition);
   }
 
-  /** How the rows of a table id are read; undefined for a table that is not wanted. Throws where no table map described it. */
+  /** How the rows of a table id are read; undefined for a table that is not wanted, or not prepared. Throws where no table map described it. */
   rowsOf(body: Buffer): TableRows | undefined {
     const id = readTableId(body);
     const entry = this.#entries.get(id);
@@ -123,8 +138,9 @@ function unknownColumns({ isFull, columns, primaryKey }: TableMap, flavour: Flav
   return unsure.map(({ name = '' }) => name);
 }
 
-function define(entry: Entry, map: TableMap, definition: TableDefinition): void {
+function define(entry: Entry, { map }: UnreadMap, definition: TableDefinition): void {
   const { versions } = definition;
+  entry.unread = undefined;
   entry.rows = rowsOfMap(map, entry.columns, definition);
   if (versions !== undefined) entry.versions = new SystemVersions(entry.rows.table, versions);
 }

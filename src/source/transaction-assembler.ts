@@ -2,6 +2,7 @@ import type { ErrorCode } from '../lib/error-codes.ts';
 import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { groupSize, sliceGroup, type ChangeGroup, type TableStatement, type TransactionPart } from '../row/change.ts';
+import { markOf, whyOther, type TransactionMark } from '../row/transaction-mark.ts';
 import type { TableFilter } from './contract.ts';
 import { ARTIFICIAL_FLAG, type EventHeader } from '../binlog/event-header.ts';
 import { PlaceTracker } from './place-tracker.ts';
@@ -14,6 +15,8 @@ import { loggedAsStatement, refusals } from './transaction-refusal.ts';
 export interface HandedOn {
   readonly gtid: string;
   readonly count: number;
+  /** Which transaction it is; absent where nothing was handed on. */
+  readonly of?: TransactionMark | undefined;
 }
 
 export interface AssemblerOptions {
@@ -45,12 +48,15 @@ export class TransactionAssembler {
   #state: 'between' | 'opened' | 'open' = 'between';
   readonly #place = new PlaceTracker();
   #gtid = '';
+  /** The time of the transaction's first event. */
+  #begun = 0;
   #groups: ChangeGroup[] = [];
   /** What happened to whole tables before these changes. */
   #statements: TableStatement[] = [];
   #bytes = 0;
   /** Changes handed on of the transaction that is open, those before this connection included. */
   #handedOn = 0;
+  #of: TransactionMark | undefined;
   #skip: HandedOn | undefined;
   #skipCount = 0;
   /** Savepoint to the number of groups gathered, and of parts emitted, when it was set. */
@@ -70,7 +76,7 @@ export class TransactionAssembler {
   /** What of the open transaction was handed on: what `skip` must be if the connection is lost now. */
   get handedOn(): HandedOn {
     if (this.#skip !== undefined) return this.#skip;
-    return { gtid: this.#gtid, count: this.#state === 'between' ? 0 : this.#handedOn };
+    return { gtid: this.#gtid, count: this.#state === 'between' ? 0 : this.#handedOn, of: this.#of };
   }
 
   /** Where the events stand. */
@@ -107,16 +113,33 @@ export class TransactionAssembler {
     this.#state = isOpen ? 'open' : 'opened';
     this.#place.beginTransaction();
     this.#gtid = gtid;
+    this.#begun = header.time;
     this.#bytes = header.size;
-    if (this.#skip === undefined) return;
-    if (this.#skip.gtid !== gtid) {
+    if (this.#skip !== undefined) this.#beginAgain(this.#skip);
+  }
+
+  /** What begins must be what a lost connection was in the middle of. */
+  #beginAgain({ gtid, count, of }: HandedOn): void {
+    if (gtid !== this.#gtid) {
       throw new CodedError(
         'SOURCE_WRONG_SERVER',
-        `the transaction ${this.#skip.gtid} was read in part, and the server goes on with ${gtid || 'an anonymous one'} at ${this.#place.text}`,
+        `the transaction ${gtid} was read in part, and the server goes on with ${this.#gtid || 'an anonymous one'} at ${this.#place.text}`,
       );
     }
-    this.#skipCount = this.#handedOn = this.#skip.count;
+    this.#skipCount = this.#handedOn = count;
+    this.#of = of;
     this.#skip = undefined;
+    this.#requireSame([]);
+  }
+
+  #requireSame(groups: readonly ChangeGroup[]): void {
+    const why = this.#of === undefined ? undefined : whyOther(this.#of, this.#markOf(groups));
+    if (why !== undefined)
+      throw this.#error('SOURCE_WRONG_SERVER', `another transaction stands where one was read in part: ${why}`);
+  }
+
+  #markOf(groups: readonly ChangeGroup[]): TransactionMark {
+    return markOf({ gtid: this.#gtid, server: this.#options.server, begun: this.#begun }, groups);
   }
 
   rows(header: EventHeader, group: ChangeGroup): void {
@@ -124,6 +147,7 @@ export class TransactionAssembler {
     const size = groupSize(group);
     let kept: ChangeGroup | undefined = group;
     if (this.#skipCount > 0) {
+      if (this.#skipCount === this.#handedOn) this.#requireSame([group]);
       const skipped = Math.min(size, this.#skipCount);
       this.#skipCount -= skipped;
       kept = skipped === size ? undefined : sliceGroup(group, skipped, size);
@@ -236,10 +260,11 @@ export class TransactionAssembler {
   }
 
   #emit(time: number, isFinal: boolean): void {
+    if (this.#handedOn === 0 && !isFinal) this.#of = this.#markOf(this.#groups);
     for (const group of this.#groups) this.#handedOn += groupSize(group);
     const { file, offset } = this.#place;
     const place = { server: this.#options.server, file, offset, gtid: this.#gtid };
-    const part = { ...place, groups: this.#groups, time, bytes: this.#bytes, isFinal };
+    const part = { ...place, groups: this.#groups, time, begun: this.#begun, bytes: this.#bytes, isFinal };
     const statements = this.#statements;
     this.#groups = [];
     this.#statements = [];
@@ -252,9 +277,10 @@ export class TransactionAssembler {
   #reset(): void {
     this.#state = 'between';
     this.#gtid = '';
+    this.#of = undefined;
     this.#groups = [];
     this.#statements = [];
-    this.#bytes = this.#handedOn = this.#parts = 0;
+    this.#begun = this.#bytes = this.#handedOn = this.#parts = 0;
     if (this.#savepoints.size > 0) this.#savepoints.clear();
   }
 

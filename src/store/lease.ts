@@ -72,7 +72,8 @@ export class LeaseKeeper {
     );
     return this.#store.transaction(async (transaction) => {
       const { rows } = await transaction.query(
-        'SELECT holder, epoch, connection_id, expires_at > UTC_TIMESTAMP(3) AS is_held FROM kis_lease WHERE flow = ? FOR UPDATE',
+        `SELECT holder, epoch, connection_id, expires_at > UTC_TIMESTAMP(3) AS is_held,
+           TIMESTAMPDIFF(SECOND, acquired_at, UTC_TIMESTAMP(3)) AS age FROM kis_lease WHERE flow = ? FOR UPDATE`,
         [flow],
       );
       const row = rows[0];
@@ -80,8 +81,8 @@ export class LeaseKeeper {
       if (Number(row.is_held) === 1 && row.holder !== this.#holder && !this.#isDead(flow, String(row.holder))) return undefined;
       this.#silent.delete(flow);
       const epoch = Number(row.epoch) + 1;
-      const previous = Number(row.connection_id);
-      if (previous > 0 && previous !== connectionId && row.holder !== '') await endConnection(transaction, previous);
+      const before = { id: Number(row.connection_id), ageSeconds: Number(row.age) };
+      if (before.id > 0 && before.id !== connectionId && row.holder !== '') await endConnection(transaction, before, connectionId);
       await transaction.query(
         `UPDATE kis_lease SET holder = ?, epoch = ?, connection_id = ?, acquired_at = UTC_TIMESTAMP(3),
            expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE flow = ?`,
@@ -94,12 +95,10 @@ export class LeaseKeeper {
 
   /** Notes that the flow's session was opened anew. */
   async reconnect(lease: Lease, connectionId: number): Promise<void> {
-    await this.#store.query('UPDATE kis_lease SET connection_id = ? WHERE flow = ? AND holder = ? AND epoch = ?', [
-      connectionId,
-      lease.flow,
-      this.#holder,
-      lease.epoch,
-    ]);
+    await this.#store.query(
+      'UPDATE kis_lease SET connection_id = ?, acquired_at = UTC_TIMESTAMP(3) WHERE flow = ? AND holder = ? AND epoch = ?',
+      [connectionId, lease.flow, this.#holder, lease.epoch],
+    );
   }
 
   /** Lengthens every lease of this daemon; gives the flows it still holds, with their epochs. */
@@ -126,13 +125,34 @@ export class LeaseKeeper {
   }
 }
 
+/** The connection of the holder before, and for how long its number has stood in the lease. */
+interface NotedConnection {
+  readonly id: number;
+  readonly ageSeconds: number;
+}
+
 /**
  * Ends a connection of the holder before; that it is gone already is the usual case. On the transaction's own connection: many flows may
  * be taken over at once, and must not wait for one another's.
  */
-async function endConnection(transaction: StoreTransaction, connectionId: number): Promise<void> {
-  await transaction.query(`KILL ${connectionId}`).catch((error: unknown) => {
+async function endConnection(transaction: StoreTransaction, before: NotedConnection, own: number): Promise<void> {
+  if (!(await isStillIts(transaction, before, own))) return;
+  await transaction.query(`KILL ${before.id}`).catch((error: unknown) => {
     if (error instanceof CodedError && error.class !== 'retry') return;
     throw error;
   });
+}
+
+/**
+ * Whether the number still means that connection: a server that was started since counts its connections anew, another node of a cluster and
+ * a proxy count their own. Then the one that has the number now may be anybody's. An account sees its own connections without a privilege.
+ */
+async function isStillIts(transaction: StoreTransaction, { id, ageSeconds }: NotedConnection, own: number): Promise<boolean> {
+  const uptime = await transaction.query("SHOW GLOBAL STATUS LIKE 'Uptime'");
+  if (ageSeconds > Number(uptime.rows[0]?.Value)) return false;
+  const { rows } = await transaction.query(
+    `SELECT ID AS id, USER AS user, DB AS db FROM information_schema.PROCESSLIST WHERE ID IN (${id}, ${own})`,
+  );
+  const [its, ours] = [id, own].map((number) => rows.find((row) => Number(row.id) === number));
+  return its !== undefined && ours !== undefined && its.user === ours.user && its.db === ours.db;
 }

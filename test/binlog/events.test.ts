@@ -7,6 +7,7 @@ import { MalformedEvent } from '../../src/binlog/malformed.ts';
 import { eventsOfPayload } from '../../src/binlog/payload.ts';
 import { readFormatDescription, readHeartbeat, readRotate } from '../../src/binlog/place-event.ts';
 import { readQuery } from '../../src/binlog/query-event.ts';
+import type { Flavour } from '../../src/binlog/flavour.ts';
 import { readTableMetadata } from '../../src/binlog/table-metadata.ts';
 import { hex } from './bytes.ts';
 
@@ -153,7 +154,10 @@ describe('a table map’s metadata', () => {
   const LONG = 3;
   const VARCHAR = 15;
   const ENUM = 247;
-  const read = (digits: string, types: readonly number[]) => readTableMetadata(new Cursor(hex(digits)), types);
+  const GEOMETRY = 255;
+  const VECTOR = 242;
+  const read = (digits: string, types: readonly number[], flavour: Flavour = 'mysql') =>
+    readTableMetadata(new Cursor(hex(digits)), types, flavour);
 
   it('is spread over the columns that each field speaks of', () => {
     const types = [VARCHAR, LONG, ENUM, LONG, VARCHAR];
@@ -171,8 +175,33 @@ describe('a table map’s metadata', () => {
     expect(read('09 04 01 0a 00 00', [VARCHAR, VARCHAR]).primaryKey).toEqual([1, 0]);
   });
 
+  it('L8: VECTOR has a character set, that of bytes', () => {
+    expect(read('03 03 08 3f 21', [VARCHAR, VECTOR, VARCHAR]).collations).toEqual([8, 63, 33]);
+  });
+
+  it('L8: GEOMETRY has a character set on MariaDB, that of bytes, and none on MySQL', () => {
+    const types = [VARCHAR, GEOMETRY, VARCHAR];
+    expect(read('03 03 08 3f 21', types, 'mariadb').collations).toEqual([8, 63, 33]);
+    expect(read('02 05 08 01 3f 02 21', types, 'mariadb').collations).toEqual([8, 63, 33]);
+    expect(read('03 02 08 21', types).collations).toEqual([8, undefined, 33]);
+    expect(read('02 03 08 01 21', types).collations).toEqual([8, undefined, 33]);
+    expect(() => read('03 03 08 3f 21', types)).toThrow(MalformedEvent);
+    expect(() => read('03 02 08 21', types, 'mariadb')).toThrow(MalformedEvent);
+  });
+
   it('L3: is refused where it speaks of columns that are not there, or is cut', () => {
-    for (const wrong of ['01 01', '0163', '02 03 08 05 08', '06 01 05', '06 04 01 09 7878', '04 02 05 61', '01 00']) {
+    for (const wrong of [
+      '01 02 00 00',
+      '03 02 08 08',
+      '06 03 01 01 78 00',
+      '01 01',
+      '0163',
+      '02 03 08 05 08',
+      '06 01 05',
+      '06 04 01 09 7878',
+      '04 02 05 61',
+      '01 00',
+    ]) {
       expect(() => read(wrong, [ENUM, LONG, VARCHAR]), wrong).toThrow(MalformedEvent);
     }
   });

@@ -59,6 +59,7 @@ export function makeParts(shapes: readonly Shape[], numbering: Numbering): Trans
         offset,
         gtid,
         time: 1_700_000_000_000 + i,
+        begun: 1_600_000_000_000 + i * 1000,
         bytes: (wanted + other) * 10,
         isFinal: j === shape.parts.length - 1,
       });

@@ -20,13 +20,13 @@ const gtid = fc.oneof(
   fc.nat(1_000_000).map((n) => `0-1-${n}`),
   fc.nat(1_000_000).map((n) => `${uuid}:1-${n + 1}`),
 );
-const position: fc.Arbitrary<Position> = fc.record({
-  server: fc.constantFrom('', uuid, 'server_id:7'),
-  file,
-  offset: fc.maxSafeNat(),
-  gtid,
-  rows: fc.nat(),
-});
+const server = fc.constantFrom('', uuid, 'server_id:7');
+const mark = fc.record({ gtid, server, begun: fc.nat().map((n) => n * 1000), first: fc.constantFrom('', '0123456789abcdef') });
+const place = { server, file, offset: fc.maxSafeNat(), gtid };
+const position: fc.Arbitrary<Position> = fc.oneof(
+  fc.record({ ...place, rows: fc.nat() }),
+  fc.record({ ...place, rows: fc.integer({ min: 1 }), of: mark }),
+);
 
 describe('a position', () => {
   it('reads back from its text as it was', () => {
@@ -45,12 +45,18 @@ describe('a position', () => {
     );
   });
 
-  it.each(['', 'binlog.000001', 'binlog.000001:', 'binlog 1:4', 'binlog.000001:4 +x', 'binlog.000001:-4'])(
-    'is not read from %j',
-    (text) => {
-      expect(parsePosition(text)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    'binlog.000001',
+    'binlog.000001:',
+    'binlog 1:4',
+    'binlog.000001:4 +x',
+    'binlog.000001:-4',
+    'binlog.000001:4 of=/0//',
+    'binlog.000001:4 +1 of=x',
+  ])('is not read from %j', (text) => {
+    expect(parsePosition(text)).toBeUndefined();
+  });
 
   it('is ordered by the number of its file, then by offset, then by rows', () => {
     const at = (name: string, offset: number, rows = 0) => ({ file: name, offset, rows });

@@ -68,6 +68,22 @@ eachServer((flavour) => {
         }
       });
 
+      it('a table that a statement maps without rows of it need not be known', async () => {
+        const { run, useNew, source } = await start({ binlog_row_metadata: metadata });
+        await useNew('s');
+        await run('CREATE TABLE a (id INT PRIMARY KEY, n INT)', 'CREATE TABLE t (id INT PRIMARY KEY, n INT)');
+        await run('INSERT INTO a VALUES (1, 1)', 'INSERT INTO t VALUES (1, 1)');
+        const from = await source.resolve({ kind: 'latest' }, never);
+        await run('UPDATE a JOIN t USING (id) SET a.n = 2, t.n = 1', 'ALTER TABLE t ADD COLUMN more INT FIRST');
+        await run('INSERT INTO t (id, n) VALUES (2, 2)');
+        const reading = new Reading(source, { from, wants: inSchema('s') });
+        await reading.untilIds(2);
+        expect(reading.changes.map(({ table, after }) => [table, after])).toEqual([
+          ['a', { id: 1, n: 2 }],
+          ['t', { more: null, id: 2, n: 2 }],
+        ]);
+      });
+
       it('a table altered while it is read is read on, by its new columns', async () => {
         const { connection, useNew, source } = await start({ binlog_row_metadata: metadata });
         await useNew('s');

@@ -12,21 +12,25 @@ class Feed {
   readonly parts: TransactionPart[] = [];
   readonly assembler: TransactionAssembler;
   #offset: number;
+  readonly #time: number;
 
   constructor({
     offset = 4,
     pieceBytes = 1000,
     skip = { gtid: '', count: 0 },
-  }: { offset?: number; pieceBytes?: number; skip?: HandedOn } = {}) {
+    time = 1000,
+    server = 's',
+  }: { offset?: number; pieceBytes?: number; skip?: HandedOn; time?: number; server?: string } = {}) {
     this.#offset = offset;
+    this.#time = time;
     const emit = (part: TransactionPart) => void this.parts.push(part);
-    this.assembler = new TransactionAssembler({ server: 's', wants: () => true, emit, pieceBytes, skip, logger: silentLogger });
+    this.assembler = new TransactionAssembler({ server, wants: () => true, emit, pieceBytes, skip, logger: silentLogger });
     this.assembler.rotate(this.header(0, { flags: ARTIFICIAL_FLAG }), 'b.000001', offset);
   }
 
   header(size: number, { hasPosition = true, flags = 0 } = {}): EventHeader {
     this.#offset += size;
-    return { type: 0, time: 1000, serverId: 1, size, nextPosition: hasPosition ? this.#offset % 2 ** 32 : 0, flags };
+    return { type: 0, time: this.#time, serverId: 1, size, nextPosition: hasPosition ? this.#offset % 2 ** 32 : 0, flags };
   }
 
   next(size = 100, options = {}): EventHeader {
@@ -108,6 +112,26 @@ describe('L2: the assembler', () => {
   it('refuses to go on in another transaction than the one that was read in part', () => {
     const feed = new Feed({ skip: { gtid: 'g:1', count: 2 } });
     expect(() => feed.begin('g:2')).toThrow(expect.objectContaining({ code: 'SOURCE_WRONG_SERVER' }));
+    const cut = new Feed({ pieceBytes: 300 });
+    cut.begin('g:1');
+    cut.rows(200, 1, 2);
+    const skip = cut.assembler.handedOn;
+    expect(skip).toMatchObject({ gtid: 'g:1', count: 2 });
+    const again = new Feed({ skip });
+    again.begin('g:1');
+    again.rows(200, 1, 2, 3);
+    again.commit();
+    expect(again.ids).toEqual([3]);
+    const refused = expect.objectContaining({ code: 'SOURCE_WRONG_SERVER' });
+    expect(() => new Feed({ skip, time: 2000 }).begin('g:1')).toThrow(refused);
+    const other = new Feed({ skip });
+    other.begin('g:1');
+    expect(() => other.rows(200, 7, 2, 3)).toThrow(refused);
+    // as another server has it
+    const elsewhere = new Feed({ skip, time: 2000, server: 'other' });
+    elsewhere.begin('g:1');
+    elsewhere.rows(200, 1, 2, 3);
+    expect(elsewhere.parts).toEqual([]);
     const shorter = new Feed({ skip: { gtid: 'g:1', count: 2 } });
     shorter.begin('g:1');
     shorter.rows(100, 1);
@@ -129,7 +153,7 @@ describe('L2: the assembler', () => {
     feed.header(5000);
     feed.assembler.begin(feed.next(), { gtid: 'g:1', isOpen: true });
     feed.assembler.rows(feed.next(1000, { hasPosition: false }), inserts(1));
-    expect(feed.assembler.place.map).toEqual({
+    expect(feed.assembler.place.rows).toEqual({
       file: 'b.000001',
       offset: 5104,
       transaction: { file: 'b.000001', offset: 5004 },

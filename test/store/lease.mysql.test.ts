@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { LeaseKeeper } from '../../src/store/lease.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openStore } from '../../src/store/open.ts';
+import type { StoreSession } from '../../src/store/session.ts';
 import { onEnd } from '../support/cleanup.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
 
@@ -23,5 +24,40 @@ eachServer((_flavour, server) => {
     const before = await acquireAll(first);
     expect((await acquireAll(second)).map(({ lease }) => lease)).toEqual(flows.map((flow) => ({ flow, epoch: 2 })));
     for (const { session } of before) await expect(session.query('SELECT 1')).rejects.toMatchObject({ class: 'retry' });
+  });
+
+  it('L6 only the connection of the holder before is ended: not the one that has its number since the store was started again', async () => {
+    const [{ url }, other] = [await createDatabase(server, 'lease'), await createDatabase(server, 'other')];
+    const store = await openStore({ url });
+    const elsewhere = await openStore({ url: other.url });
+    onEnd(() => store.close());
+    onEnd(() => elsewhere.close());
+    await migrate({ store });
+    const [first, second] = ['first', 'second'].map((holder) => new LeaseKeeper({ store, holder, ttlMs: 0 }));
+    const old = await store.openSession();
+    const stranger = await elsewhere.openSession();
+    const own = await store.openSession();
+    const lease = await first?.acquire('f', old.threadId);
+    const isAlive = (session: StoreSession) =>
+      session.query('SELECT 1').then(
+        () => true,
+        () => false,
+      );
+
+    // noted before the server was started
+    await store.query("UPDATE kis_lease SET acquired_at = '2020-01-01'");
+    expect(await second?.acquire('f', own.threadId)).toEqual({ flow: 'f', epoch: 2 });
+    expect(await isAlive(old)).toBe(true);
+
+    // another application's
+    await store.query("UPDATE kis_lease SET holder = 'first', connection_id = ?", [stranger.threadId]);
+    expect(await second?.acquire('f', own.threadId)).toEqual({ flow: 'f', epoch: 3 });
+    expect(await isAlive(stranger)).toBe(true);
+
+    // its own, made anew since
+    await store.query("UPDATE kis_lease SET holder = 'first', epoch = 1, acquired_at = '2020-01-01'");
+    if (lease !== undefined) await first?.reconnect(lease, old.threadId);
+    expect(await second?.acquire('f', own.threadId)).toEqual({ flow: 'f', epoch: 2 });
+    expect(await isAlive(old)).toBe(false);
   });
 });
