@@ -63,10 +63,16 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const holder = holderName();
   const stop = new AbortController();
   const onStop = (): void => stop.abort();
-  options.stop.addEventListener('abort', onStop);
-  options.abort.addEventListener('abort', onStop);
-  if (options.stop.aborted || options.abort.aborted) stop.abort();
+  const watching = new AbortController();
   const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs, logger: options.logger });
+  const onAbort = (): void => {
+    onStop();
+    watching.abort();
+    void leases.close();
+  };
+  options.stop.addEventListener('abort', onStop);
+  options.abort.addEventListener('abort', onAbort);
+  if (options.stop.aborted || options.abort.aborted) stop.abort();
   await leases.presence.show();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
@@ -87,7 +93,6 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     return difference;
   };
   const heartbeat = new Heartbeat({ ...options, services: () => flows.running });
-  const watching = new AbortController();
   let watches: Promise<unknown> = Promise.resolve();
   try {
     await apply(options.assembly);
@@ -112,7 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     await tidy.close();
     await watchdog.stop();
     options.stop.removeEventListener('abort', onStop);
-    options.abort.removeEventListener('abort', onStop);
+    options.abort.removeEventListener('abort', onAbort);
   }
   await watches;
   return flows.services.map((service) => service.report);
@@ -174,6 +179,7 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
       const wishes = await records.wishes();
       for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
     } catch (error) {
+      if (signal.aborted) return;
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
