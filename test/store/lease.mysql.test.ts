@@ -35,7 +35,7 @@ eachServer((_flavour, server) => {
     await silent?.acquire('a', session.threadId);
     expect(await other?.isHeldByOther('a')).toBe(true);
     const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
-    onEnd(() => clock.mockRestore());
+    onEnd(async () => clock.mockRestore());
     expect(await other?.isHeldByOther('a')).toBe(true);
     expect(await other?.acquire('a', session.threadId)).toBeUndefined();
   });
