@@ -172,12 +172,15 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
   let renewedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     try {
-      const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
-      const held = isDue ? await leases.renew() : undefined;
-      if (isDue) renewedAt = performance.now();
+      if (performance.now() - renewedAt >= options.leaseTtlMs / 3) {
+        const renewingAt = performance.now();
+        const held = await leases.renew();
+        renewedAt = performance.now();
+        for (const service of flows.running) service.observeLeases(held, renewingAt);
+      }
       const askedAt = performance.now();
       const wishes = await records.wishes();
-      for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
+      for (const service of flows.running) service.observe(wishes.get(service.name), askedAt);
     } catch (error) {
       if (signal.aborted) return;
       options.logger.warn({ error: describeError(error) }, 'leases not renewed');
