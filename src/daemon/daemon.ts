@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { aborted, sleep } from '../lib/abort.ts';
+import { aborted, followSignal, sleep } from '../lib/abort.ts';
 import { describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
@@ -65,14 +65,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const onStop = (): void => stop.abort();
   const watching = new AbortController();
   const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs, logger: options.logger });
-  const onAbort = (): void => {
-    onStop();
-    watching.abort();
-    void leases.close();
-  };
-  options.stop.addEventListener('abort', onStop);
-  options.abort.addEventListener('abort', onAbort);
-  if (options.stop.aborted || options.abort.aborted) stop.abort();
+  for (const signal of [options.stop, options.abort]) followSignal(signal, stop);
+  followSignal(options.abort, watching);
+  watching.signal.addEventListener('abort', () => void leases.close(), { once: true }); // the store may not answer
   await leases.presence.show();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
@@ -111,13 +106,11 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     await flows.ended(options.untilCurrent ? Promise.resolve() : aborted(stop.signal));
   } finally {
     onStop();
-    watching.abort();
-    await leases.close(); // first: the store may not answer
+    watching.abort(); // first
+    await leases.close();
     await Promise.allSettled([watches]);
     await tidy.close();
     await watchdog.stop();
-    options.stop.removeEventListener('abort', onStop);
-    options.abort.removeEventListener('abort', onAbort);
   }
   await watches;
   return flows.services.map((service) => service.report);
@@ -158,6 +151,10 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+interface LeaseWatch extends Watch {
+  readonly leases: LeaseKeeper;
+}
+
 /** Once a second; a beat that fails is told by the presence itself. */
 async function showPresence(presence: Presence, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -167,17 +164,14 @@ async function showPresence(presence: Presence, signal: AbortSignal): Promise<vo
 }
 
 /** Keeps the leases alive, and carries operators' wishes and lost leases to the flows. */
-async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
-  const { records, flows, leases, signal } = watch;
+async function renewLeases(options: DaemonOptions, watch: LeaseWatch): Promise<void> {
+  const { records, flows, signal } = watch;
   let renewedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     try {
-      if (performance.now() - renewedAt >= options.leaseTtlMs / 3) {
-        const renewingAt = performance.now();
-        const held = await leases.renew();
-        renewedAt = performance.now();
-        for (const service of flows.running) service.observeLeases(held, renewingAt);
-      }
+      const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
+      if (isDue) await renewOnce(watch);
+      if (isDue) renewedAt = performance.now();
       const askedAt = performance.now();
       const wishes = await records.wishes();
       for (const service of flows.running) service.observe(wishes.get(service.name), askedAt);
@@ -187,6 +181,12 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
   }
+}
+
+async function renewOnce({ leases, flows }: LeaseWatch): Promise<void> {
+  const askedAt = performance.now();
+  const held = await leases.renew();
+  for (const service of flows.running) service.observeLeases(held, askedAt);
 }
 
 /** With --until-current: lets each flow end once it has received all that the source had at start. */

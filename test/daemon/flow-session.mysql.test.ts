@@ -33,7 +33,12 @@ eachServer((_flavour, server) => {
     await createCheckpoint(store, { flow: 'f', position, epoch: lease.epoch });
     const errors: CodedError[] = [];
     const flow = new FlowSession({
-      ...{ store, session, leases, lease, logger: silentLogger, retryLimitMs: Number.POSITIVE_INFINITY },
+      store,
+      session,
+      leases,
+      lease,
+      logger: silentLogger,
+      retryLimitMs: Number.POSITIVE_INFINITY,
       signal: new AbortController().signal,
       onRetry: (error) => void errors.push(error),
     });
