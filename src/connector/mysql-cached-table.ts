@@ -114,9 +114,10 @@ function keyOf({ primaryKey }: TableDefinition): string {
 }
 
 function isSame(a: TableDefinition, b: TableDefinition): boolean {
-  return (
-    JSON.stringify([...a.columns], null) === JSON.stringify([...b.columns], null) && a.hasSecondaryUnique === b.hasSecondaryUnique
+  const [one, other] = [a, b].map(({ columns, primaryKey, hasSecondaryUnique }) =>
+    JSON.stringify([[...columns], primaryKey, hasSecondaryUnique]),
   );
+  return one === other;
 }
 
 function altered({ id }: TableDefinition, what: string): CodedError {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { createCheckpoint, stepCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { newFailure } from '../../src/daemon/failure.ts';
@@ -72,6 +73,11 @@ eachServer((_flavour, server) => {
     proxy.setMode('half-open');
     await expect(lost.query('SELECT 2')).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
     await waitFor(() => flow.current.isBroken);
+    // its farewell is lost too: it has reached the proxy before what comes now
+    const after = connect(proxy.port, proxy.host);
+    onEnd(async () => void after.destroy());
+    const { connectionCount } = proxy;
+    await waitFor(() => proxy.connectionCount > connectionCount);
     proxy.setMode('forward');
     expect(await flow.restore(newFailure(undefined))).toBe(0);
     await flow.begin(batch).commit();

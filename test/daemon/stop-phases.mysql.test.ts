@@ -215,7 +215,7 @@ const hangingConnector = {
 
 export default defineConnector({
   type: 'hanging',
-  create: ({ name }) => ({
+  make: ({ name }) => ({
     name,
     type: 'hanging',
     guarantee: 'at-least-once',
