@@ -33,6 +33,8 @@ export interface SessionTransaction extends Pick<BatchTransactionOptions, 'gate'
 export class FlowSession {
   readonly #options: FlowSessionOptions;
   #session: StoreSession;
+  /** Numbers of lost connections that the server may not know to be lost. */
+  readonly #leftBehind = new Set<number>();
 
   constructor(options: FlowSessionOptions) {
     this.#options = options;
@@ -94,10 +96,11 @@ export class FlowSession {
     for (;;) {
       try {
         if (this.#session.isBroken) {
-          const { threadId } = this.#session;
+          this.#leftBehind.add(this.#session.threadId);
           this.#session.destroy();
           this.#session = await store.openSession();
-          await endLeftBehind(this.#session, threadId);
+          for (const threadId of this.#leftBehind) await endLeftBehind(this.#session, threadId);
+          this.#leftBehind.clear();
           await leases.reconnect(lease, this.#session.threadId);
         } else await this.#session.rollback();
         // another daemon that moves it may hold it for long
