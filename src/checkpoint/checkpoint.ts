@@ -18,8 +18,20 @@ export interface Queryable {
 }
 
 /** Reads a flow's checkpoint; undefined when it has none yet. */
-export async function readCheckpoint(store: Queryable, flow: string): Promise<Checkpoint | undefined> {
-  const { rows } = await store.query('SELECT position, epoch, sequence FROM kis_checkpoint WHERE flow = ?', [flow]);
+export function readCheckpoint(store: Queryable, flow: string): Promise<Checkpoint | undefined> {
+  return read(store, flow, '');
+}
+
+/**
+ * The same, once nobody is moving it any more: what a lost connection was committing is committed by then, or never will be. In a
+ * transaction, whose end lets go of it.
+ */
+export function lockCheckpoint(session: Queryable, flow: string): Promise<Checkpoint | undefined> {
+  return read(session, flow, ' FOR UPDATE');
+}
+
+async function read(store: Queryable, flow: string, lock: '' | ' FOR UPDATE'): Promise<Checkpoint | undefined> {
+  const { rows } = await store.query(`SELECT position, epoch, sequence FROM kis_checkpoint WHERE flow = ?${lock}`, [flow]);
   const row = rows[0];
   if (row === undefined) return undefined;
   const position = parsePosition(String(row.position));

@@ -8,6 +8,7 @@ import { parsePosition } from '../row/position.ts';
 import { lockNameOf } from '../store/presence.ts';
 import { countDeadRows, noDeadRows } from '../repair/dead-row-list.ts';
 import type { StoreResult } from '../store/contract.ts';
+import { isoOrNull } from '../store/iso-time.ts';
 
 /**
  * What a flow is doing, as people see it: what its daemon last said, as long as a daemon holds it. Of a flow that nobody holds
@@ -174,9 +175,4 @@ function numberOrNull(value: unknown): number | null {
 function ageOrNull(microseconds: unknown): number | null {
   const value = numberOrNull(microseconds);
   return value === null ? null : Math.max(0, value / 1000);
-}
-
-/** `2026-01-31 12:00:00.123` in UTC, as ISO 8601. */
-function isoOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? `${value.replace(' ', 'T')}Z` : null;
 }

@@ -18,6 +18,7 @@ import { exitCode, UsageError, type Command, type CommandContext } from './comma
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
 import { serveHealth, type HealthServer } from './run/serve-health.ts';
+import { beginStart, overdueError, type Start } from './run/start.ts';
 import { watchFlows, type Watching } from './run/watching.ts';
 import { formatCount, formatTable } from './table.ts';
 
@@ -40,76 +41,53 @@ export const run: Command = {
   logLevel: 'info',
   async run(context) {
     const files = new ProjectFiles(context);
-    const written = await files.load();
-    const start = beginStart(context, written.configuration.global.stop_deadline * 1000);
+    let start: Start | undefined;
     try {
-      const store = await openStore({
-        url: requireStoreUrl(written.configuration),
-        logger: context.logger,
-        signal: context.stop,
-      });
-      try {
-        return await runFiles(context, { files, written, store, start });
-      } finally {
-        await store.close();
-      }
+      // a function's module may wait for something, and cannot be interrupted
+      const written = await unlessAborted(files.load(), context.stop, givenUp);
+      start = beginStart(context, written.configuration.global.stop_deadline * 1000);
+      const running = runOpened(context, { files, written, start });
+      return await unlessAborted(running, start.overdue, overdueError);
     } catch (error) {
-      if (start.isOver || !context.stop.aborted) throw error;
+      if (start?.isOver === true || !context.stop.aborted) throw error;
       context.logger.info({ reason: describeError(error) }, 'stopped while it started');
-      return start.abort.aborted ? exitCode.failed : exitCode.done;
+      return start?.abort.aborted === true ? exitCode.failed : exitCode.done;
     } finally {
-      start.end();
+      start?.end();
     }
   },
 };
 
-/** What a start is interrupted by. */
-interface Start {
-  /** Of the second signal, or the deadline. */
-  readonly abort: AbortSignal;
-  readonly isOver: boolean;
-  /** The flows run from now on, and stop by themselves. */
-  pass(): void;
-  end(): void;
-}
-
-function beginStart(context: CommandContext, stopDeadlineMs: number): Start {
-  const deadline = armDeadline(context, stopDeadlineMs);
-  const onHangUp = (): void => {}; // there is nothing to look at anew yet
-  process.on('SIGHUP', onHangUp);
-  let isOver = false;
-  const pass = (): void => {
-    isOver = true;
-    process.off('SIGHUP', onHangUp);
-  };
-  return {
-    abort: deadline.signal,
-    get isOver() {
-      return isOver;
-    },
-    pass,
-    end() {
-      pass();
-      deadline.disarm();
-    },
-  };
-}
-
-interface OpenedFiles {
+/** What is at hand before the store is open. */
+interface LoadedFiles {
   readonly files: ProjectFiles;
   readonly written: LoadedProject;
-  readonly store: Store;
   readonly start: Start;
 }
 
-async function runFiles(context: CommandContext, { files, written, store, start }: OpenedFiles): Promise<number> {
+async function runOpened(context: CommandContext, loaded: LoadedFiles): Promise<number> {
+  const { start, written } = loaded;
+  const store = await openStore({ url: requireStoreUrl(written.configuration), logger: context.logger, signal: context.stop });
+  // whoever waits for an answer then gets an error: it may be one that never comes
   const drop = (): void => void store.close();
-  start.abort.addEventListener('abort', drop, { once: true }); // in the middle of a migration's statement
+  start.abort.addEventListener('abort', drop, { once: true });
+  try {
+    return await runFiles(context, { ...loaded, store });
+  } finally {
+    start.abort.removeEventListener('abort', drop);
+    await store.close();
+  }
+}
+
+interface OpenedFiles extends LoadedFiles {
+  readonly store: Store;
+}
+
+async function runFiles(context: CommandContext, { files, written, store, start }: OpenedFiles): Promise<number> {
   const dir = await folderOrNone(context.migrations);
   await migrate({ store, logger: context.logger, signal: context.stop, ...(dir === undefined ? {} : { dir }) });
-  start.abort.removeEventListener('abort', drop);
   const changes = (await unlessAborted(readFlowChanges(store), context.stop, givenUp)).map(({ change }) => change);
-  const project = changes.length === 0 ? written : await files.load(changes);
+  const project = changes.length === 0 ? written : await unlessAborted(files.load(changes), context.stop, givenUp);
   const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
   try {
     // one that ends by itself may run beside a daemon, which has the address
@@ -207,24 +185,6 @@ async function followProject(
   } finally {
     process.off('SIGHUP', onHangUp);
   }
-}
-
-/** Aborts on the second signal, or when a stop takes longer than its deadline (L11). */
-function armDeadline(context: CommandContext, ms: number): { readonly signal: AbortSignal; disarm(): void } {
-  const late = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const onStop = (): void => {
-    context.logger.info({ deadlineMs: ms }, 'stopping');
-    timer = setTimeout(() => late.abort(), ms);
-  };
-  context.stop.addEventListener('abort', onStop, { once: true });
-  return {
-    signal: AbortSignal.any([late.signal, context.abort]),
-    disarm() {
-      clearTimeout(timer);
-      context.stop.removeEventListener('abort', onStop);
-    },
-  };
 }
 
 function conclude(context: CommandContext, reports: readonly FlowReport[], aborted: AbortSignal): number {

@@ -27,7 +27,8 @@ export async function endStreams(code: number): Promise<void> {
   const over = new AbortController();
   await Promise.race([written(process.stderr), sleep(lastWordsMs, over.signal)]);
   over.abort();
-  process.exit(); // a connection that was still being made when it was told to stop would hold it for ten seconds
+  // what still waits has been told to end: a connection that is being made, an export of traces, a module of the project that never finishes
+  process.exit();
 }
 
 function written(stream: Writable): Promise<void> {

@@ -20,15 +20,13 @@ export class CachedTable {
   /** Columns that every row had to give when the table was first read. */
   #required: readonly string[] = [];
   #hasRead = false;
+  /** What each flow's last rows were written by: flows may share a connector, and each has to learn that the key is another one. */
+  readonly #written = new Map<string, TableDefinition>();
   /** Transactions that have looked at the key: it cannot be altered before they end. */
   readonly #checked = new WeakSet<StoreTransaction>();
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
-  }
-
-  get known(): TableDefinition | undefined {
-    return this.#shapes?.table;
   }
 
   /** Reads the definition only when it is not known, or when the work finds a column in its rows that may have been added since. */
@@ -56,13 +54,20 @@ export class CachedTable {
   }
 
   /**
-   * Before a transaction's first write: rejects with STORE_TABLE_ALTERED when the primary key is not the known one. Without it an upsert would
-   * make second rows, and the server would not mind. A question of 0.1 ms to a server nearby; the table is not altered until the transaction ends.
+   * Before a transaction's first write, whose statements were made for `table`: rejects with STORE_TABLE_ALTERED when the primary key is not
+   * that, or not the one that the flow wrote by before. Without it an upsert would make second rows, and the server would not mind. A
+   * question of 0.1 ms to a server nearby; the table is not altered until the transaction ends.
    */
-  async requireKey(store: StoreTransaction): Promise<void> {
-    const table = this.known;
-    if (table === undefined || table.primaryKey.length === 0 || this.#checked.has(store)) return;
-    if (hasUnaskedColumn(table) || !(await this.#hasKey(store, table))) await this.#read(store);
+  async requireKey(
+    store: StoreTransaction,
+    { table, flow }: { readonly table: TableDefinition; readonly flow: string },
+  ): Promise<void> {
+    if (this.#checked.has(store)) return;
+    this.#requireSameKey(flow, this.#written.get(flow) ?? table, table);
+    this.#written.set(flow, table);
+    if (table.primaryKey.length === 0) return;
+    if (hasUnaskedColumn(table) || !(await this.#hasKey(store, table)))
+      this.#requireSameKey(flow, table, (await this.#read(store)).table);
     this.#checked.add(store);
   }
 
@@ -86,8 +91,6 @@ export class CachedTable {
     const { key, name } = this.#options;
     if (key === '') throw new CodedError('STORE_TABLE_MISSING', `Connector ${name} names no table: write its key`);
     const table = await readTable(store, parseTableName(key, store.database));
-    const before = this.#shapes?.table;
-    if (before !== undefined) this.#requireSameKey(before, table);
     if (!this.#hasRead) this.#required = requiredOf(table);
     this.#hasRead = true;
     // what was found of its rows' shapes stays
@@ -95,9 +98,9 @@ export class CachedTable {
     return this.#shapes;
   }
 
-  #requireSameKey(before: TableDefinition, now: TableDefinition): void {
+  #requireSameKey(flow: string, before: TableDefinition, now: TableDefinition): void {
     if (keyOf(before) === keyOf(now)) return;
-    this.#shapes = undefined; // whoever resumes the flow has seen to it
+    this.#written.delete(flow); // whoever resumes the flow has seen to it
     const key = now.primaryKey.length === 0 ? 'there is none now' : `it is ${keyOf(now)} now`;
     throw altered(
       now,
@@ -120,9 +123,10 @@ function keyOf({ primaryKey }: TableDefinition): string {
 }
 
 function isSame(a: TableDefinition, b: TableDefinition): boolean {
-  return (
-    JSON.stringify([...a.columns], null) === JSON.stringify([...b.columns], null) && a.hasSecondaryUnique === b.hasSecondaryUnique
+  const [one, other] = [a, b].map(({ columns, primaryKey, hasSecondaryUnique }) =>
+    JSON.stringify([[...columns], primaryKey, hasSecondaryUnique]),
   );
+  return one === other;
 }
 
 function altered({ id }: TableDefinition, what: string): CodedError {

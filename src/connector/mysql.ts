@@ -60,13 +60,13 @@ class MysqlConnector implements Connector {
       const { store } = batch;
       if (store === null)
         throw new CodedError('CONFIG_INVALID', `Connector ${this.name}: addrs is store, and this program has no store`);
-      return this.#sessionOn(store);
+      return this.#sessionOn(store, batch.flow);
     }
     const on = <T>(work: (own: Store) => Promise<T>): Promise<T> => this.#wrapped(async () => work(await this.#connected()));
     return {
-      save: (rows) => on((own) => own.transaction((transaction) => this.#sessionOn(transaction).save(rows))),
-      load: (keys) => on((own) => this.#sessionOn(own).load(keys)),
-      query: (statement, params) => on((own) => this.#sessionOn(own).query(statement, params)),
+      save: (rows) => on((own) => own.transaction((transaction) => this.#sessionOn(transaction, batch.flow).save(rows))),
+      load: (keys) => on((own) => this.#sessionOn(own, batch.flow).load(keys)),
+      query: (statement, params) => on((own) => this.#sessionOn(own, batch.flow).query(statement, params)),
     };
   }
 
@@ -92,9 +92,9 @@ class MysqlConnector implements Connector {
     return own;
   }
 
-  #sessionOn(store: StoreTransaction): ConnectorSession {
+  #sessionOn(store: StoreTransaction, flow: string): ConnectorSession {
     return {
-      save: (rows) => this.#save(store, rows),
+      save: (rows) => this.#save(store, rows, flow),
       load: async (keys) => {
         const { table, statements } = await this.#table.use(store, (shapes) => ({
           table: shapes.table,
@@ -109,26 +109,29 @@ class MysqlConnector implements Connector {
   }
 
   /** With the table known, every statement's text is made before the first question to the store: beside the commit of the batch before. */
-  async #save(store: StoreTransaction, rows: readonly unknown[]): Promise<void> {
+  async #save(store: StoreTransaction, rows: readonly unknown[], flow: string): Promise<void> {
     if (rows.length === 0) return;
-    const build = async (shapes: ShapeCache): Promise<readonly Statement[]> =>
-      buildStatements(shapes.table, await planWrites(shapes, rows, this.#mode), {
+    const build = async (
+      shapes: ShapeCache,
+    ): Promise<{ readonly table: TableDefinition; readonly statements: readonly Statement[] }> => ({
+      table: shapes.table,
+      statements: buildStatements(shapes.table, await planWrites(shapes, rows, this.#mode), {
         mode: this.#mode,
         dialect: dialectOf(store.flavour, this.type),
         maxPacketBytes: store.maxPacketBytes,
-      });
-    const statements = await this.#table.use(store, build);
-    const { known } = this.#table;
-    await this.#table.requireKey(store).catch((error: unknown) => {
-      throw atTable(error, known);
+      }),
+    });
+    const { table, statements } = await this.#table.use(store, build);
+    await this.#table.requireKey(store, { table, flow }).catch((error: unknown) => {
+      throw atTable(error, table);
     });
     for (const statement of statements) {
       try {
         const { affectedRows } = await this.#table.watch(store.query(statement.sql));
-        if (statement.updates !== undefined) requireFound(affectedRows, statement.updates, known);
+        if (statement.updates !== undefined) requireFound(affectedRows, statement.updates, table);
       } catch (error) {
         await this.#table.requireUnaltered(store, error);
-        throw explain(error, statement, known);
+        throw explain(error, statement, table);
       }
     }
   }
@@ -166,8 +169,8 @@ function readMode(options: ConnectorOptions): SaveMode {
 }
 
 /** Adds the table and, where the server or the statement tells it, the row's key to a refusal. */
-function explain(error: unknown, statement: Statement, table: TableDefinition | undefined): unknown {
-  if (!(error instanceof CodedError) || error.class !== 'row' || table === undefined) return atTable(error, table);
+function explain(error: unknown, statement: Statement, table: TableDefinition): unknown {
+  if (!(error instanceof CodedError) || error.class !== 'row') return atTable(error, table);
   const text = isGuardError(error.message) ? 'another row has the same value of a unique key' : error.message;
   const number = statement.rows.length === 1 ? 1 : Number(/at row (\d+)/.exec(text)?.[1] ?? 0);
   const write = statement.rows[number - 1];
@@ -181,9 +184,8 @@ function explain(error: unknown, statement: Statement, table: TableDefinition | 
 }
 
 /** Names the table that a statement was stopped at. */
-function atTable(error: unknown, table: TableDefinition | undefined): unknown {
-  if (!(error instanceof CodedError) || error.class !== 'stop' || table === undefined || error.details.table === table.id)
-    return error;
+function atTable(error: unknown, table: TableDefinition): unknown {
+  if (!(error instanceof CodedError) || error.class !== 'stop' || error.details.table === table.id) return error;
   const details = { ...error.details, table: table.id };
   return new CodedError(error.code, `${table.id}: ${error.message}`, { class: 'stop', cause: error.cause, details });
 }
@@ -194,9 +196,9 @@ function safeKey(table: TableDefinition, row: Row): string | undefined {
 }
 
 /** Connections are told how many rows an UPDATE finds, not how many it changes. */
-function requireFound(found: number, updates: readonly PartialUpdate[], table: TableDefinition | undefined): void {
+function requireFound(found: number, updates: readonly PartialUpdate[], table: TableDefinition): void {
   const [first] = updates;
-  if (found >= updates.length || first === undefined || table === undefined) return;
+  if (found >= updates.length || first === undefined) return;
   const { note, at } = first;
   const who = updates.length === 1 ? `row ${writeKey(table, at)}` : `${updates.length - found} of ${updates.length} rows`;
   const message =

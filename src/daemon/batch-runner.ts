@@ -277,10 +277,10 @@ export class BatchRunner {
     if (!isCommitted && (sequence !== this.#sequence || verdict.kind === 'lease')) throw error;
     this.#sequence = sequence;
     if (isCommitted) {
-      await this.parked.load();
       const { filtered } = batchRows(batch, this.#running.shape);
       if (this.#lastFailed?.subject.batch === batch) this.#lastFailed.committedAfterAll(filtered);
       this.#options.onCommit(batch, filtered);
+      await this.parked.load(); // last: where it fails, the batch is committed all the same
       return [rest, failure];
     }
     if (verdict.kind === 'again') return [[verdict.batch, ...rest], failure];

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { aborted, sleep } from '../lib/abort.ts';
+import { aborted, followSignal, sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { gtidContains } from '../row/gtid.ts';
@@ -63,10 +63,11 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const holder = holderName();
   const stop = new AbortController();
   const onStop = (): void => stop.abort();
-  options.stop.addEventListener('abort', onStop);
-  options.abort.addEventListener('abort', onStop);
-  if (options.stop.aborted || options.abort.aborted) stop.abort();
+  const watching = new AbortController();
   const leases = new LeaseKeeper({ store: options.store, holder, ttlMs: options.leaseTtlMs, logger: options.logger });
+  for (const signal of [options.stop, options.abort]) followSignal(signal, stop);
+  followSignal(options.abort, watching);
+  watching.signal.addEventListener('abort', () => void leases.close(), { once: true }); // the store may not answer
   await leases.presence.show();
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
@@ -87,7 +88,6 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     return difference;
   };
   const heartbeat = new Heartbeat({ ...options, services: () => flows.running });
-  const watching = new AbortController();
   let watches: Promise<unknown> = Promise.resolve();
   try {
     await apply(options.assembly);
@@ -106,13 +106,11 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     await flows.ended(options.untilCurrent ? Promise.resolve() : aborted(stop.signal));
   } finally {
     onStop();
-    watching.abort();
-    await leases.close(); // first: the store may not answer
+    watching.abort(); // first
+    await leases.close();
     await Promise.allSettled([watches]);
     await tidy.close();
     await watchdog.stop();
-    options.stop.removeEventListener('abort', onStop);
-    options.abort.removeEventListener('abort', onStop);
   }
   await watches;
   return flows.services.map((service) => service.report);
@@ -153,6 +151,10 @@ interface Watch {
   readonly signal: AbortSignal;
 }
 
+interface LeaseWatch extends Watch {
+  readonly leases: LeaseKeeper;
+}
+
 /** Once a second; a beat that fails is told by the presence itself. */
 async function showPresence(presence: Presence, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -162,21 +164,22 @@ async function showPresence(presence: Presence, signal: AbortSignal): Promise<vo
 }
 
 /** Keeps the leases alive, and carries operators' wishes and lost leases to the flows. */
-async function renewLeases(options: DaemonOptions, watch: Watch & { readonly leases: LeaseKeeper }): Promise<void> {
-  const { records, flows, leases, signal } = watch;
+async function renewLeases(options: DaemonOptions, watch: LeaseWatch): Promise<void> {
+  const { records, flows, signal } = watch;
   let renewedAt = Number.NEGATIVE_INFINITY;
   let failedWith: string | undefined;
   while (!signal.aborted) {
     try {
       const isDue = performance.now() - renewedAt >= options.leaseTtlMs / 3;
-      const held = isDue ? await leases.renew() : undefined;
+      if (isDue) await renewOnce(watch);
       if (isDue) renewedAt = performance.now();
       const askedAt = performance.now();
       const wishes = await records.wishes();
-      for (const service of flows.running) service.observe(wishes.get(service.name), held, askedAt);
+      for (const service of flows.running) service.observe(wishes.get(service.name), askedAt);
       if (failedWith !== undefined) options.logger.info({}, 'leases renewed again');
       failedWith = undefined;
     } catch (error) {
+      if (signal.aborted) return;
       // once for each cause, not every second
       const code = error instanceof CodedError ? error.code : 'INTERNAL';
       if (code !== failedWith) options.logger.warn({ code, error: describeError(error) }, 'leases not renewed');
@@ -184,6 +187,12 @@ async function renewLeases(options: DaemonOptions, watch: Watch & { readonly lea
     }
     await sleep(Math.min(1000, options.leaseTtlMs / 3), signal);
   }
+}
+
+async function renewOnce({ leases, flows }: LeaseWatch): Promise<void> {
+  const askedAt = performance.now();
+  const held = await leases.renew();
+  for (const service of flows.running) service.observeLeases(held, askedAt);
 }
 
 /** With --until-current: lets each flow end once it has received all that the source had at start. */

@@ -46,6 +46,8 @@ export class FlowService {
   readonly #failing: Tries;
   readonly #held: Tries;
   #lease: Lease | undefined;
+  /** When it had been taken, by performance.now(). */
+  #leasedAt = 0;
   #run: LeasedRun | undefined;
 
   constructor(options: FlowServiceOptions) {
@@ -118,13 +120,17 @@ export class FlowService {
     else void sleep(deadlineMs, this.#abort.signal).then(() => this.#abort.abort());
   }
 
-  /** Another look, begun at `askedAt`, at what operators want and at the leases this daemon still holds. */
-  observe(wish: FlowWish | undefined, heldEpochs: ReadonlyMap<string, number> | undefined, askedAt: number): void {
+  /** Another look, begun at `askedAt`, at what operators want. */
+  observe(wish: FlowWish | undefined, askedAt: number): void {
     this.#condition.observe(wish, askedAt);
     if (this.#condition.isPaused) this.finish();
     if (wish?.hasRowWishes === true) this.#run?.noteWishes();
+  }
+
+  /** Another look, begun at `askedAt`, at the leases that this daemon holds. */
+  observeLeases(heldEpochs: ReadonlyMap<string, number>, askedAt: number): void {
     const lease = this.#lease;
-    if (lease === undefined || heldEpochs === undefined || heldEpochs.get(lease.flow) === lease.epoch) return;
+    if (lease === undefined || askedAt < this.#leasedAt || heldEpochs.get(lease.flow) === lease.epoch) return;
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
   }
 
@@ -190,6 +196,9 @@ export class FlowService {
       if (lease === undefined) return false;
       this.#lease = lease;
       this.#held.forget();
+      this.#leasedAt = performance.now();
+      // a flow that was waited for, or paused, counts as ready: one that begins does not
+      if (this.#condition.state === 'standby' || this.#condition.state === 'paused') this.#condition.assume('starting');
       await this.#runLeased(lease, session);
       return true;
     } finally {

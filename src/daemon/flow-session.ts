@@ -1,5 +1,5 @@
 import { BatchTransaction, type BatchTransactionOptions } from '../checkpoint/batch-transaction.ts';
-import { readCheckpoint, type CheckpointStep } from '../checkpoint/checkpoint.ts';
+import { lockCheckpoint, readCheckpoint, type Checkpoint, type CheckpointStep } from '../checkpoint/checkpoint.ts';
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -34,6 +34,8 @@ export class FlowSession {
   readonly #options: FlowSessionOptions;
   #session: StoreSession;
   #hasRetried = false;
+  /** Numbers of lost connections that the server may not know to be lost. */
+  readonly #leftBehind = new Set<number>();
 
   constructor(options: FlowSessionOptions) {
     this.#options = options;
@@ -86,22 +88,27 @@ export class FlowSession {
     await this.#options.store.query(`KILL ${threadId}`).catch(() => {}); // it has ended by itself, or ends with the server
   }
 
-  /** Rolls back, on a new connection where the old one is broken; gives the checkpoint's sequence number in the store. */
+  /**
+   * Rolls back, on a new connection where the old one is broken; gives the checkpoint's sequence number in the store. That is certain: a
+   * commit whose answer was lost may still be under way there, and what is run next would take it for its own.
+   */
   async restore({ retry, since }: Failure): Promise<number> {
     const { lease, store, leases, signal, retryLimitMs } = this.#options;
     for (;;) {
       try {
         if (this.#session.isBroken) {
+          this.#leftBehind.add(this.#session.threadId);
           this.#session.destroy();
           this.#session = await store.openSession();
+          for (const threadId of this.#leftBehind) await endLeftBehind(this.#session, threadId);
+          this.#leftBehind.clear();
           await leases.reconnect(lease, this.#session.threadId);
         } else await this.#session.rollback();
-        const checkpoint = await readCheckpoint(this.#session, lease.flow);
+        // another daemon that moves it may hold it for long
+        requireLease(await readCheckpoint(this.#session, lease.flow), lease);
+        const { sequence } = requireLease(await lockCheckpoint(this.#session, lease.flow), lease);
         await this.#session.rollback();
-        if (checkpoint === undefined || checkpoint.epoch !== lease.epoch) {
-          throw new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`);
-        }
-        return checkpoint.sequence;
+        return sequence;
       } catch (failure) {
         const error = toCoded(failure, lease.flow);
         if (signal.aborted || error.class !== 'retry' || performance.now() - since > retryLimitMs) throw error;
@@ -128,4 +135,27 @@ export class FlowSession {
     else logger.error(fields, 'batch still fails');
     onRetry(error);
   }
+}
+
+function requireLease(checkpoint: Checkpoint | undefined, { flow, epoch }: Lease): Checkpoint {
+  if (checkpoint?.epoch === epoch) return checkpoint;
+  throw new CodedError('LEASE_LOST', `Flow ${flow} was taken over by another daemon.`);
+}
+
+/**
+ * Ends the lost connection at its other end. Where the link died without a word, the server does not know, and keeps its transaction with
+ * the lock on the checkpoint for hours. Numbers begin anew with the server, so it has to be one of this account and database; where a
+ * proxy numbers connections by itself, they say nothing.
+ */
+async function endLeftBehind(session: StoreSession, threadId: number): Promise<void> {
+  const { rows } = await session.query(
+    `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE ID = ? AND DB = DATABASE()
+     AND USER = SUBSTRING_INDEX(USER(), '@', 1) AND CONNECTION_ID() = ?`,
+    [threadId, session.threadId],
+  );
+  await session.rollback();
+  if (rows.length === 0) return;
+  await session.query(`KILL ${threadId}`).catch((error: unknown) => {
+    if (!(error instanceof CodedError) || error.class === 'retry') throw error; // else it has ended by itself
+  });
 }

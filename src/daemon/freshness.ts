@@ -83,6 +83,7 @@ export class FlowFreshness {
 
   /** A write to the store that began after `pass` gave this has succeeded. */
   prove(at: number): void {
+    if (this.#passed === undefined) return; // it has begun anew since
     this.#provenAt = Math.max(at, this.#provenAt ?? at);
   }
 

@@ -51,12 +51,12 @@ export class Heartbeat {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#beat();
+      await this.#beat(signal);
       await sleep(everyMs, signal);
     }
   }
 
-  async #beat(): Promise<void> {
+  async #beat(signal: AbortSignal): Promise<void> {
     const { store, sources, services } = this.#options;
     const held = services().filter((service) => service.isHolder && !isResting(service));
     const resting = services().filter(isResting);
@@ -74,6 +74,7 @@ export class Heartbeat {
       if (this.#view.failure !== undefined) this.#options.logger.info({}, 'heartbeat written to the store again');
       this.#view = { failure: undefined };
     } catch (failure) {
+      if (signal.aborted) return;
       const error =
         failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
       this.#noteFailure(error, at);

@@ -1,4 +1,4 @@
-import { deferred, sleep, type Deferred } from '../lib/abort.ts';
+import { aborted, deferred, sleep, type Deferred } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { discardDeadRows, readParkedRows, readWishes, removeParkedRows, updateParkedRow } from '../repair/parked-row.ts';
@@ -49,7 +49,7 @@ const roundMs = 500;
 /** Tries the rows that wait again, and does what operators want of dead ones, while no batch of their flow is under way. */
 export class ParkedTries {
   readonly #options: ParkedTriesOptions;
-  /** When the store is to be asked for wishes that were not taken yet, in milliseconds since 1970; Infinity where it has none. */
+  /** When the store is to be asked for wishes that were not taken yet, by performance.now(); Infinity where it has none. */
   #wishesAt = Number.POSITIVE_INFINITY;
   #wished: Deferred<void> | undefined;
 
@@ -89,7 +89,8 @@ export class ParkedTries {
   async due(signal: AbortSignal): Promise<void> {
     this.#wished = deferred();
     const { dueAt } = this;
-    await Promise.race([this.#wished.promise, ...(dueAt === Number.POSITIVE_INFINITY ? [] : [sleep(Math.max(0, dueAt - performance.now()), signal)])]); // prettier-ignore
+    const round = dueAt === Number.POSITIVE_INFINITY ? aborted(signal) : sleep(Math.max(0, dueAt - performance.now()), signal);
+    await Promise.race([this.#wished.promise, round]);
   }
 
   /** An operator wants something of dead rows. */

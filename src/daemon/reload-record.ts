@@ -1,6 +1,7 @@
 import type { CodedError } from '../lib/error.ts';
 import type { StoreResult } from '../store/contract.ts';
 import { errnoOf } from '../store/errors.ts';
+import { isoOrNull } from '../store/iso-time.ts';
 
 interface Queryable {
   query(sql: string, params?: readonly unknown[]): Promise<StoreResult>;
@@ -80,8 +81,4 @@ export async function readReloads(store: Queryable): Promise<readonly ReloadStat
     if (errnoOf(error) === 1146) return [];
     throw error;
   }
-}
-
-function isoOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? `${value.replace(' ', 'T')}Z` : null;
 }

@@ -38,6 +38,9 @@ export class SourceWatch {
   /** Places that somebody wants to know the headroom of. */
   #wanted: readonly Position[] = [];
   readonly #begun = new Map<string, number>();
+  /** Asks when files were begun, on connections of its own: looks do not wait for it. */
+  #asking: Promise<void> | undefined;
+  #isShelfUnknown = false;
 
   constructor(options: SourceWatchOptions) {
     this.#options = options;
@@ -57,6 +60,7 @@ export class SourceWatch {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#ended;
+    await this.#asking;
     this.#probe.close();
   }
 
@@ -66,7 +70,10 @@ export class SourceWatch {
       const at = steadyNow();
       try {
         await this.#look(at, signal);
-        await this.#keepShelf(signal);
+        await this.#keepShelf(signal).catch((error: unknown) => this.#noteShelf(error));
+        this.#asking ??= this.#askBegun(signal)
+          .catch((error: unknown) => this.#noteShelf(error))
+          .finally(() => (this.#asking = undefined));
       } catch (error) {
         if (!signal.aborted) this.#fail(error, at);
       }
@@ -83,7 +90,7 @@ export class SourceWatch {
     this.#view = { ...this.#view, probes: next, failure: undefined, latest: { at, head, time } };
   }
 
-  /** The files, now and then and when there is another one; and when those that matter were finished. */
+  /** The files, now and then and when there is another one. */
   async #keepShelf(signal: AbortSignal): Promise<void> {
     const head = this.#view.latest?.head;
     if (head === undefined) return;
@@ -95,10 +102,22 @@ export class SourceWatch {
       const names = new Set(kept.files.map(({ name }) => name));
       for (const name of this.#begun.keys()) if (!names.has(name)) this.#begun.delete(name);
       this.#view = { ...this.#view, shelf: { ...kept, server: head.server, begun: this.#begun } };
+      this.#isShelfUnknown = false;
     }
-    await this.#askBegun(signal);
   }
 
+  /** That the files are not known says nothing about freshness: the source may answer all other questions. */
+  #noteShelf(error: unknown): void {
+    if (this.#isShelfUnknown || this.#closing.signal.aborted) return;
+    this.#isShelfUnknown = true;
+    const fields = { source: this.#options.source.name, error: describeError(error) };
+    this.#options.logger.warn(
+      fields,
+      'the binlogs of the source cannot be looked at, the time until a purge may not be known meanwhile',
+    );
+  }
+
+  /** When the files that matter were finished. */
   async #askBegun(signal: AbortSignal): Promise<void> {
     const { shelf } = this.#view;
     if (shelf?.expireMs === undefined) return;
@@ -107,6 +126,8 @@ export class SourceWatch {
       const next = fileBehind(place, shelf.files);
       if (next === undefined || this.#begun.has(next)) continue;
       const begun = await this.#probe.begunAt(next, signal);
+      // another server's file may bear the same name
+      if (this.#view.latest?.head.server !== shelf.server) return;
       if (begun !== undefined) this.#begun.set(next, begun);
     }
   }

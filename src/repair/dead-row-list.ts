@@ -3,6 +3,7 @@ import type { Row } from '../row/change.ts';
 import { fromExactJson } from '../row/exact-json.ts';
 import type { StoreResult } from '../store/contract.ts';
 import { errnoOf } from '../store/errors.ts';
+import { isoOrNull } from '../store/iso-time.ts';
 
 /** A dead row as it is kept, without its change. */
 export interface KeptDeadRow {
@@ -157,9 +158,4 @@ function toKept(row: Row): KeptDeadRow {
     commitTime: isoOrNull(row.commit_time),
     createdAt: isoOrNull(row.created_at) ?? '',
   };
-}
-
-/** `2026-01-31 12:00:00.123` in UTC, as ISO 8601. */
-function isoOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? `${value.replace(' ', 'T')}Z` : null;
 }

@@ -34,7 +34,7 @@ export class LeaseKeeper {
   readonly #ttlMs: number;
   /** Shows that this daemon is alive. */
   readonly presence: Presence;
-  /** Flows whose holder's lock was free at the last look, and since when. */
+  /** Flows whose holder's lock was free at the last look, and since when by performance.now(): a clock that is set kills nobody. */
   readonly #silent = new Map<string, { readonly holder: string; readonly since: number }>();
 
   constructor(options: LeaseKeeperOptions) {
@@ -55,13 +55,13 @@ export class LeaseKeeper {
     if (row === undefined) return false;
     const holder = String(row.holder);
     if (Number(row.is_silent) !== 1) this.#silent.delete(flow);
-    else if (this.#silent.get(flow)?.holder !== holder) this.#silent.set(flow, { holder, since: Date.now() });
+    else if (this.#silent.get(flow)?.holder !== holder) this.#silent.set(flow, { holder, since: performance.now() });
     return !this.#isDead(flow, holder);
   }
 
   #isDead(flow: string, holder: string): boolean {
     const silent = this.#silent.get(flow);
-    return this.presence.hasSharedLocks && silent?.holder === holder && Date.now() - silent.since >= silenceMs;
+    return this.presence.hasSharedLocks && silent?.holder === holder && performance.now() - silent.since >= silenceMs;
   }
 
   /** Takes the flow's lease for the session with this connection id; undefined while another daemon holds it. */

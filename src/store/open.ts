@@ -5,7 +5,7 @@ import { connectStore, type ConnectionSettings, type StoreConnection } from './c
 import type { Flavour, StoreResult, StoreTransaction } from './contract.ts';
 import { errnoOf } from './errors.ts';
 import { quoteName } from './name.ts';
-import { ConnectionPool } from './pool.ts';
+import { closedError, ConnectionPool } from './pool.ts';
 import { makeSession, type StoreFacts, type StoreSession } from './session.ts';
 import { parseStoreUrl } from './url.ts';
 
@@ -99,12 +99,18 @@ interface ServerFacts extends StoreFacts {
 function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
   const { flavour, database } = facts;
   const sessions = new Map<StoreSession, StoreConnection>();
+  let isClosed = false;
   return {
     ...facts,
     query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession(timeouts = {}) {
+      if (isClosed) throw closedError();
       const connection = await connectStore({ ...settings, ...timeouts, hasAutocommit: false });
+      if (isClosed) {
+        connection.destroy();
+        throw closedError();
+      }
       const known = { flavour, database, maxPacketBytes: connection.maxPacketBytes };
       const session = makeSession(connection, known, (ended) => sessions.delete(ended));
       sessions.set(session, connection);
@@ -113,6 +119,7 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
     links: () => [...sessions.values(), ...pool.busy],
     dropIdle: () => pool.dropIdle(),
     async close() {
+      isClosed = true;
       for (const session of sessions.keys()) session.destroy();
       await pool.close();
     },

@@ -53,13 +53,13 @@ export class ConnectionPool {
   /** Refuses new work, ends idle connections and drops those still at work. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(closed());
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(closedError());
     for (const connection of this.#busy) connection.destroy();
     await Promise.all(this.#idle.splice(0).map(({ connection }) => connection.close()));
   }
 
   async #acquire(): Promise<StoreConnection> {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
     for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
       if (!entry.connection.isBroken && performance.now() - entry.since < this.#idleMsMax) return this.#take(entry.connection);
       entry.connection.destroy();
@@ -95,7 +95,7 @@ export class ConnectionPool {
       const connection = await this.#connect();
       if (this.#isClosed) {
         connection.destroy();
-        throw closed();
+        throw closedError();
       }
       return this.#take(connection);
     } finally {
@@ -122,6 +122,7 @@ export class ConnectionPool {
   }
 }
 
-function closed(): CodedError {
+/** Of whatever is wanted of a store that was closed. */
+export function closedError(): CodedError {
   return new CodedError('STORE_UNREACHABLE', 'The store was closed', { class: 'retry' });
 }

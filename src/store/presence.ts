@@ -75,7 +75,7 @@ export class Presence {
     } catch (failure) {
       const error =
         failure instanceof CodedError ? failure : new CodedError('INTERNAL', describeError(failure), { cause: failure });
-      this.#noteSilence(error, at);
+      if (!this.#isClosed) this.#noteSilence(error, at);
       throw error;
     }
   }
@@ -103,7 +103,9 @@ export class Presence {
         }
       }
     }
-    return (this.#session = await this.#open());
+    const session = await this.#open();
+    if (this.#isClosed) session.destroy();
+    return (this.#session = session);
   }
 
   async #open(): Promise<StoreSession> {

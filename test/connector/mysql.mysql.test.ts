@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createMysqlConnector } from '../../src/connector/mysql.ts';
 import type { BatchScope, ConnectorSession } from '../../src/connector/contract.ts';
+import { deferred } from '../../src/lib/abort.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { makeChange, type Row } from '../../src/row/change.ts';
@@ -218,6 +219,36 @@ eachServer((_flavour, server) => {
       expect(await fail(save({ id: 1, a: 2 }))).toMatchObject({ code: 'STORE_COLUMN_UNKNOWN', class: 'stop' });
       await save({ id: 1, b: 3 });
       expect(await rows()).toEqual([{ id: 1, b: 3 }]);
+    });
+
+    it('L3 an altered primary key stops every flow that writes by it, whoever learns of it first, also one whose statements are made', async () => {
+      const { save, store, rows } = await open('CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL)');
+      const connector = createMysqlConnector({ name: 'c', type: 'mysql', addrs: 'store', key: 't', params: {} });
+      const saveAs = (flow: string, row: Row, gate = Promise.resolve()): Promise<void> =>
+        store.transaction((transaction) => {
+          const query = async (sql: string, params?: readonly unknown[]) => gate.then(() => transaction.query(sql, params));
+          return connector.session({ ...batchOf({ ...transaction, query }), flow }).save([row]);
+        });
+      await save({ id: 1, a: 1 });
+      for (const flow of ['first', 'second', 'third']) await saveAs(flow, { id: 1, a: 1 });
+      await store.query('ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (id, a)');
+      const gate = deferred<void>();
+      const made = fail(saveAs('second', { id: 1, a: 2 }, gate.promise));
+      const altered = {
+        code: 'STORE_TABLE_ALTERED',
+        class: 'stop',
+        message: expect.stringContaining('was id, and it is id, a now'),
+      };
+      expect(await fail(saveAs('first', { id: 1, a: 3 }))).toMatchObject(altered);
+      gate.resolve();
+      expect(await made).toMatchObject(altered);
+      expect(await fail(saveAs('third', { id: 1, a: 4 }))).toMatchObject(altered);
+      expect(await rows()).toEqual([{ id: 1, a: 1 }]);
+      for (const flow of ['first', 'second', 'third']) await saveAs(flow, { id: 1, a: 5 });
+      expect(await rows()).toEqual([
+        { id: 1, a: 1 },
+        { id: 1, a: 5 },
+      ]);
     });
   });
 

@@ -238,4 +238,13 @@ describe('L12 what a flow has passed', () => {
     expect(newestPassed(probes, at('b.1:99999'))?.at).toBe(9999);
     expect(newestPassed(probes, at('b.1:5'))).toBeUndefined();
   });
+
+  it('what a write proves that began before the flow was given a new start proves nothing behind it', () => {
+    const head = startPosition('mysql');
+    const freshness = new FlowFreshness();
+    const claim = freshness.pass([{ at: 1, head }], head);
+    freshness.forget();
+    freshness.prove(claim ?? 0);
+    expect([claim, freshness.provenAt]).toEqual([1, undefined]);
+  });
 });

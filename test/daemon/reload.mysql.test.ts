@@ -8,7 +8,7 @@ import { CodedError } from '../../src/lib/error.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { createDatabase, eachServer } from '../support/servers.ts';
-import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
+import { agree, createShopProject, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {
   fightReloads,
@@ -21,10 +21,6 @@ import {
   startDaemon,
   totalsVersion,
 } from './reloading.ts';
-
-async function agree(project: ShopProject): Promise<void> {
-  await waitFor(async () => (await disagreements(project)).length === 0, { pollMs: 50, what: 'the store to agree' });
-}
 
 /** Runs another command on the project, as another process would; gives all it said, and its exit code. */
 async function command(project: ShopProject, line: string): Promise<string> {

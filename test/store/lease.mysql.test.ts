@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { LeaseKeeper } from '../../src/store/lease.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -59,5 +59,20 @@ eachServer((_flavour, server) => {
     if (lease !== undefined) await first?.reconnect(lease, old.threadId);
     expect(await second?.acquire('f', own.threadId)).toEqual({ flow: 'f', epoch: 2 });
     expect(await isAlive(old)).toBe(false);
+  });
+
+  it('L6 L12 a clock that is set forward takes no flow from a daemon whose lock was free for a moment', async () => {
+    const { url } = await createDatabase(server, 'lease');
+    const store = await openStore({ url });
+    onEnd(() => store.close());
+    await migrate({ store });
+    const [silent, other] = ['silent', 'other'].map((holder) => new LeaseKeeper({ store, holder, ttlMs: 60_000 }));
+    const session = await store.openSession();
+    await silent?.acquire('a', session.threadId);
+    expect(await other?.isHeldByOther('a')).toBe(true);
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
+    onEnd(async () => clock.mockRestore());
+    expect(await other?.isHeldByOther('a')).toBe(true);
+    expect(await other?.acquire('a', session.threadId)).toBeUndefined();
   });
 });
