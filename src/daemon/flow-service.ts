@@ -5,13 +5,13 @@ import type { Source } from '../source/contract.ts';
 import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import type { Batch } from './batch.ts';
-import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { FlowCondition } from './flow-condition.ts';
 import type { FlowState, FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import type { CommitFigures } from './commit-counts.ts';
 import type { FlowFigures } from './flow-figures.ts';
+import { FlowVersions } from './flow-versions.ts';
 import { FlowMeter } from './flow-meter.ts';
 import type { KeptCounts } from './park.ts';
 import { Tries } from './tries.ts';
@@ -35,10 +35,7 @@ export class FlowService {
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
   #isRetired = false;
-  /** The version that runs, or that ran last. */
-  #subject: DaemonFlow;
-  /** A changed version that has yet to take its place. */
-  #next: DaemonFlow | undefined;
+  readonly #versions: FlowVersions;
   /** The flow was replaced after it had failed: it is tried again. */
   #isMended = false;
   readonly #condition: FlowCondition;
@@ -52,7 +49,7 @@ export class FlowService {
 
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
-    this.#subject = options.subject;
+    this.#versions = new FlowVersions(options);
     this.#condition = new FlowCondition(options.subject.flow.name, options.records);
     this.meter = new FlowMeter(options);
     const { retryLimitMs: limitMs, pollMs } = options;
@@ -63,12 +60,12 @@ export class FlowService {
   }
 
   get name(): string {
-    return this.#subject.flow.name;
+    return this.#versions.current.flow.name;
   }
 
   /** Versions of the flow whose functions and connectors may be in use, or will be. */
   get subjects(): readonly DaemonFlow[] {
-    return this.#next === undefined ? [this.#subject] : [this.#subject, this.#next];
+    return this.#versions.all;
   }
 
   get source(): Source {
@@ -104,9 +101,8 @@ export class FlowService {
    * the checkpoint, once the transaction that is being read has passed (L2); else with the next run. A failed flow tries again with it.
    */
   replace(next: DaemonFlow): void {
-    this.#next = next;
     this.#isMended = this.#condition.state === 'failed';
-    if (this.#run !== undefined) this.#handOver(this.#run, next);
+    this.#versions.offer(next, this.#run);
   }
 
   /**
@@ -207,10 +203,10 @@ export class FlowService {
   }
 
   async #runLeased(lease: Lease, session: StoreSession): Promise<void> {
-    await this.#takeNext(session);
+    await this.#versions.takeNext(session);
     const run = await openLeasedRun({
       ...this.#options,
-      subject: this.#subject,
+      subject: this.#versions.current,
       lease,
       session,
       onCommit: (batch, filtered) => this.#onCommit(batch, filtered),
@@ -220,46 +216,13 @@ export class FlowService {
     this.meter.begin(run.feed);
     try {
       await this.#condition.set('running');
-      if (this.#next !== undefined) this.#handOver(run, this.#next);
+      this.#versions.handOver(run);
       await run.work();
     } finally {
       this.meter.end();
       this.#run = undefined;
       await run.close();
     }
-  }
-
-  /** Before a run: the changed version takes its place, unless that would be in the middle of a transaction whose rows are counted. */
-  async #takeNext(session: StoreSession): Promise<void> {
-    const next = this.#next;
-    if (next === undefined) return;
-    if (next.tablesHash !== this.#subject.tablesHash) {
-      const checkpoint = await readCheckpoint(session, this.name);
-      await session.rollback();
-      if (checkpoint !== undefined && checkpoint.position.rows > 0) return;
-    }
-    this.#putInPlace(next);
-  }
-
-  #handOver(run: LeasedRun, next: DaemonFlow): void {
-    if (next.tablesHash === this.#subject.tablesHash) {
-      run.replace(next, () => {
-        this.#putInPlace(next);
-        this.#options.records.setFingerprint(this.name, next.fingerprint).catch(this.#warn('fingerprint not noted in the store'));
-      });
-      return;
-    }
-    if (run.feed.received.rows > 0) {
-      this.#options.logger.info({ flow: this.name }, 'the change of its tables waits for the end of the transaction that it is in');
-    }
-    run.finishBetweenTransactions();
-  }
-
-  #putInPlace(next: DaemonFlow): void {
-    this.#subject = next;
-    if (this.#next === next) this.#next = undefined;
-    this.#options.logger.info({ flow: this.name, fingerprint: next.fingerprint }, 'flow runs its new version');
-    this.#options.onReplaced();
   }
 
   #onCommit(batch: Batch, filtered: number): void {

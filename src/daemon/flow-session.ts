@@ -93,17 +93,11 @@ export class FlowSession {
    * commit whose answer was lost may still be under way there, and what is run next would take it for its own.
    */
   async restore({ retry, since }: Failure): Promise<number> {
-    const { lease, store, leases, signal, retryLimitMs } = this.#options;
+    const { lease, signal, retryLimitMs } = this.#options;
     for (;;) {
       try {
-        if (this.#session.isBroken) {
-          this.#leftBehind.add(this.#session.threadId);
-          this.#session.destroy();
-          this.#session = await store.openSession();
-          for (const threadId of this.#leftBehind) await endLeftBehind(this.#session, threadId);
-          this.#leftBehind.clear();
-          await leases.reconnect(lease, this.#session.threadId);
-        } else await this.#session.rollback();
+        if (this.#session.isBroken) await this.#reconnect();
+        else await this.#session.rollback();
         // another daemon that moves it may hold it for long
         requireLease(await readCheckpoint(this.#session, lease.flow), lease);
         const { sequence } = requireLease(await lockCheckpoint(this.#session, lease.flow), lease);
@@ -117,6 +111,16 @@ export class FlowSession {
         await sleep(retry.nextMs(), signal);
       }
     }
+  }
+
+  async #reconnect(): Promise<void> {
+    const { lease, store, leases } = this.#options;
+    this.#leftBehind.add(this.#session.threadId);
+    this.#session.destroy();
+    this.#session = await store.openSession();
+    for (const threadId of this.#leftBehind) await endLeftBehind(this.#session, threadId);
+    this.#leftBehind.clear();
+    await leases.reconnect(lease, this.#session.threadId);
   }
 
   /** What had to be tried again is committed. */

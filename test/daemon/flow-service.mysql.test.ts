@@ -51,17 +51,30 @@ eachServer((_flavour, server) => {
         sourceName: 'main',
         fingerprint: 'fingerprint',
       },
-      ...{ source, hasGtid: true, pool, store, leases, records, runFlow, watchdog, logger },
+      source,
+      hasGtid: true,
+      pool,
+      store,
+      leases,
+      records,
+      runFlow,
+      watchdog,
+      logger,
       watch: { view: { probes: [], latest: undefined, failure: undefined, shelf: undefined } },
-      ...{ queueBytesMax: 1_000_000, retryLimitMs, pollMs: 20, leave: undefined, onReplaced: () => {} },
-      ...{ stop: stop.signal, abort: new AbortController().signal },
+      queueBytesMax: 1_000_000,
+      retryLimitMs,
+      pollMs: 20,
+      leave: undefined,
+      onReplaced: () => {},
+      stop: stop.signal,
+      abort: new AbortController().signal,
     });
     const startedAt = performance.now();
-    service.observe({ ...wish, isPaused: true }, undefined, startedAt);
+    service.observe({ ...wish, isPaused: true }, startedAt);
     const running = service.run({ once: false });
     await waitFor(() => performance.now() - startedAt > 2 * retryLimitMs && service.report.state === 'paused');
     await waitFor(() => {
-      service.observe({ ...wish, isPaused: false }, undefined, performance.now());
+      service.observe({ ...wish, isPaused: false }, performance.now());
       return service.report.state !== 'paused';
     });
     await waitFor(() => service.report.state === 'failed', { what: 'the end of its tries' });
