@@ -30,7 +30,11 @@ eachServer((flavour) => {
     /** Takes a batch behind a position, from a read of its own, or fails with what ended it. */
     async function takeBehind(start: Position) {
       const feed = new FlowFeed({
-        ...{ flow: 'f', start, hasGtid, queueBytesMax: 1_000_000, batch: { rows: 50, bytes: 1_000_000 } },
+        flow: 'f',
+        start,
+        hasGtid,
+        queueBytesMax: 1_000_000,
+        batch: { rows: 50, bytes: 1_000_000 },
         wants: (schema) => schema === 'd',
       });
       const stop = new AbortController();
