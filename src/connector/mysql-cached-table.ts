@@ -62,11 +62,15 @@ export class CachedTable {
   async requireKey(store: StoreTransaction): Promise<void> {
     const table = this.known;
     if (table === undefined || table.primaryKey.length === 0 || this.#checked.has(store)) return;
+    if (hasUnaskedColumn(table) || !(await this.#hasKey(store, table))) await this.#read(store);
+    this.#checked.add(store);
+  }
+
+  async #hasKey(store: StoreTransaction, table: TableDefinition): Promise<boolean> {
     const names = table.primaryKey.map(({ name }) => name);
     const columns = table.primaryKey.map(({ sql }) => sql).join(', ');
     const { keyColumns = [] } = await this.watch(store.query(`SELECT *, ${columns} FROM ${table.sql} LIMIT 0`));
-    if (keyColumns.toSorted().join() !== names.toSorted().join()) await this.#read(store);
-    this.#checked.add(store);
+    return keyColumns.toSorted().join() === names.toSorted().join();
   }
 
   /** After a refusal: rejects with STORE_TABLE_ALTERED where it is not the row that is at fault. */
@@ -100,6 +104,11 @@ export class CachedTable {
       `its primary key was ${keyOf(before)}, and ${key}; compare its rows with the source's before the flow goes on`,
     );
   }
+}
+
+/** The driver asks for no column of such a name: it makes objects of rows, and these are names of what every object has. */
+function hasUnaskedColumn({ columns }: TableDefinition): boolean {
+  return [...columns.values()].some(({ name }) => /^__(proto|(define|lookup)(Getter|Setter))__$/.test(name));
 }
 
 function requiredOf({ columns }: TableDefinition): readonly string[] {

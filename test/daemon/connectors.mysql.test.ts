@@ -136,6 +136,6 @@ eachServer((_flavour, server) => {
     await writeFile(file, (await readFile(file, 'utf8')).replace('kistype: global', serve));
     const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
     expect(await daemon.waitForExit()).toEqual({ code: 1, signal: null });
-    expect(daemon.stderr.join('\n')).toContain(`LISTEN_FAILED: Metrics cannot be served at 127.0.0.1:${server.port}`);
+    expect(daemon.stderr.join('\n')).toContain(`LISTEN_FAILED: 127.0.0.1:${server.port}`);
   });
 });

@@ -53,6 +53,10 @@ eachServer((flavour, server) => {
     await recoverFrom(run, 'ddl-drop-column', async () => {
       await alterOrders(context, 'DROP PRIMARY KEY, ADD PRIMARY KEY (id)', 'DROP COLUMN more');
       await alterCopy('ALTER COLUMN more SET DEFAULT 8');
+      // no change that has the column is still to come
+      await project.source.connection.query('INSERT INTO orders (id, customer, cents) VALUES (90000001, 1, 1)');
+      const last = 'SELECT id FROM orders_copy WHERE id = 90000001';
+      await waitFor(async () => (await storeRows(project, last)).length === 1, { deadlineMs: 60_000, what: 'the last change' });
       await alterCopy('DROP COLUMN more');
     });
     await recoverFrom(run, 'ddl-swap', () => swapOrders(context, 'MODIFY COLUMN customer BIGINT NOT NULL, ENGINE=InnoDB'));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { keepWriting, recoverFrom, type FaultRun } from '../support/fault/recovery.ts';
 import { promoteReplica, startReplicated, stopReplica, untilReplicated } from '../support/fault/replication.ts';
@@ -96,8 +96,8 @@ eachServer((flavour, server) => {
     await stop(daemon, 1);
   }, 120_000);
 
-  describe.runIf(flavour === 'mysql')('without GTIDs', () => {
-    it('L3 a server that takes the place of the source under the daemon is refused, whatever its binlog has', async () => {
+  if (flavour === 'mysql') {
+    it('L3 without GTIDs a server that takes the place of the source under the daemon is refused, whatever its binlog has', async () => {
       const settings = { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' };
       const [own, other] = await Promise.all([startPrivateServer(flavour, settings), startPrivateServer(flavour, settings)]);
       const proxy = await startHalfOpenProxy(own);
@@ -125,5 +125,5 @@ eachServer((flavour, server) => {
       await recoverFrom(run, 'source-other-server', () => Promise.resolve());
       await stop(daemon);
     }, 120_000);
-  });
+  }
 });

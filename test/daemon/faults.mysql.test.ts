@@ -14,6 +14,7 @@ import {
   type ShopProject,
 } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { itLong } from '../support/long.ts';
 
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
 
@@ -74,55 +75,61 @@ eachServer((flavour, server: SqlAddress) => {
     });
   }, 120_000);
 
-  it('L1 dump connections killed in the middle of transactions', async () => {
-    await underLoad({ source: server, store: server }, async (project, _daemon, random) => {
-      for (let i = 0; i < 15; i += 1) {
-        await delay(200 + random() * 200);
-        const [rows] = await project.source.connection.query<(RowDataPacket & { id: number })[]>(
-          "SELECT id FROM information_schema.processlist WHERE COMMAND LIKE 'Binlog Dump%'",
-        );
-        for (const { id } of rows) await project.source.connection.query(`KILL ${id}`).catch(() => {});
+  itLong(
+    'L1 dump connections killed in the middle of transactions',
+    async () => {
+      await underLoad({ source: server, store: server }, async (project, _daemon, random) => {
+        for (let i = 0; i < 15; i += 1) {
+          await delay(200 + random() * 200);
+          const [rows] = await project.source.connection.query<(RowDataPacket & { id: number })[]>(
+            "SELECT id FROM information_schema.processlist WHERE COMMAND LIKE 'Binlog Dump%'",
+          );
+          for (const { id } of rows) await project.source.connection.query(`KILL ${id}`).catch(() => {});
+        }
+      });
+    },
+    120_000,
+  );
+
+  itLong(
+    'L1 the store server killed with -9 and started again, under load',
+    async () => {
+      const store = await startPrivateServer(flavour);
+      const random = randomFrom(seed);
+      const project = await createShopProject({ source: server, store });
+      const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+      await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+      const stop = new AbortController();
+      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+      for (let i = 0; i < 3; i += 1) {
+        await delay(700 + random() * 700);
+        await store.kill();
+        await daemon.waitForLine(/STORE_UNREACHABLE/);
+        await store.restart();
       }
-    });
-  }, 120_000);
+      stop.abort();
+      await writing;
+      const after = { ...project, store: { ...project.store, connection: await connectTo(store, project.store.name) } };
+      await waitFor(async () => (await disagreements(after)).length === 0, { deadlineMs: 60_000, pollMs: 300 });
+      daemon.kill('SIGTERM');
+      expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+    },
+    120_000,
+  );
 
-  it('L1 the store server killed with -9 and started again, under load', async () => {
-    const store = await startPrivateServer(flavour);
-    const random = randomFrom(seed);
-    const project = await createShopProject({ source: server, store });
-    const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
-    await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
-    const stop = new AbortController();
-    const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
-    for (let i = 0; i < 3; i += 1) {
-      await delay(700 + random() * 700);
-      await store.kill();
-      await daemon.waitForLine(/STORE_UNREACHABLE/);
-      await store.restart();
-    }
-    stop.abort();
-    await writing;
-    const after = { ...project, store: { ...project.store, connection: await connectTo(store, project.store.name) } };
-    await waitFor(async () => (await disagreements(after)).length === 0, { deadlineMs: 60_000, pollMs: 300 });
-    daemon.kill('SIGTERM');
-    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
-    const leases = daemon.stderr.flatMap(
-      (line) => /"(?:code":"(\w+)".*"leases not|msg":"(leases)) renewed/.exec(line)?.slice(1) ?? [],
-    );
-    const said = leases.filter((word) => word !== undefined);
-    expect(said.length).toBeGreaterThan(1);
-    for (const [index, word] of said.entries()) expect(word, 'each cause is said once, until it is over').not.toBe(said[index - 1]);
-  }, 120_000);
-
-  it('a half-open connection to the source is noticed, and reading goes on', async () => {
-    const proxy = await startHalfOpenProxy({ host: server.host, port: server.port });
-    const sourceUrl = server.url.replace(`:${server.port}`, `:${proxy.port}`);
-    await underLoad({ source: server, store: server, sourceUrl }, async (_project, daemon) => {
-      await delay(500);
-      proxy.setMode('half-open');
-      await daemon.waitForLine(/SOURCE_UNREACHABLE/, 30_000);
-      proxy.cut();
-      proxy.setMode('forward');
-    });
-  }, 120_000);
+  itLong(
+    'a half-open connection to the source is noticed, and reading goes on',
+    async () => {
+      const proxy = await startHalfOpenProxy({ host: server.host, port: server.port });
+      const sourceUrl = server.url.replace(`:${server.port}`, `:${proxy.port}`);
+      await underLoad({ source: server, store: server, sourceUrl }, async (_project, daemon) => {
+        await delay(500);
+        proxy.setMode('half-open');
+        await daemon.waitForLine(/SOURCE_UNREACHABLE/, 30_000);
+        proxy.cut();
+        proxy.setMode('forward');
+      });
+    },
+    120_000,
+  );
 });

@@ -38,6 +38,7 @@ eachServer((_flavour, server: SqlAddress) => {
     expect(deaf.ready.flows.map(({ flow, reasons }) => `${flow}: ${reasons.join('; ')}`)).toEqual(
       ['mirror', 'totals'].map((flow) => expect.stringMatching(new RegExp(`^${flow}: (source main has not answered|its reader)`))),
     );
+    sourceLink.cut(); // as on a real network: no connection goes on behind bytes that were lost
     sourceLink.setMode('forward');
     await agree(project);
     await waitForReady(isReady, 'the source again');

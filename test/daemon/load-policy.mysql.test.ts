@@ -7,6 +7,7 @@ import { eachServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { runLine, runUntilCurrent, storeRows } from './run-project.ts';
+import { itLong } from '../support/long.ts';
 
 /** Two flows joined through a connector: one copies the customers, the other gives each order its customer's name. */
 function configuration(option: string): string {
@@ -159,7 +160,7 @@ eachServer((_flavour, server) => {
       expect((await daemon.waitForExit()).code).toBe(0);
     });
 
-    it('L1 L5 missing: wait outlasts a kill -9; customers that come in any order leave the join as it should be', async () => {
+    itLong('L1 L5 missing: wait outlasts a kill -9; customers that come in any order leave the join as it should be', async () => {
       const project = await joinedProject(server, 'missing: wait, wait_ms: 600000');
       const { connection } = project.source;
       const random = randomFrom(seed);

@@ -11,6 +11,7 @@ import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { computed, refused, resumeFlows, runLine, storeRows } from './run-project.ts';
+import { itLong } from '../support/long.ts';
 
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
 
@@ -47,31 +48,35 @@ async function endOfBinlog(source: SqlServer): Promise<{ readonly file: string; 
 }
 
 eachServer((flavour, server) => {
-  it('L3 L12 an account that is refused stops the flows with its code, and once it is mended they go on where they were', async () => {
-    const source = await startPrivateServer(flavour);
-    const context = { source };
-    const sourceUrl = await createReader(context);
-    const project = await createShopProject({ source, store: server, sourceUrl });
-    const daemon = await start(project);
-    const run: FaultRun = { project, source: () => source, random: randomFrom(seed), seed };
-    let id = 0;
-    await project.source.connection.query("INSERT INTO orders VALUES (0, 1, 1, 'connected')");
-    await mirrored(project, 0);
-    for (const [fault, { code, harm, mend }] of Object.entries(accountFaults).slice(0, 2)) {
-      await runAll(context, [harm]);
-      id -= 1;
-      // the connection that there is goes on
-      await project.source.connection.query(`INSERT INTO orders VALUES (${id}, 1, 1, 'read on')`);
-      await mirrored(project, id);
-      await recoverFrom(run, `source-${fault.replace(' ', '-')}`, async () => {
-        await endReaders(context);
-        await refused(project, code);
-        await runAll(context, mend);
-        await resumeFlows(project);
-      });
-    }
-    await stop(daemon, 0);
-  }, 180_000);
+  itLong(
+    'L3 L12 an account that is refused stops the flows with its code, and once it is mended they go on where they were',
+    async () => {
+      const source = await startPrivateServer(flavour);
+      const context = { source };
+      const sourceUrl = await createReader(context);
+      const project = await createShopProject({ source, store: server, sourceUrl });
+      const daemon = await start(project);
+      const run: FaultRun = { project, source: () => source, random: randomFrom(seed), seed };
+      let id = 0;
+      await project.source.connection.query("INSERT INTO orders VALUES (0, 1, 1, 'connected')");
+      await mirrored(project, 0);
+      for (const [fault, { code, harm, mend }] of Object.entries(accountFaults).slice(0, 2)) {
+        await runAll(context, [harm]);
+        id -= 1;
+        // the connection that there is goes on
+        await project.source.connection.query(`INSERT INTO orders VALUES (${id}, 1, 1, 'read on')`);
+        await mirrored(project, id);
+        await recoverFrom(run, `source-${fault.replace(' ', '-')}`, async () => {
+          await endReaders(context);
+          await refused(project, code);
+          await runAll(context, mend);
+          await resumeFlows(project);
+        });
+      }
+      await stop(daemon, 0);
+    },
+    180_000,
+  );
 
   it('L3 L4 a flow whose binlog was purged stops and says where it stands and what is left; others go on, nothing is passed', async () => {
     const source = await startPrivateServer(flavour);

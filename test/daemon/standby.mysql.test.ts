@@ -34,7 +34,7 @@ eachServer((_flavour, server: SqlAddress) => {
   });
 
   it('L6 two daemons that fight for the same flows write each effect once', async () => {
-    await fightAndCompare(server, { forMs: 6_000, seed: Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000) });
+    await fightAndCompare(server, { forMs: 3_000, seed: Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000) });
   }, 240_000);
 
   it('L6 a stopped daemon gives its flows to the standby at once, and a frozen one that wakes changes nothing', async () => {

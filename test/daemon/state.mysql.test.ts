@@ -5,6 +5,7 @@ import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { runUntilCurrent, storeRows } from './run-project.ts';
+import { itLong } from '../support/long.ts';
 
 const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 2 ** 31);
 
@@ -105,61 +106,69 @@ eachServer((_flavour, server) => {
       await expectExact(project, count);
     }, 120_000);
 
-    it('L6: counts every row once, though the flow goes back and forth between two daemons that freeze and wake up', async () => {
-      const random = randomFrom(seed);
-      const project = await countingProject(server);
-      const start = () =>
-        spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
-      const daemons = [await start(), await start()];
-      const runsOf = (daemon: DaemonProcess | undefined): number =>
-        daemon?.stderr.filter((line) => line.includes('flow runs') && line.includes('"totals"')).length ?? 0;
-      await waitFor(() => runsOf(daemons[0]) + runsOf(daemons[1]) > 0, { deadlineMs: 30_000 });
-      const stop = new AbortController();
-      const writing = writeRows(project, { server, signal: stop.signal, random });
-      let holder = runsOf(daemons[0]) > 0 ? 0 : 1;
-      for (let i = 0; i < 2; i += 1) {
-        const [frozen, next] = [daemons[holder], daemons[1 - holder]];
-        const before = runsOf(next);
-        frozen?.kill('SIGSTOP');
-        await waitFor(() => runsOf(next) > before, { deadlineMs: 30_000, what: 'the other daemon to take over' });
-        await delay(300 + random() * 300); // so that it counts on, before the frozen one wakes with what it remembers
-        frozen?.kill('SIGCONT');
-        await frozen?.waitForLine(/standing by/, 30_000);
-        holder = 1 - holder;
-      }
-      stop.abort();
-      const count = await writing;
-      for (const daemon of daemons) daemon.kill('SIGTERM');
-      for (const daemon of daemons) expect((await daemon.waitForExit(30_000)).code, daemon.stderr.join('\n')).toBe(0);
-      await runUntilCurrent(project);
-      await expectExact(project, count);
-    }, 120_000);
+    itLong(
+      'L6: counts every row once, though the flow goes back and forth between two daemons that freeze and wake up',
+      async () => {
+        const random = randomFrom(seed);
+        const project = await countingProject(server);
+        const start = () =>
+          spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
+        const daemons = [await start(), await start()];
+        const runsOf = (daemon: DaemonProcess | undefined): number =>
+          daemon?.stderr.filter((line) => line.includes('flow runs') && line.includes('"totals"')).length ?? 0;
+        await waitFor(() => runsOf(daemons[0]) + runsOf(daemons[1]) > 0, { deadlineMs: 30_000 });
+        const stop = new AbortController();
+        const writing = writeRows(project, { server, signal: stop.signal, random });
+        let holder = runsOf(daemons[0]) > 0 ? 0 : 1;
+        for (let i = 0; i < 2; i += 1) {
+          const [frozen, next] = [daemons[holder], daemons[1 - holder]];
+          const before = runsOf(next);
+          frozen?.kill('SIGSTOP');
+          await waitFor(() => runsOf(next) > before, { deadlineMs: 30_000, what: 'the other daemon to take over' });
+          await delay(300 + random() * 300); // so that it counts on, before the frozen one wakes with what it remembers
+          frozen?.kill('SIGCONT');
+          await frozen?.waitForLine(/standing by/, 30_000);
+          holder = 1 - holder;
+        }
+        stop.abort();
+        const count = await writing;
+        for (const daemon of daemons) daemon.kill('SIGTERM');
+        for (const daemon of daemons) expect((await daemon.waitForExit(30_000)).code, daemon.stderr.join('\n')).toBe(0);
+        await runUntilCurrent(project);
+        await expectExact(project, count);
+      },
+      120_000,
+    );
 
-    it('L1: counts every row once, though the connections to the store are killed', async () => {
-      const random = randomFrom(seed);
-      const project = await countingProject(server);
-      const daemon = await spawnDaemon(['run', '--log-level', 'info'], { cwd: project.folder, env: project.env });
-      await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
-      const stop = new AbortController();
-      const writing = writeRows(project, { server, signal: stop.signal, random });
-      for (let i = 0; i < 25; i += 1) {
-        await delay(random() * 200);
-        const rows = await storeRows(
-          project,
-          "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID() AND COMMAND <> 'Killed'",
-          [project.store.name],
-        );
-        const victim = rows[Math.floor(random() * rows.length)];
-        // it may have ended by itself meanwhile
-        if (victim !== undefined)
-          await project.store.connection.query(`KILL ${String(victim['id'] ?? victim['ID'])}`).catch(() => {});
-      }
-      stop.abort();
-      const count = await writing;
-      daemon.kill('SIGTERM');
-      expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
-      await runUntilCurrent(project);
-      await expectExact(project, count);
-    }, 120_000);
+    itLong(
+      'L1: counts every row once, though the connections to the store are killed',
+      async () => {
+        const random = randomFrom(seed);
+        const project = await countingProject(server);
+        const daemon = await spawnDaemon(['run', '--log-level', 'info'], { cwd: project.folder, env: project.env });
+        await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
+        const stop = new AbortController();
+        const writing = writeRows(project, { server, signal: stop.signal, random });
+        for (let i = 0; i < 25; i += 1) {
+          await delay(random() * 200);
+          const rows = await storeRows(
+            project,
+            "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID() AND COMMAND <> 'Killed'",
+            [project.store.name],
+          );
+          const victim = rows[Math.floor(random() * rows.length)];
+          // it may have ended by itself meanwhile
+          if (victim !== undefined)
+            await project.store.connection.query(`KILL ${String(victim['id'] ?? victim['ID'])}`).catch(() => {});
+        }
+        stop.abort();
+        const count = await writing;
+        daemon.kill('SIGTERM');
+        expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
+        await runUntilCurrent(project);
+        await expectExact(project, count);
+      },
+      120_000,
+    );
   });
 });

@@ -9,6 +9,7 @@ import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { itLong } from '../support/long.ts';
 
 /** Told to stop, it ends with this code within the time, and says nothing that only a programmer reads. */
 async function expectEnd(
@@ -78,64 +79,70 @@ eachServer((_flavour, server) => {
     await Promise.all([noStore, noSource, locked].map((project) => agree(project)));
   }, 120_000);
 
-  it('L11 SIGTERM in a huge transaction, with a lost source, while paused, failed, standing by and reloading', async () => {
-    const proxy = await startHalfOpenProxy(server);
-    const project = await createShopProject({ source: server, store: server, start: 'earliest' });
-    await insert(project, 1, 1);
-    const rows = Array.from({ length: 60_000 }, (_, i) => [10 + i, i % 50, i, 'x'.repeat(100)]);
-    await project.source.connection.query('START TRANSACTION');
-    for (let at = 0; at < rows.length; at += 20_000)
-      await project.source.connection.query('INSERT INTO orders VALUES ?', [rows.slice(at, at + 20_000)]);
-    await project.source.connection.query('COMMIT');
-    const huge = await start(project);
-    await waitFor(
-      async () => {
-        const [counts] = await project.store.connection.query<(RowDataPacket & { n: number })[]>(
-          'SELECT COUNT(*) AS n FROM orders_copy',
-        );
-        return (counts[0]?.n ?? 0) > 1;
-      },
-      { deadlineMs: 30_000 },
-    );
-    await expectEnd(huge, { code: 0, withinMs: soonMs });
-    await agree(project);
+  itLong(
+    'L11 SIGTERM in a huge transaction, with a lost source, while paused, failed, standing by and reloading',
+    async () => {
+      const proxy = await startHalfOpenProxy(server);
+      const project = await createShopProject({ source: server, store: server, start: 'earliest' });
+      await insert(project, 1, 1);
+      const rows = Array.from({ length: 60_000 }, (_, i) => [10 + i, i % 50, i, 'x'.repeat(100)]);
+      await project.source.connection.query('START TRANSACTION');
+      for (let at = 0; at < rows.length; at += 20_000)
+        await project.source.connection.query('INSERT INTO orders VALUES ?', [rows.slice(at, at + 20_000)]);
+      await project.source.connection.query('COMMIT');
+      const huge = await start(project);
+      await waitFor(
+        async () => {
+          const [counts] = await project.store.connection.query<(RowDataPacket & { n: number })[]>(
+            'SELECT COUNT(*) AS n FROM orders_copy',
+          );
+          return (counts[0]?.n ?? 0) > 1;
+        },
+        { deadlineMs: 30_000 },
+      );
+      await expectEnd(huge, { code: 0, withinMs: soonMs });
+      await agree(project);
 
-    const lost = await startRunning(project, { SOURCE_URL: server.url.replace(`:${server.port}`, `:${proxy.port}`) });
-    proxy.refuse(true);
-    proxy.cut();
-    await lost.waitForLine(/SOURCE_UNREACHABLE/, 30_000);
-    await expectEnd(lost, { code: 0, withinMs: soonMs, signal: 'SIGINT' });
+      const lost = await startRunning(project, { SOURCE_URL: server.url.replace(`:${server.port}`, `:${proxy.port}`) });
+      proxy.refuse(true);
+      proxy.cut();
+      await lost.waitForLine(/SOURCE_UNREACHABLE/, 30_000);
+      await expectEnd(lost, { code: 0, withinMs: soonMs, signal: 'SIGINT' });
 
-    const paused = await startRunning(project);
-    const standby = await start(project);
-    await waitFor(() => standby.stderr.filter((line) => line.includes('standing by')).length === 2, { deadlineMs: 30_000 });
-    await expectEnd(standby, { code: 0, withinMs: soonMs });
-    await project.store.connection.query("UPDATE kis_flow SET wanted = 'pause'");
-    await waitFor(
-      async () => {
-        const [states] = await project.store.connection.query<RowDataPacket[]>("SELECT flow FROM kis_flow WHERE state = 'paused'");
-        return states.length === 2;
-      },
-      { deadlineMs: 30_000 },
-    );
-    await insert(project, 100_000, 5);
-    await expectEnd(paused, { code: 0, withinMs: soonMs });
-    await project.store.connection.query("UPDATE kis_flow SET wanted = 'run'");
+      const paused = await startRunning(project);
+      const standby = await start(project);
+      await waitFor(() => standby.stderr.filter((line) => line.includes('standing by')).length === 2, { deadlineMs: 30_000 });
+      await expectEnd(standby, { code: 0, withinMs: soonMs });
+      await project.store.connection.query("UPDATE kis_flow SET wanted = 'pause'");
+      await waitFor(
+        async () => {
+          const [states] = await project.store.connection.query<RowDataPacket[]>(
+            "SELECT flow FROM kis_flow WHERE state = 'paused'",
+          );
+          return states.length === 2;
+        },
+        { deadlineMs: 30_000 },
+      );
+      await insert(project, 100_000, 5);
+      await expectEnd(paused, { code: 0, withinMs: soonMs });
+      await project.store.connection.query("UPDATE kis_flow SET wanted = 'run'");
 
-    const reloading = await startRunning(project);
-    const conf = join(project.folder, 'conf/shop.yml');
-    await writeFile(conf, `${await readFile(conf, 'utf8')}\n# changed\n`);
-    reloading.kill('SIGHUP');
-    await expectEnd(reloading, { code: 0, withinMs: soonMs });
+      const reloading = await startRunning(project);
+      const conf = join(project.folder, 'conf/shop.yml');
+      await writeFile(conf, `${await readFile(conf, 'utf8')}\n# changed\n`);
+      reloading.kill('SIGHUP');
+      await expectEnd(reloading, { code: 0, withinMs: soonMs });
 
-    const failed = await startRunning(project);
-    await project.store.connection.query('RENAME TABLE orders_copy TO away');
-    await insert(project, 200_000, 5);
-    await failed.waitForLine(/"flow stopped"/);
-    await expectEnd(failed, { code: 1, withinMs: soonMs });
-    await project.store.connection.query('RENAME TABLE away TO orders_copy');
-    await agree(project);
-  }, 180_000);
+      const failed = await startRunning(project);
+      await project.store.connection.query('RENAME TABLE orders_copy TO away');
+      await insert(project, 200_000, 5);
+      await failed.waitForLine(/"flow stopped"/);
+      await expectEnd(failed, { code: 1, withinMs: soonMs });
+      await project.store.connection.query('RENAME TABLE away TO orders_copy');
+      await agree(project);
+    },
+    180_000,
+  );
 
   it('L11 SIGTERM while a batch cannot be committed ends it with 1 at stop_deadline, or with 0 when it can be in time', async () => {
     const make = () => createShopProject({ source: server, store: server });

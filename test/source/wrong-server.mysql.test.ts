@@ -4,6 +4,7 @@ import type { SqlServer } from '../../src/embedded/server.ts';
 import type { Position } from '../../src/row/position.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { inSchema, never, openSource, purgeTo, Reading } from './reading.ts';
+import { itLong } from '../support/long.ts';
 
 eachServer((flavour) => {
   const settings = [
@@ -77,7 +78,7 @@ eachServer((flavour) => {
       expect(reading.ids()).toEqual([4]);
     });
 
-    it('a server that was restarted, or killed and recovered, is the same server: reading goes on', async () => {
+    itLong('a server that was restarted, or killed and recovered, is the same server: reading goes on', async () => {
       const { own, connection } = await start();
       const reading = new Reading(openSource(own.url), { from: await openSource(own.url).head(never), wants: inSchema('s') });
       await write(connection, 1, 2);

@@ -217,5 +217,10 @@ export async function insertOrder({ source }: ShopProject, id: number): Promise<
 
 /** Waits until source and store agree to the row. */
 export async function agree(project: ShopProject): Promise<void> {
-  await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
+  const agreed = async (): Promise<boolean> => {
+    const found = await disagreements(project);
+    if (found.length > 0) throw new Error(JSON.stringify(found));
+    return true;
+  };
+  await waitFor(agreed, { deadlineMs: 60_000, pollMs: 100, what: 'agreement' });
 }
