@@ -130,7 +130,8 @@ function commonTroubles(scene: Scene, admin: Connection): Readonly<Record<string
         /"flow":"mirror","code":"STORE_CONFLICT".*orders_copy/,
       ],
     },
-    'read-only': { begin: () => makeReadOnly(admin, store), until: [/STORE_READ_ONLY/] },
+    // for as long as leases are renewed in vain more than once
+    'read-only': { begin: () => makeReadOnly(admin, store), until: [/STORE_READ_ONLY.*leases not/, /STORE_READ_ONLY","tries":6/] },
     'out of connections': {
       begin: () => takeConnections(admin, place),
       until: [/"flow":"mirror".*STORE_UNREACHABLE.*Too many/, /"flow":"totals".*STORE_UNREACHABLE.*Too many/],
