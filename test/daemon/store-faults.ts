@@ -130,7 +130,8 @@ function commonTroubles(scene: Scene, admin: Connection): Readonly<Record<string
         /"flow":"mirror","code":"STORE_CONFLICT".*orders_copy/,
       ],
     },
-    'read-only': { begin: () => makeReadOnly(admin, store), until: [/STORE_READ_ONLY/] },
+    // for as long as leases are renewed in vain more than once
+    'read-only': { begin: () => makeReadOnly(admin, store), until: [/STORE_READ_ONLY.*leases not/, /STORE_READ_ONLY","tries":6/] },
     'out of connections': {
       begin: () => takeConnections(admin, place),
       until: [/"flow":"mirror".*STORE_UNREACHABLE.*Too many/, /"flow":"totals".*STORE_UNREACHABLE.*Too many/],
@@ -186,4 +187,12 @@ export async function sufferStoreFaults(flavour: SqlFlavour, source: SqlAddress,
   for (const [name, trouble] of Object.entries(troubles)) await suffer(scene, name, trouble);
   daemon.kill('SIGTERM');
   expect(await daemon.waitForExit(), daemon.stderr.slice(-20).join('\n')).toEqual({ code: 0, signal: null });
+  expectSaidOnce(daemon.stderr);
+}
+
+/** Leases that cannot be renewed are said once for each cause, until that is over, and not at each try. */
+function expectSaidOnce(log: readonly string[]): void {
+  const said = log.flatMap((line) => (line.includes('"leases ') ? [/"code":"(\w+)"/.exec(line)?.[1] ?? 'over'] : []));
+  expect(said).toContain('over');
+  for (const [index, word] of said.entries()) expect(word, said.join(' ')).not.toBe(said[index - 1]);
 }
