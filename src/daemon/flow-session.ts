@@ -96,7 +96,7 @@ export class FlowSession {
    * commit whose answer was lost may still be under way there, and what is run next would take it for its own.
    */
   async restore({ retry, since }: Failure): Promise<number> {
-    const { lease, store, leases, signal, retryLimitMs } = this.#options;
+    const { lease, leases, signal, retryLimitMs } = this.#options;
     for (;;) {
       try {
         if (this.#session.isBroken) {
