@@ -100,7 +100,9 @@ export class CachedTable {
 
   #requireSameKey(flow: string, before: TableDefinition, now: TableDefinition): void {
     if (keyOf(before) === keyOf(now)) return;
-    this.#written.delete(flow); // whoever resumes the flow has seen to it
+    // whoever resumes the flow has seen to it, and may have altered it back
+    this.#written.delete(flow);
+    this.#shapes = undefined;
     const key = now.primaryKey.length === 0 ? 'there is none now' : `it is ${keyOf(now)} now`;
     throw altered(
       now,

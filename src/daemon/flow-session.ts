@@ -1,9 +1,11 @@
 import { BatchTransaction, type BatchTransactionOptions } from '../checkpoint/batch-transaction.ts';
 import { lockCheckpoint, readCheckpoint, type Checkpoint, type CheckpointStep } from '../checkpoint/checkpoint.ts';
 import { sleep } from '../lib/abort.ts';
+import { steadyNow } from '../lib/clock.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
+import { endLeftBehind, type LeftBehind } from '../store/left-behind.ts';
 import { lockWaitErrno, readLockHolders } from '../store/lock-holders.ts';
 import type { Store } from '../store/open.ts';
 import type { StoreSession } from '../store/session.ts';
@@ -34,8 +36,10 @@ export class FlowSession {
   readonly #options: FlowSessionOptions;
   #session: StoreSession;
   #hasRetried = false;
-  /** Numbers of lost connections that the server may not know to be lost. */
-  readonly #leftBehind = new Set<number>();
+  /** By steadyNow(). */
+  #openedAt = steadyNow();
+  /** Lost connections that the server may not know to be lost, by number. */
+  readonly #leftBehind = new Map<number, LeftBehind>();
 
   constructor(options: FlowSessionOptions) {
     this.#options = options;
@@ -93,11 +97,13 @@ export class FlowSession {
    * commit whose answer was lost may still be under way there, and what is run next would take it for its own.
    */
   async restore({ retry, since }: Failure): Promise<number> {
-    const { lease, signal, retryLimitMs } = this.#options;
+    const { lease, leases, signal, retryLimitMs } = this.#options;
     for (;;) {
       try {
-        if (this.#session.isBroken) await this.#reconnect();
-        else await this.#session.rollback();
+        if (this.#session.isBroken) {
+          await this.#openAnew();
+          await leases.reconnect(lease, this.#session.threadId);
+        } else await this.#session.rollback();
         // another daemon that moves it may hold it for long
         requireLease(await readCheckpoint(this.#session, lease.flow), lease);
         const { sequence } = requireLease(await lockCheckpoint(this.#session, lease.flow), lease);
@@ -113,14 +119,15 @@ export class FlowSession {
     }
   }
 
-  async #reconnect(): Promise<void> {
-    const { lease, store, leases } = this.#options;
-    this.#leftBehind.add(this.#session.threadId);
+  async #openAnew(): Promise<void> {
+    const { store } = this.#options;
+    const { threadId } = this.#session;
+    this.#leftBehind.set(threadId, { threadId, openedAt: this.#openedAt });
     this.#session.destroy();
     this.#session = await store.openSession();
-    for (const threadId of this.#leftBehind) await endLeftBehind(this.#session, threadId);
+    this.#openedAt = steadyNow();
+    for (const lost of this.#leftBehind.values()) await endLeftBehind(this.#session, { ...lost, server: store.serverIdentity });
     this.#leftBehind.clear();
-    await leases.reconnect(lease, this.#session.threadId);
   }
 
   /** What had to be tried again is committed. */
@@ -144,22 +151,4 @@ export class FlowSession {
 function requireLease(checkpoint: Checkpoint | undefined, { flow, epoch }: Lease): Checkpoint {
   if (checkpoint?.epoch === epoch) return checkpoint;
   throw new CodedError('LEASE_LOST', `Flow ${flow} was taken over by another daemon.`);
-}
-
-/**
- * Ends the lost connection at its other end. Where the link died without a word, the server does not know, and keeps its transaction with
- * the lock on the checkpoint for hours. Numbers begin anew with the server, so it has to be one of this account and database; where a
- * proxy numbers connections by itself, they say nothing.
- */
-async function endLeftBehind(session: StoreSession, threadId: number): Promise<void> {
-  const { rows } = await session.query(
-    `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE ID = ? AND DB = DATABASE()
-     AND USER = SUBSTRING_INDEX(USER(), '@', 1) AND CONNECTION_ID() = ?`,
-    [threadId, session.threadId],
-  );
-  await session.rollback();
-  if (rows.length === 0) return;
-  await session.query(`KILL ${threadId}`).catch((error: unknown) => {
-    if (!(error instanceof CodedError) || error.class === 'retry') throw error; // else it has ended by itself
-  });
 }
