@@ -21,6 +21,7 @@ import {
   startDaemon,
   totalsVersion,
 } from './reloading.ts';
+import { itLong } from '../support/long.ts';
 
 /** Runs another command on the project, as another process would; gives all it said, and its exit code. */
 async function command(project: ShopProject, line: string): Promise<string> {
@@ -82,9 +83,13 @@ eachServer((_flavour, server) => {
       await reloadAndCompare(server, { reloads: 10, seed: 5 });
     }, 120_000);
 
-    it('L1 is killed in the middle of reloads, and nothing is lost or doubled', async () => {
-      await fightReloads(server, { kills: 1, seed: 6 });
-    }, 120_000);
+    itLong(
+      'L1 is killed in the middle of reloads, and nothing is lost or doubled',
+      async () => {
+        await fightReloads(server, { kills: 1, seed: 6 });
+      },
+      120_000,
+    );
 
     it('takes a changed function and a changed helper over, and leaves the flow that has nothing to do with it alone', async () => {
       const project = await create();

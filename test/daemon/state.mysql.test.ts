@@ -90,7 +90,7 @@ eachServer((_flavour, server) => {
       const project = await countingProject(server);
       const stop = new AbortController();
       const writing = writeRows(project, { server, signal: stop.signal, random });
-      for (let i = 0; i < 5; i += 1) {
+      for (let i = 0; i < 3; i += 1) {
         const daemon = await spawnDaemon(['run', '--log-level', 'warn', '--lease-ttl', '600'], {
           cwd: project.folder,
           env: project.env,

@@ -144,39 +144,43 @@ eachServer((_flavour, server) => {
     180_000,
   );
 
-  it('L11 SIGTERM while a batch cannot be committed ends it with 1 at stop_deadline, or with 0 when it can be in time', async () => {
-    const make = () => createShopProject({ source: server, store: server });
-    const [waits, down] = await Promise.all([make(), make()]);
-    const proxy = await startHalfOpenProxy(server);
-    for (const project of [waits, down]) await makeSlow(project);
-    const toProxy = { STORE_URL: `${server.url.replace(`:${server.port}`, `:${proxy.port}`)}/${down.store.name}` };
-    const [waiting, retrying] = [await startRunning(waits), await startRunning(down, toProxy)];
-    await insert(waits, 1, 100);
-    const copied = async (count: number): Promise<boolean> => (await disagreements(waits)).length === 0 && count > 0;
-    await waitFor(() => copied(100), { deadlineMs: 30_000 });
+  itLong(
+    'L11 SIGTERM while a batch cannot be committed ends it with 1 at stop_deadline, or with 0 when it can be in time',
+    async () => {
+      const make = () => createShopProject({ source: server, store: server });
+      const [waits, down] = await Promise.all([make(), make()]);
+      const proxy = await startHalfOpenProxy(server);
+      for (const project of [waits, down]) await makeSlow(project);
+      const toProxy = { STORE_URL: `${server.url.replace(`:${server.port}`, `:${proxy.port}`)}/${down.store.name}` };
+      const [waiting, retrying] = [await startRunning(waits), await startRunning(down, toProxy)];
+      await insert(waits, 1, 100);
+      const copied = async (count: number): Promise<boolean> => (await disagreements(waits)).length === 0 && count > 0;
+      await waitFor(() => copied(100), { deadlineMs: 30_000 });
 
-    const endRows = await holdRows(await connectTo(server, waits.store.name), { table: 'totals' });
-    proxy.refuse(true);
-    proxy.cut();
-    await insert(waits, 1000, 10);
-    await insert(down, 1000, 10);
-    await retrying.waitForLine(/STORE_UNREACHABLE.*batch will be tried again|flow will be started again/, 30_000);
-    await waitFor(() => isWaitingForLock(waits), { deadlineMs: 30_000, what: 'the wait for the lock' });
-    await Promise.all([waiting, retrying].map((daemon) => expectEnd(daemon, { code: 1, withinMs: soonMs })));
-    await endRows();
-    await agree(waits);
-    await agree(down);
+      const endRows = await holdRows(await connectTo(server, waits.store.name), { table: 'totals' });
+      proxy.refuse(true);
+      proxy.cut();
+      await insert(waits, 1000, 10);
+      await insert(down, 1000, 10);
+      await retrying.waitForLine(/STORE_UNREACHABLE.*batch will be tried again|flow will be started again/, 30_000);
+      await waitFor(() => isWaitingForLock(waits), { deadlineMs: 30_000, what: 'the wait for the lock' });
+      await Promise.all([waiting, retrying].map((daemon) => expectEnd(daemon, { code: 1, withinMs: soonMs })));
+      await endRows();
+      await agree(waits);
+      await agree(down);
 
-    const lucky = await startRunning(waits);
-    const endAgain = await holdRows(await connectTo(server, waits.store.name), { table: 'totals' });
-    await insert(waits, 2000, 10);
-    await waitFor(() => isWaitingForLock(waits), { deadlineMs: 30_000, what: 'the wait for the lock' });
-    const ended = expectEnd(lucky, { code: 0, withinMs: soonMs });
-    await lucky.waitForLine(/stopping/);
-    await endAgain();
-    await ended;
-    await agree(waits);
-  }, 120_000);
+      const lucky = await startRunning(waits);
+      const endAgain = await holdRows(await connectTo(server, waits.store.name), { table: 'totals' });
+      await insert(waits, 2000, 10);
+      await waitFor(() => isWaitingForLock(waits), { deadlineMs: 30_000, what: 'the wait for the lock' });
+      const ended = expectEnd(lucky, { code: 0, withinMs: soonMs });
+      await lucky.waitForLine(/stopping/);
+      await endAgain();
+      await ended;
+      await agree(waits);
+    },
+    120_000,
+  );
 
   it('L11 a link to the store that has gone dead, a module and a connector that never finish: none of them holds the end', async () => {
     const make = (files: Readonly<Record<string, string>> = {}) => createShopProject({ source: server, store: server, files });

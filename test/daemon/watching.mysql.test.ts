@@ -5,6 +5,7 @@ import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts
 import { agree, createShopProject, insertOrder } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { isNotReady, isReady, noticedWithinMs, spawnWatched } from '../support/watched-daemon.ts';
+import { itLong } from '../support/long.ts';
 
 const http = (freshWithin: number): string => `http: {listen: ":0", fresh_within: ${freshWithin}}`;
 
@@ -50,42 +51,46 @@ eachServer((flavour, server: SqlAddress) => {
     expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
   }, 120_000);
 
-  it('L12 an idle source stays fresh; the time until a purge is known, and warned of; a frozen source is noticed', async () => {
-    const settings = {
-      binlog_expire_logs_seconds: 12,
-      ...(flavour === 'mysql' ? { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' } : {}),
-    };
-    const source = await startPrivateServer(flavour, settings);
-    const project = await createShopProject({ source, store: server, global: http(30) });
-    const { daemon, ready, waitForReady, status } = await spawnWatched(project);
-    await waitForReady(isReady, 'readiness at first');
-    const rounds = [];
-    for (let i = 0; i < 8; i += 1) {
-      await delay(500);
-      rounds.push(await ready());
-    }
-    expect(rounds.filter(({ status: code }) => code !== 200)).toEqual([]);
-    expect(Math.max(...rounds.flatMap(({ flows }) => flows.map(({ freshSeconds }) => freshSeconds ?? 999)))).toBeLessThan(8);
-    expect((await status()).map(({ purgeMs }) => purgeMs)).toEqual([expect.any(Number), expect.any(Number)]);
+  itLong(
+    'L12 an idle source stays fresh; the time until a purge is known, and warned of; a frozen source is noticed',
+    async () => {
+      const settings = {
+        binlog_expire_logs_seconds: 12,
+        ...(flavour === 'mysql' ? { gtid_mode: 'OFF', enforce_gtid_consistency: 'OFF' } : {}),
+      };
+      const source = await startPrivateServer(flavour, settings);
+      const project = await createShopProject({ source, store: server, global: http(30) });
+      const { daemon, ready, waitForReady, status } = await spawnWatched(project);
+      await waitForReady(isReady, 'readiness at first');
+      const rounds = [];
+      for (let i = 0; i < 8; i += 1) {
+        await delay(500);
+        rounds.push(await ready());
+      }
+      expect(rounds.filter(({ status: code }) => code !== 200)).toEqual([]);
+      expect(Math.max(...rounds.flatMap(({ flows }) => flows.map(({ freshSeconds }) => freshSeconds ?? 999)))).toBeLessThan(8);
+      expect((await status()).map(({ purgeMs }) => purgeMs)).toEqual([expect.any(Number), expect.any(Number)]);
 
-    // a paused flow stays in its file; it is finished by the next one
-    await project.store.connection.query(`UPDATE \`${project.store.name}\`.kis_flow SET wanted = 'pause' WHERE flow = 'totals'`);
-    await waitForReady(({ flows }) => flows.some(({ state }) => state === 'paused'), 'a paused flow');
-    await insertOrder(project, 1);
-    await project.source.connection.query('FLUSH BINARY LOGS');
-    await daemon.waitForLine(/"flow":"totals".*may soon purge the binlog/, 40_000);
-    const [mirror, totals] = await status();
-    expect(Number(mirror?.['purgeMs'])).toBeGreaterThan(10_000);
-    expect(Number(totals?.['purgeMs'])).toBeLessThan(4000);
-    expect(daemon.stderr.filter((line) => line.includes('may soon purge')).length).toBe(1);
-    expect(isReady(await ready())).toBe(true); // what is paused does not count
+      // a paused flow stays in its file; it is finished by the next one
+      await project.store.connection.query(`UPDATE \`${project.store.name}\`.kis_flow SET wanted = 'pause' WHERE flow = 'totals'`);
+      await waitForReady(({ flows }) => flows.some(({ state }) => state === 'paused'), 'a paused flow');
+      await insertOrder(project, 1);
+      await project.source.connection.query('FLUSH BINARY LOGS');
+      await daemon.waitForLine(/"flow":"totals".*may soon purge the binlog/, 40_000);
+      const [mirror, totals] = await status();
+      expect(Number(mirror?.['purgeMs'])).toBeGreaterThan(10_000);
+      expect(Number(totals?.['purgeMs'])).toBeLessThan(4000);
+      expect(daemon.stderr.filter((line) => line.includes('may soon purge')).length).toBe(1);
+      expect(isReady(await ready())).toBe(true); // what is paused does not count
 
-    await source.pauseProcess();
-    const { ms } = await waitForReady(isNotReady, 'a frozen source');
-    expect(ms).toBeLessThan(noticedWithinMs);
-    await source.resumeProcess();
-    await waitForReady(isReady, 'the source again');
-    daemon.kill('SIGTERM');
-    expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
-  }, 180_000);
+      await source.pauseProcess();
+      const { ms } = await waitForReady(isNotReady, 'a frozen source');
+      expect(ms).toBeLessThan(noticedWithinMs);
+      await source.resumeProcess();
+      await waitForReady(isReady, 'the source again');
+      daemon.kill('SIGTERM');
+      expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
+    },
+    180_000,
+  );
 });

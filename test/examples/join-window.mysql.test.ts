@@ -106,7 +106,7 @@ eachServer((flavour) => {
       const shop = await openShop(flavour);
       await kisflow(shop, ['migrate']);
       const random = randomFrom(seed);
-      for (let round = 0; round < 4; round += 1) {
+      for (let round = 0; round < 2; round += 1) {
         const daemon = await spawnDaemon(['run', '--log-level', 'info', '--lease-ttl', '600'], shop);
         await daemon.waitForLine(/flow runs/);
         const changing = changeShop(shop.sql, random);
