@@ -10,6 +10,7 @@ import { fillDisk, mountSmallDisk } from '../support/fault/store-limits.ts';
 import { eachServer } from '../support/servers.ts';
 import { createShopProject, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { itLong } from '../support/long.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -53,19 +54,23 @@ async function sell({ source, store }: ShopProject, from: number, count: number)
 const files = { 'functions/AddTotals.ts': talkative };
 
 eachServer((_flavour, server) => {
-  it('L12 a log that nobody reads, or that nobody can, holds up nothing: rows are computed, and SIGTERM ends it with 0', async () => {
-    const make = () => createShopProject({ source: server, store: server, files, start: 'earliest' });
-    const [unread, closed, full] = await Promise.all([make(), make(), make()]);
-    const standing = spawnInto(unread, 'pipe'); // no one listens: the pipe fills up
-    const gone = spawnInto(closed, 'pipe');
-    gone.child.stderr?.destroy();
-    const device = openSync('/dev/full', 'w');
-    const noRoom = spawnInto(full, device);
-    closeSync(device);
-    await Promise.all([unread, closed, full].map((project) => sell(project, 1, 20)));
-    for (const { child } of [standing, gone, noRoom]) child.kill('SIGTERM');
-    expect(await Promise.all([standing.exit, gone.exit, noRoom.exit])).toEqual([0, 0, 0]);
-  }, 120_000);
+  itLong(
+    'L12 a log that nobody reads, or that nobody can, holds up nothing: rows are computed, and SIGTERM ends it with 0',
+    async () => {
+      const make = () => createShopProject({ source: server, store: server, files, start: 'earliest' });
+      const [unread, closed, full] = await Promise.all([make(), make(), make()]);
+      const standing = spawnInto(unread, 'pipe'); // no one listens: the pipe fills up
+      const gone = spawnInto(closed, 'pipe');
+      gone.child.stderr?.destroy();
+      const device = openSync('/dev/full', 'w');
+      const noRoom = spawnInto(full, device);
+      closeSync(device);
+      await Promise.all([unread, closed, full].map((project) => sell(project, 1, 20)));
+      for (const { child } of [standing, gone, noRoom]) child.kill('SIGTERM');
+      expect(await Promise.all([standing.exit, gone.exit, noRoom.exit])).toEqual([0, 0, 0]);
+    },
+    120_000,
+  );
 
   it('L12 a full log disk is lived through, and what was lost is said when there is room', async (context) => {
     const disk = await mountSmallDisk(1);

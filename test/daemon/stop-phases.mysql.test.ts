@@ -182,36 +182,40 @@ eachServer((_flavour, server) => {
     120_000,
   );
 
-  it('L11 a link to the store that has gone dead, a module and a connector that never finish: none of them holds the end', async () => {
-    const make = (files: Readonly<Record<string, string>> = {}) => createShopProject({ source: server, store: server, files });
-    const proxy = await startHalfOpenProxy(server);
-    const [dead, twice, module, connector] = await Promise.all([make(), make(), make(hangingModule), make(hangingConnector)]);
-    for (const project of [dead, connector]) await makeSlow(project);
-    await useHanging(connector);
-    const daemons = [];
-    for (const project of [dead, twice]) {
-      const url = `${server.url.replace(`:${server.port}`, `:${proxy.port}`)}/${project.store.name}`;
-      daemons.push(await startRunning(project, { STORE_URL: url }));
-    }
-    const [late, signalled] = daemons;
-    if (late === undefined || signalled === undefined) throw new Error('two were started');
-    proxy.setMode('half-open');
-    await Promise.all(daemons.map((daemon) => daemon.waitForLine(/store does not answer/, 30_000)));
-    signalled.kill('SIGTERM');
-    await signalled.waitForLine(/stopping/);
-    await Promise.all(daemons.map((daemon) => expectEnd(daemon, { code: 1, withinMs: soonMs })));
+  itLong(
+    'L11 a link to the store that has gone dead, a module and a connector that never finish: none of them holds the end',
+    async () => {
+      const make = (files: Readonly<Record<string, string>> = {}) => createShopProject({ source: server, store: server, files });
+      const proxy = await startHalfOpenProxy(server);
+      const [dead, twice, module, connector] = await Promise.all([make(), make(), make(hangingModule), make(hangingConnector)]);
+      for (const project of [dead, connector]) await makeSlow(project);
+      await useHanging(connector);
+      const daemons = [];
+      for (const project of [dead, twice]) {
+        const url = `${server.url.replace(`:${server.port}`, `:${proxy.port}`)}/${project.store.name}`;
+        daemons.push(await startRunning(project, { STORE_URL: url }));
+      }
+      const [late, signalled] = daemons;
+      if (late === undefined || signalled === undefined) throw new Error('two were started');
+      proxy.setMode('half-open');
+      await Promise.all(daemons.map((daemon) => daemon.waitForLine(/store does not answer/, 30_000)));
+      signalled.kill('SIGTERM');
+      await signalled.waitForLine(/stopping/);
+      await Promise.all(daemons.map((daemon) => expectEnd(daemon, { code: 1, withinMs: soonMs })));
 
-    const loading = await start(module);
-    await loading.waitForLine(/is being loaded/);
-    await expectEnd(loading, { code: 0, withinMs: soonMs });
-    const opening = await start(connector);
-    await opening.waitForLine(/is being opened/);
-    await expectEnd(opening, { code: 1, withinMs: soonMs });
-    expect(opening.stderr.join('\n')).toContain('something of the project does not heed its end');
-    proxy.setMode('forward');
-    await agree(dead);
-    await agree(twice);
-  }, 120_000);
+      const loading = await start(module);
+      await loading.waitForLine(/is being loaded/);
+      await expectEnd(loading, { code: 0, withinMs: soonMs });
+      const opening = await start(connector);
+      await opening.waitForLine(/is being opened/);
+      await expectEnd(opening, { code: 1, withinMs: soonMs });
+      expect(opening.stderr.join('\n')).toContain('something of the project does not heed its end');
+      proxy.setMode('forward');
+      await agree(dead);
+      await agree(twice);
+    },
+    120_000,
+  );
 });
 
 /** A module that waits for ever when it is loaded. */
