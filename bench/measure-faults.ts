@@ -16,6 +16,8 @@ const aimMb = 300;
 const rowsPerCommit = 20;
 const commitMs = 20;
 const recoverMs = 120_000;
+/** Between two faults: what was noticed of the one before is over then. */
+const settleMs = 3000;
 
 /**
  * What each fault costs, under a load of about a thousand rows a second: how long it takes from the fault's end until the row that is
@@ -88,6 +90,7 @@ interface Sufferer {
 
 async function suffer(fault: Fault, { place, orders, daemonNow, storeUrl }: Sufferer): Promise<Outcome> {
   await arrived(await orders.mark(), storeUrl);
+  await sleep(settleMs);
   const before = daemonNow();
   before.resetPeak();
   const beganAt = steadyNow();
