@@ -3,6 +3,7 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { killDumps } from '../support/fault/source-server.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import {
@@ -81,10 +82,7 @@ eachServer((flavour, server: SqlAddress) => {
       await underLoad({ source: server, store: server }, async (project, _daemon, random) => {
         for (let i = 0; i < 15; i += 1) {
           await delay(200 + random() * 200);
-          const [rows] = await project.source.connection.query<(RowDataPacket & { id: number })[]>(
-            "SELECT id FROM information_schema.processlist WHERE COMMAND LIKE 'Binlog Dump%'",
-          );
-          for (const { id } of rows) await project.source.connection.query(`KILL ${id}`).catch(() => {});
+          await killDumps(project.source.connection);
         }
       });
     },

@@ -1,8 +1,9 @@
-import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../../src/lib/abort.ts';
 import type { Position } from '../../src/row/position.ts';
 import type { Source } from '../../src/source/contract.ts';
+import { killDumps } from '../support/fault/source-server.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { createDatabase, eachServer, startPrivateServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -16,8 +17,8 @@ eachServer((flavour, server) => {
     readonly from: Position;
   }
 
-  async function prepare(url: string, options: Parameters<typeof openSource>[1] = {}): Promise<Setting> {
-    const database = await createDatabase(server);
+  async function prepare(url: string, options: Parameters<typeof openSource>[1] = {}, on = server): Promise<Setting> {
+    const database = await createDatabase(on);
     await database.connection.query('CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(100))');
     const source = openSource(url, options);
     return { ...database, source, from: await source.resolve({ kind: 'latest' }, never) };
@@ -83,26 +84,23 @@ eachServer((flavour, server) => {
   });
 
   it('the server’s kill of the dump is survived', async () => {
-    const { name, connection, source, from } = await prepare(server.url);
+    const own = await startPrivateServer(flavour); // every dump of it is killed: nobody else may read there
+    const { name, connection, source, from } = await prepare(own.url, {}, own);
     const reading = new Reading(source, { from, wants: inSchema(name) });
     for (let round = 1; round <= 3; round += 1) {
       await connection.query(many(1, round));
       await reading.untilIds(round);
-      await killDumps(connection, reading);
+      await killReader(connection, reading);
     }
     await connection.query(many(1, 99));
     await reading.untilIds(99);
     expect(reading.ids()).toEqual([1, 2, 3, 99]);
   });
 
-  /** Kills all binlog dumps of the server; the other tests' readers survive it as well. */
-  async function killDumps(connection: Connection, reading: Reading): Promise<void> {
+  async function killReader(connection: Connection, reading: Reading): Promise<void> {
     const lost = reading.states.filter((state) => !state.isConnected).length;
     await waitFor(async () => {
-      const [rows] = await connection.query<RowDataPacket[]>(
-        "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'",
-      );
-      for (const row of rows) await connection.query(`KILL ${Number(row['id'] ?? row['ID'])}`).catch(() => undefined);
+      await killDumps(connection);
       return reading.states.filter((state) => !state.isConnected).length > lost;
     });
   }

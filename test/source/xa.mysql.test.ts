@@ -5,6 +5,7 @@ import type { SqlServer } from '../../src/embedded/server.ts';
 import type { Value } from '../../src/row/change.ts';
 import type { Position } from '../../src/row/position.ts';
 import type { Source, TableFilter } from '../../src/source/contract.ts';
+import { killDumps } from '../support/fault/source-server.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { inSchema, never, openSource, purgeTo, Reading } from './reading.ts';
@@ -168,7 +169,7 @@ eachServer((flavour) => {
             onPart: (part) => {
               if (part.isFinal || kills >= 2 || part.groups.length === 0) return undefined;
               kills += 1;
-              return killDumps(connection);
+              return killDumps(connection).then(() => undefined);
             },
           });
           await reading.untilIds(9999);
@@ -319,14 +320,6 @@ eachServer((flavour) => {
     expect((await again.failure()).code).toBe('SOURCE_STATEMENT_FORMAT');
     expect(again.ids()).toEqual([]);
   });
-
-  /** Ends the connections that read the binlog, as a network does. */
-  async function killDumps(connection: Connection): Promise<void> {
-    const [rows] = await connection.query<RowDataPacket[]>(
-      "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'",
-    );
-    for (const row of rows) await connection.query(`KILL ${Number(row['id'] ?? row['ID'])}`).catch(() => undefined);
-  }
 
   /** The session that prepared it must have ended for the server too. */
   async function commitOther(connection: Connection, xid: string): Promise<void> {
