@@ -1,4 +1,5 @@
 /** The daemon without its store: binlog source, feed, batches and a flow of one function that passes its rows on. */
+import type * as RowsModule from '../src/daemon/batch-rows.ts';
 import type * as BatchModule from '../src/daemon/batch.ts';
 import type * as FeedModule from '../src/daemon/feed.ts';
 import type * as BuildModule from '../src/flow/build.ts';
@@ -10,7 +11,8 @@ import { importBuilt } from './built.ts';
 import { answer, peakMemory } from './child-side.ts';
 import { sourceToFlow } from './scripts.ts';
 
-const { batchId, batchRows } = await importBuilt<typeof BatchModule>('daemon/batch.js');
+const { batchId } = await importBuilt<typeof BatchModule>('daemon/batch.js');
+const { batchRows } = await importBuilt<typeof RowsModule>('daemon/batch-rows.js');
 const { FlowFeed } = await importBuilt<typeof FeedModule>('daemon/feed.js');
 const { buildFlow } = await importBuilt<typeof BuildModule>('flow/build.js');
 const { Registry } = await importBuilt<typeof RegistryModule>('flow/registry.js');

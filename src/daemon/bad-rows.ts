@@ -11,7 +11,7 @@ import type { Logger } from '../lib/logger.ts';
 import { groupSize } from '../row/change.ts';
 import { absentOf } from '../row/partial-row.ts';
 import type { DeadRow } from '../repair/dead-row.ts';
-import { imagesOf, placeOf, splitBatch, type Batch, type DeadMark } from './batch.ts';
+import { heldBack, imagesOf, placeOf, splitBatch, type Batch, type DeadMark } from './batch.ts';
 import { keysOf } from './parked-key.ts';
 import { atBatch } from './batch-error.ts';
 
@@ -93,7 +93,7 @@ export function withoutBadRows(
   }
   const marks = (error instanceof MarkedError ? error.marks : []).map((mark) => byPolicy(mark, policy));
   if (marks.length > 0 && batch.deadRounds < roundsMax) return [addDead(batch, marks)];
-  const left = batch.size - batch.dead.length;
+  const left = batch.size - heldBack(batch).size;
   if (left === 0) throw atBatch(error, flow, batch);
   return left === 1 ? [addDead(batch, [byPolicy(markOf(batch, error), policy)])] : splitBatch(batch, options);
 }
@@ -110,9 +110,9 @@ function addDead(batch: Batch, marks: readonly DeadMark[]): Batch {
 
 /** The one change that is left is the one at fault. */
 function markOf(batch: Batch, error: CodedError): DeadMark {
-  const dead = new Set(batch.dead.map(({ index }) => index));
+  const held = heldBack(batch);
   let index = 0;
-  while (dead.has(index)) index += 1;
+  while (held.has(index)) index += 1;
   return { index, ...markFields(error) };
 }
 

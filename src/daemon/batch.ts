@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { groupSize, makeChange, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
-import { absentOf, markPartial } from '../row/partial-row.ts';
+import { groupSize, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
 import type { IntendedMark } from '../checkpoint/intent.ts';
 import { formatPosition, type Position } from '../row/position.ts';
 import { Progress } from './progress.ts';
@@ -30,26 +29,53 @@ export interface Batch {
   readonly deadRounds: number;
   /** Its identity as it was kept before it ran for the first time (see batchOrigin); '' for a batch that was cut anew. */
   readonly origin: string;
+  /**
+   * Places of changes, in order, of rows that the flow's first snapshot has yet to read: it will read what these have made of them. They
+   * are counted as filtered.
+   */
+  readonly unread: readonly number[];
+  /** Set where the rows are not of the stream but were read from a table: they stand between two transactions, at its start. */
+  readonly chunk?: BatchChunk;
+}
+
+/** What a batch with rows that were read from a table leaves of its run's progress. */
+export interface BatchChunk {
+  readonly run: string;
+  /** `schema.name` of the source table. */
+  readonly sourceTable: string;
+  /** Of each row of the batch, its key, as `writeKey` writes it. */
+  readonly keys: readonly string[];
+  readonly before: ReadMark;
+  /** Once the batch is committed. */
+  readonly after: ReadMark;
+  /** With this batch the table is read. */
+  readonly isLast: boolean;
+}
+
+/** What of a table is read. */
+export interface ReadMark {
+  /** The key up to which all rows are; undefined: none yet. As `writeKey` writes it. */
+  readonly cursorKey: string | undefined;
+  /** Keys behind it that are read too. */
+  readonly doneKeys: readonly string[];
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
 export type RowShape = 'after' | 'change';
 
-/** Whether the batch has something to do or to keep. */
-export function isEmpty({ size, parts }: Pick<Batch, 'size' | 'parts'>): boolean {
-  return size === 0 && parts.every(({ statements }) => statements === undefined);
+/** Whether the batch has nothing to do or to keep. */
+export function isEmpty({ size, parts, chunk }: Pick<Batch, 'size' | 'parts' | 'chunk'>): boolean {
+  return size === 0 && chunk === undefined && parts.every(({ statements }) => statements === undefined);
+}
+
+/** The changes that the flow does not receive with this batch: those of rows that are not read yet, and those with a mark. */
+export function heldBack({ dead, unread }: Pick<Batch, 'dead' | 'unread'>): ReadonlySet<number> {
+  return new Set([...unread, ...dead.map(({ index }) => index)]);
 }
 
 /** Whether changes of the batch are kept that later ones of their keys wait behind. */
 export function hasParked({ dead }: Pick<Batch, 'dead'>): boolean {
   return dead.some(({ kind }) => kind !== 'skipped');
-}
-
-/** How a batch's changes become rows. */
-export interface RowOptions {
-  readonly shape: RowShape;
-  /** The flow takes it that a column which an insert does not have is its default (`row_image: partial`). */
-  readonly takesDefaults: boolean;
 }
 
 export function countChanges(groups: readonly ChangeGroup[]): number {
@@ -101,7 +127,7 @@ export function makeBatch(start: Position, parts: readonly RoutedPart[], options
     size += part.size;
     time = part.time || time;
   }
-  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0, origin: '' };
+  return { start, end: progress.toPosition(), parts, size, time, dead: [], deadRounds: 0, origin: '', unread: [] };
 }
 
 /** Halves a batch of two changes or more: what to do with a batch that fails because of one of its rows. */
@@ -122,97 +148,38 @@ export function splitBatch(batch: Batch, options: { readonly hasGtid: boolean })
   }
   const left = makeBatch(batch.start, first, options);
   const right = makeBatch(left.end, second, options);
-  const { dead } = batch;
+  const { dead, unread, chunk } = batch;
+  const [leftChunk, rightChunk] = chunk === undefined ? [] : splitChunk(chunk, half);
   return [
-    { ...left, dead: dead.filter(({ index }) => index < half) },
+    {
+      ...left,
+      ...partOf(batch, 0, leftChunk),
+      dead: dead.filter(({ index }) => index < half),
+      unread: unread.filter((index) => index < half),
+    },
     {
       ...right,
+      ...partOf(batch, 1, rightChunk),
       dead: dead.filter(({ index }) => index >= half).map((mark) => ({ ...mark, index: mark.index - half })),
+      unread: unread.filter((index) => index >= half).map((index) => index - half),
     },
   ];
 }
 
-/** What a flow is given of a batch. */
-export interface BatchRows {
-  readonly rows: unknown[];
-  /** How many changes this shape of flow does not want. */
-  readonly filtered: number;
-  /** The images of some changes lack columns. */
-  readonly hasPartialRows: boolean;
-  readonly places: () => readonly number[];
+/** Both halves of a chunk begin at one place: an identity of its own keeps them apart. */
+function partOf({ origin }: Batch, half: 0 | 1, chunk: BatchChunk | undefined): Partial<Batch> {
+  return chunk === undefined ? {} : { chunk, origin: hashOf(`${origin}|${half}`), time: 0 };
 }
 
-/**
- * The rows that the flow's first function receives, dead ones left out.
- */
-export function batchRows(
-  batch: Batch,
-  shape: RowShape,
-  { takesDefaults = false }: { readonly takesDefaults?: boolean } = {},
-): BatchRows {
-  const rows = allRows(batch, { shape, takesDefaults });
-  const filtered = batch.size - rows.length;
-  const about = { filtered, hasPartialRows: hasPartialRows(batch), places: () => rowPlaces(batch, shape) };
-  if (batch.dead.length === 0) return { rows, ...about };
-  const dead = new Set(batch.dead.map(({ index }) => index));
-  const places = wantedPlaces(batch, shape);
-  return { rows: rows.filter((_row, at) => !dead.has(places[at] ?? -1)), ...about };
-}
-
-/** Each of `batchRows`' rows is the change at this place of the batch. */
-export function rowPlaces(batch: Batch, shape: RowShape): readonly number[] {
-  const dead = new Set(batch.dead.map(({ index }) => index));
-  return wantedPlaces(batch, shape).filter((place) => !dead.has(place));
-}
-
-function wantedPlaces(batch: Batch, shape: RowShape): readonly number[] {
-  const places: number[] = [];
-  let at = 0;
-  for (const part of batch.parts) {
-    for (const group of part.groups) {
-      const size = groupSize(group);
-      const isWanted = shape === 'change' || group.op !== 'delete';
-      for (let i = isWanted ? 0 : size; i < size; i += 1) places.push(at + i);
-      at += size;
-    }
-  }
-  return places;
-}
-
-function hasPartialRows(batch: Batch): boolean {
-  return batch.parts.some(({ groups }) => groups.some(({ isPartial }) => isPartial === true));
-}
-
-function allRows(batch: Batch, options: RowOptions): unknown[] {
-  const rows: unknown[] = [];
-  for (const part of batch.parts) {
-    for (const group of part.groups) {
-      if (options.shape === 'change') pushChanges(rows, { group, part, options });
-      else if (group.op !== 'delete') pushAll(rows, plainRows(group, part, options));
-    }
-  }
-  return rows;
-}
-
-function plainRows(group: Exclude<ChangeGroup, { op: 'delete' }>, part: RoutedPart, options: RowOptions): readonly Row[] {
-  const absent = absentOf(group, options);
-  if (absent === undefined) return group.after;
-  return markPartial(group.after, { op: group.op, table: group.table.id, position: placeOf(part), absent });
-}
-
-/** Not `push(...rows)`: a group may have more rows than a call may have arguments. */
-function pushAll(rows: unknown[], more: readonly unknown[]): void {
-  for (const row of more) rows.push(row);
-}
-
-function pushChanges(
-  rows: unknown[],
-  { group, part, options }: { readonly group: ChangeGroup; readonly part: RoutedPart; readonly options: RowOptions },
-): void {
-  const absent = absentOf(group, options);
-  const place = { table: group.table.id, key: group.table.primaryKey, position: placeOf(part), time: part.time };
-  const shared = absent === undefined ? place : { ...place, absent };
-  for (let i = 0; i < groupSize(group); i += 1) rows.push(makeChange({ op: group.op, ...imagesOf(group, i), ...shared }));
+/** When the first half is committed, its keys are read and the cursor still stands before them. */
+function splitChunk(chunk: BatchChunk, half: number): readonly [BatchChunk, BatchChunk] {
+  const { keys, before } = chunk;
+  const first = keys.slice(0, half);
+  const between: ReadMark = { cursorKey: before.cursorKey, doneKeys: [...before.doneKeys, ...first] };
+  return [
+    { ...chunk, keys: first, after: between, isLast: false },
+    { ...chunk, keys: keys.slice(half), before: between },
+  ];
 }
 
 /** All changes of a batch: change `i` of its group, and its place in the batch. */

@@ -57,7 +57,8 @@ export function markFollowers(batch: Batch, options: MarkOptions): { readonly ba
   const coming = new ComingWaits();
   const known = new Map(batch.dead.map((mark) => [mark.index, mark]));
   const marks = new Map<number, DeadMark>();
-  const walk = { known, coming, marks, shape: options.shape, waits: [...options.before, coming] };
+  const unread = new Set(batch.unread);
+  const walk = { known, unread, coming, marks, shape: options.shape, waits: [...options.before, coming] };
   let first = 0;
   let next = 0;
   for (const { groups } of batch.parts) {
@@ -76,17 +77,19 @@ export function markFollowers(batch: Batch, options: MarkOptions): { readonly ba
 
 interface Walk {
   readonly known: ReadonlyMap<number, DeadMark>;
+  /** Changes that the flow does not receive: nothing comes of them. */
+  readonly unread: ReadonlySet<number>;
   readonly coming: ComingWaits;
   readonly marks: Map<number, DeadMark>;
   readonly shape: RowShape;
   readonly waits: readonly Waits[];
 }
 
-function markGroup(group: ChangeGroup, first: number, { known, coming, marks, shape, waits }: Walk): void {
+function markGroup(group: ChangeGroup, first: number, { known, unread, coming, marks, shape, waits }: Walk): void {
   const isReceived = shape === 'change' || group.op !== 'delete';
   for (let i = 0; i < groupSize(group); i += 1) {
     const mark = known.get(first + i);
-    if (mark === undefined && !isReceived) continue;
+    if ((mark === undefined && !isReceived) || unread.has(first + i)) continue;
     const keys = keysOf(group, i);
     const isBehind = keys.some((key) => waits.some((one) => one.has(key)));
     const waitsItself = mark !== undefined && mark.kind !== 'skipped';

@@ -33,6 +33,8 @@ export interface SnapshotTable {
   readonly key: readonly KeyColumn[];
   /** The server's guess; of an InnoDB table it may be far off. */
   readonly rowsEstimate: number;
+  /** Bytes a row, on average, by the server's guess; 0 where it has none. */
+  readonly rowBytes: number;
 }
 
 /** A part of a table, in key order: rows behind `after` (absent: from the beginning), up to and with `upTo` (absent: to the end). */
@@ -57,6 +59,8 @@ export interface Chunk {
   readonly bytes: number;
   /** The end of the binlog after the read. */
   readonly head: Position;
+  /** When it was read, by this machine's clock: milliseconds since 1970. */
+  readonly time: number;
 }
 
 export interface TableReader {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deadRowsOf, markError, MarkedError, withoutBadRows, type BadRowsPolicy } from '../../src/daemon/bad-rows.ts';
-import { batchId, batchRows, makeBatch, rowPlaces, type Batch, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
+import { batchRows, rowPlaces } from '../../src/daemon/batch-rows.ts';
+import { batchId, makeBatch, type Batch, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
 import { BadRowsError } from '../../src/flow/bad-rows.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { isChange } from '../../src/row/change.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Connector } from '../../src/connector/contract.ts';
-import { makeBatch, batchRows, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
+import { batchRows } from '../../src/daemon/batch-rows.ts';
+import { makeBatch, type RoutedPart, type RowShape } from '../../src/daemon/batch.ts';
 import { deadRowsOf } from '../../src/daemon/bad-rows.ts';
 import { buildFlow, type StepOptions } from '../../src/flow/build.ts';
 import type { FunctionDefinition } from '../../src/flow/contract.ts';
