@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { groupSize, sliceGroup, type ChangeGroup, type Row, type TransactionPart } from '../row/change.ts';
 import type { IntendedMark } from '../checkpoint/intent.ts';
 import { formatPosition, type Position } from '../row/position.ts';
+import type { Key } from '../snapshot/contract.ts';
+import type { ReadKeys } from '../snapshot/table-merge.ts';
 import { Progress } from './progress.ts';
 
 /** A transaction part with only one flow's changes in it. */
@@ -43,21 +45,13 @@ export interface BatchChunk {
   readonly run: string;
   /** `schema.name` of the source table. */
   readonly sourceTable: string;
-  /** Of each row of the batch, its key, as `writeKey` writes it. */
-  readonly keys: readonly string[];
-  readonly before: ReadMark;
+  /** Of each row of the batch, its key. */
+  readonly keys: readonly Key[];
+  readonly before: ReadKeys;
   /** Once the batch is committed. */
-  readonly after: ReadMark;
+  readonly after: ReadKeys;
   /** With this batch the table is read. */
   readonly isLast: boolean;
-}
-
-/** What of a table is read. */
-export interface ReadMark {
-  /** The key up to which all rows are; undefined: none yet. As `writeKey` writes it. */
-  readonly cursorKey: string | undefined;
-  /** Keys behind it that are read too. */
-  readonly doneKeys: readonly string[];
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */
@@ -175,7 +169,7 @@ function partOf({ origin }: Batch, half: 0 | 1, chunk: BatchChunk | undefined): 
 function splitChunk(chunk: BatchChunk, half: number): readonly [BatchChunk, BatchChunk] {
   const { keys, before } = chunk;
   const first = keys.slice(0, half);
-  const between: ReadMark = { cursorKey: before.cursorKey, doneKeys: [...before.doneKeys, ...first] };
+  const between: ReadKeys = { cursor: before.cursor, done: [...before.done, ...first] };
   return [
     { ...chunk, keys: first, after: between, isLast: false },
     { ...chunk, keys: keys.slice(half), before: between },
@@ -214,6 +208,11 @@ export function batchId(flow: string, batch: Batch): string {
 /** A batch's identity without regard to its dead rows: as it was kept, else by where it begins and how many changes it has. */
 export function batchOrigin(flow: string, batch: Batch): string {
   return batch.origin === '' ? hashOf(`${flow}|${formatPosition(batch.start)}|${batch.size}`) : batch.origin;
+}
+
+/** An identity for a batch that is told by more than its place and its size. */
+export function originOf(text: string): string {
+  return hashOf(text);
 }
 
 function hashOf(text: string): string {

@@ -1,0 +1,257 @@
+import { CodedError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { ChangeGroup } from '../row/change.ts';
+import type { Position } from '../row/position.ts';
+import type { Run, RunTable } from '../repair/run.ts';
+import { setRunState, setRunTables } from '../repair/run-record.ts';
+import type { ChunkLimits } from '../snapshot/chunk-size.ts';
+import type { SnapshotTable, TableReader } from '../snapshot/contract.ts';
+import { TableSnapshot, type DueChunk, type HeadState } from '../snapshot/table-snapshot.ts';
+import type { Store } from '../store/open.ts';
+import { countChanges, type Batch, type RoutedPart } from './batch.ts';
+
+export interface SnapshotRunOptions {
+  readonly flow: string;
+  readonly run: Run;
+  readonly reader: TableReader;
+  readonly store: Pick<Store, 'query'>;
+  /** The columns that the flow receives, besides keys'; undefined: all. */
+  readonly columns: ReadonlySet<string> | undefined;
+  /** Which tables the flow receives. */
+  readonly wants: (schema: string, table: string) => boolean;
+  readonly limits: ChunkLimits;
+  /** How many tables are read at once, and how many chunks of each. */
+  readonly tablesMax: number;
+  readonly parallel: number;
+  readonly onArrived: () => void;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Changes kept for chunks of one table. */
+const recordedBytesMax = 16 * 1024 * 1024;
+
+/** One snapshot of a flow's tables, or of some of them: which are read, which are being read, which wait. */
+export class SnapshotRun {
+  readonly #options: SnapshotRunOptions;
+  readonly id: string;
+  /** The flow has none of the rows yet. */
+  readonly isFirst: boolean;
+  /** Those that have not begun; in order. */
+  #waiting: readonly RunTable[] = [];
+  readonly #reading = new Map<string, TableSnapshot>();
+  readonly #read = new Map<string, SnapshotTable>();
+  /** Tables of which every change waits: none of their rows is read. */
+  readonly #unbegun = new Set<string>();
+  #isListed = false;
+  #isPaused = false;
+  #isClosed = false;
+  #number = 0;
+  /** Whose chunk was taken last. */
+  #turn = 0;
+
+  constructor(options: SnapshotRunOptions) {
+    this.#options = options;
+    this.id = options.run.id;
+    this.isFirst = options.run.isStart;
+  }
+
+  /** Every table is read. */
+  get isDone(): boolean {
+    return this.#isListed && this.#waiting.length === 0 && this.#reading.size === 0;
+  }
+
+  /** Whether a chunk waits for the stream. */
+  get isWaiting(): boolean {
+    return [...this.#reading.values()].some(({ waiting }) => waiting !== undefined);
+  }
+
+  /** Counts the chunks of this process. */
+  nextNumber(): number {
+    this.#number += 1;
+    return this.#number;
+  }
+
+  tableOf(name: string): SnapshotTable {
+    const table = this.#reading.get(name)?.table ?? this.#read.get(name);
+    if (table === undefined) throw new CodedError('INTERNAL', `Run ${this.id} does not read ${name}.`);
+    return table;
+  }
+
+  /** Does what the operator wants, and begins what may be begun. */
+  async obey(run: Run): Promise<void> {
+    const { store, logger, flow } = this.#options;
+    if (run.wish === 'cancel') {
+      if (!this.isFirst) return this.#cancel();
+      logger.warn({ flow, run: run.id }, 'the first snapshot of a flow cannot be cancelled: it goes on; pause the flow, or take it away');
+      await setRunState(store, run.id, run.state === 'paused' ? 'paused' : 'running');
+    }
+    if (!this.#isListed) await this.#list(run);
+    if (run.wish === 'pause' || (run.state === 'paused' && run.wish !== 'resume')) {
+      if (run.state !== 'paused') await setRunState(store, run.id, 'paused');
+      this.#isPaused = true;
+      for (const table of this.#reading.values()) table.pause();
+      return;
+    }
+    if (run.state !== 'running' || run.wish === 'resume') await setRunState(store, run.id, 'running');
+    this.#isPaused = false;
+    for (const table of this.#reading.values()) table.resume();
+    await this.#beginNext();
+    if (this.isDone) await setRunState(store, run.id, 'done');
+  }
+
+  async #cancel(): Promise<void> {
+    const { store, logger, flow } = this.#options;
+    this.close();
+    this.#waiting = [];
+    this.#reading.clear();
+    this.#isListed = true;
+    await setRunState(store, this.id, 'cancelled');
+    logger.info({ flow, run: this.id }, 'snapshot cancelled');
+  }
+
+  /** Which tables there are is found out once, and kept. */
+  async #list(run: Run): Promise<void> {
+    const { store, reader, wants, signal } = this.#options;
+    let { tables } = run;
+    if (tables.length === 0) {
+      const wanted = new Set(run.options.tables);
+      const all = await reader.listTables(
+        (schema, name) => wants(schema, name) && (wanted.size === 0 || wanted.has(`${schema}.${name}`)),
+        signal,
+      );
+      const named = all.map(({ schema, name }) => `${schema}.${name}`);
+      const missing = run.options.tables.filter((table) => !named.includes(table));
+      if (missing.length > 0) throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
+      tables = await this.#describeAll(named);
+      await setRunTables(store, run.id, tables);
+    }
+    this.#waiting = tables.filter(({ state }) => state !== 'done');
+    for (const { sourceTable, state } of tables) if (state === 'waiting') this.#unbegun.add(sourceTable);
+    this.#isListed = true;
+  }
+
+  /** Before anything is read: a table that cannot be read stops the flow at its beginning, and not in the middle. */
+  async #describeAll(names: readonly string[]): Promise<readonly RunTable[]> {
+    const tables: RunTable[] = [];
+    for (const sourceTable of names) {
+      const { key, rowsEstimate } = await this.#describe(sourceTable);
+      const keyColumns = key.map(({ name }) => name);
+      const none = { state: 'waiting', cursorKey: null, doneKeys: [], rowsDone: 0, chunks: 0, startedAt: null, endedAt: null } as const;
+      tables.push({ ...none, sourceTable, keyColumns, rowsTotal: rowsEstimate, updatedAt: '' });
+    }
+    return tables;
+  }
+
+  #describe(sourceTable: string): Promise<SnapshotTable> {
+    const { reader, columns, signal } = this.#options;
+    const dot = sourceTable.indexOf('.');
+    return reader.describe({ schema: sourceTable.slice(0, dot), name: sourceTable.slice(dot + 1), columns }, signal);
+  }
+
+  async #beginNext(): Promise<void> {
+    const { tablesMax } = this.#options;
+    while (!this.#isPaused && !this.#isClosed && this.#reading.size < tablesMax) {
+      const [next, ...rest] = this.#waiting;
+      if (next === undefined) return;
+      await this.#begin(next);
+      this.#waiting = rest;
+    }
+  }
+
+  async #begin(record: RunTable): Promise<void> {
+    const { run } = this.#options;
+    const table = await this.#describe(record.sourceTable);
+    const names = table.key.map(({ name }) => name);
+    if (JSON.stringify(names) !== JSON.stringify(record.keyColumns)) {
+      const was = record.keyColumns.join(', ');
+      throw new CodedError(
+        'SNAPSHOT_KEY_CHANGED',
+        `${record.sourceTable} is read along its key (${was}), and the key is (${names.join(', ')}) now: what is read cannot be told any more`,
+      );
+    }
+    const snapshot = new TableSnapshot({
+      ...this.#options,
+      table,
+      mode: this.isFirst ? 'first' : 'again',
+      read: { cursor: record.cursorKey ?? undefined, done: record.doneKeys },
+      where: run.options.where,
+      recordedBytesMax,
+    });
+    this.#reading.set(record.sourceTable, snapshot);
+    this.#unbegun.delete(record.sourceTable);
+  }
+
+  /** The next chunk that the stream has reached. */
+  async due(
+    stateOf: (head: Position, readAt: number) => HeadState,
+  ): Promise<{ readonly name: string; readonly chunk: DueChunk } | undefined> {
+    if (this.#isPaused) return undefined;
+    const names = [...this.#reading.keys()];
+    for (let i = 0; i < names.length; i += 1) {
+      this.#turn = (this.#turn + 1) % names.length;
+      const name = names[this.#turn] ?? '';
+      const table = this.#reading.get(name);
+      const chunk = await table?.due((head) => stateOf(head, table.waiting?.time ?? 0));
+      if (table === undefined || chunk === undefined) continue;
+      if (chunk.isLast) {
+        this.#read.set(name, table.table);
+        this.#reading.delete(name);
+        await this.#beginNext();
+      }
+      return { name, chunk };
+    }
+    return undefined;
+  }
+
+  /** The batch with the changes left out of it that are of rows not read yet. */
+  async sift(batch: Batch): Promise<Batch> {
+    const touched = batch.parts.some((part) => part.groups.some(({ table }) => this.#concerns(table.id)) || part.statements !== undefined);
+    if (!touched) return batch;
+    const unread: number[] = [];
+    const parts: RoutedPart[] = [];
+    let first = 0;
+    for (const part of batch.parts) {
+      this.#restartAfter(part);
+      const groups: ChangeGroup[] = [];
+      for (const group of part.groups) {
+        const sifted = await this.#siftGroup(group, part);
+        for (const index of sifted.unread) unread.push(first + index);
+        groups.push(...sifted.groups);
+        first += countChanges([group]);
+      }
+      parts.push({ ...part, groups });
+    }
+    return { ...batch, parts, unread };
+  }
+
+  #concerns(table: string): boolean {
+    return this.#reading.has(table) || (this.isFirst && this.#unbegun.has(table));
+  }
+
+  async #siftGroup(group: ChangeGroup, part: RoutedPart): Promise<{ readonly groups: readonly ChangeGroup[]; readonly unread: readonly number[] }> {
+    const snapshot = this.#reading.get(group.table.id);
+    const count = countChanges([group]);
+    if (snapshot !== undefined) {
+      const [sifted] = await snapshot.sift([group], Math.ceil((part.bytes * count) / Math.max(part.size, 1)));
+      return sifted ?? { groups: [group], unread: [] };
+    }
+    const isUnread = this.isFirst && this.#unbegun.has(group.table.id);
+    return { groups: [group], unread: isUnread ? Array.from({ length: count }, (_, index) => index) : [] };
+  }
+
+  /** Rows of a table went or came without changes: what is being read of it may be from before. */
+  #restartAfter({ statements = [] }: RoutedPart): void {
+    for (const { schema, table } of statements) {
+      for (const [name, snapshot] of this.#reading) {
+        const isMeant = table === '' ? name.startsWith(`${schema}.`) : name === `${schema}.${table}`;
+        if (isMeant) snapshot.restart('a statement about the whole table has passed');
+      }
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const table of this.#reading.values()) table.close();
+  }
+}
