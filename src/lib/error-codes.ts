@@ -151,6 +151,18 @@ export const errorCodes = {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
     remedy: '`kisflow status` lists the flows, `kisflow inspect` the computed tables.',
   },
+  RUN_EXISTS: {
+    meaning: 'The flow has a run of this kind that has not ended.',
+    remedy: 'Wait for it, or end it: `kisflow runs` shows it, `kisflow runs cancel ID` ends it and keeps what it has done.',
+  },
+  RUN_UNKNOWN: {
+    meaning: 'There is no run with this number.',
+    remedy: '`kisflow runs` lists them.',
+  },
+  RUN_ENDED: {
+    meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
+    remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
+  },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
