@@ -7,7 +7,7 @@ import type { Value } from '../row/change.ts';
 import { quoteName } from '../store/name.ts';
 import type { Key, KeyColumn, KeyRange } from './contract.ts';
 import { writeKeyConstant } from './key-literal.ts';
-import { countInList } from './key-number.ts';
+import { highestInList } from './key-number.ts';
 import { orderOfColumn } from './key-order.ts';
 import { kindOf } from './key-type.ts';
 
@@ -103,16 +103,16 @@ function bySide(key: readonly KeyColumn[], bound: Key, write: WriteComparison, s
   return `(${condition})`;
 }
 
-/** ENUMs of more values than this are not listed. */
+/** An ENUM or SET of more values than this is read by its whole index. */
 const listedMax = 500;
 
 function writeComparison(column: KeyColumn, { comparison, value }: Side): string {
   const name = quoteName(column.name);
   const constant = writeKeyConstant(column, value);
-  if (kindOf(column) !== 'list' || comparison === '=' || countInList(column) > listedMax)
+  if (kindOf(column) !== 'list' || comparison === '=' || highestInList(column) > listedMax)
     return `${name} ${comparison} ${constant}`;
   // an index on an ENUM serves only for `=`
-  const numbers = Array.from({ length: countInList(column) + 1 }, (_, number) => number);
+  const numbers = Array.from({ length: highestInList(column) + 1 }, (_, number) => number);
   const wanted = numbers.filter((number) => (comparison === '<' ? number < Number(constant) : number > Number(constant)));
   return wanted.length === 0 ? 'FALSE' : `${name} IN (${wanted.join(', ')})`;
 }
