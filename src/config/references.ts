@@ -27,7 +27,7 @@ interface Check extends ReferenceOptions {
   ) => void;
 }
 
-const startForms = 'earliest, latest, <file>:<offset>, a GTID set or an ISO time';
+const startForms = 'snapshot, earliest, latest, <file>:<offset>, a GTID set or an ISO time';
 
 /** All problems between the documents of a configuration. */
 export function checkReferences(configuration: Configuration, options: ReferenceOptions): readonly Problem[] {
@@ -90,17 +90,14 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
   if (source.columns.length > 0 && unread.length > 0) {
     add('source.columns', `${first} must have ${unread.join(', ')}, which the flow does not read`, 'list it too');
   }
-  const start = source.start === undefined ? undefined : parseStart(source.start);
-  if (source.start === undefined) add('source.start', 'missing', `write ${startForms}`);
-  else if (start === undefined) add('source.start', `"${source.start}" is no start`, `write ${startForms}`);
-  else if (start.kind === 'snapshot') {
+  if (parseStart(source.start) === undefined) add('source.start', `"${source.start}" is no start`, `write ${startForms}`);
+  if (source.on_purged === 'snapshot') {
     add(
-      'source.start',
-      'snapshots are not built yet',
-      'write earliest to take in all that the binlog still holds, or latest to begin now',
+      'source.on_purged',
+      'is snapshot, which would leave rows that were deleted meanwhile, and a rebuild is not there yet',
+      'write stop',
     );
   }
-  if (source.on_purged === 'snapshot') add('source.on_purged', 'is snapshot, and snapshots are not there yet', 'write stop');
   const refusal = whyNotApplied(configuration, flow, check.functionNames);
   if (refusal !== undefined) add(refusal.path, refusal.message, 'write ignore or stop');
   if (configuration.global.store === undefined && !check.hasDoubtfulStore) {

@@ -49,15 +49,17 @@ interface FlowSourceSpec {
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
   readonly on_drop: 'stop' | 'ignore' | 'apply';
-  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused until there are snapshots. */
+  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused until there are rebuilds. */
   readonly on_purged: 'stop' | 'snapshot';
   /**
    * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not
    * FULL), and its computed tables have the source's defaults.
    */
   readonly row_image: 'full' | 'partial';
-  /** Where it begins without a checkpoint (see parseStart); `loadConfiguration` demands it. */
-  readonly start?: string | undefined;
+  /** Where it begins without a checkpoint (see parseStart). */
+  readonly start: string;
+  /** How many tables a snapshot reads at once, and how many chunks of each. */
+  readonly snapshot: { readonly tables: number; readonly chunks: number };
 }
 
 /** One function in its place in a flow. */
@@ -159,13 +161,19 @@ const sourceSpec: z.ZodType<SourceSpec> = mapping({
   server_id: wholeNumber({ min: 0, max: uint32, fallback: 0 }),
 });
 
+const flowSnapshot = mapping({
+  tables: wholeNumber({ min: 1, max: 16, fallback: 2 }),
+  chunks: wholeNumber({ min: 1, max: 16, fallback: 1 }),
+});
+
 const flowSource = mapping({
   name: text('name a source'),
   tables: list(text('write db.table, db.* or a glob')),
   rows: oneOf(['after', 'change'], 'after'),
   columns: list(text('write a column’s name')),
   row_image: oneOf(['full', 'partial'], 'full'),
-  start: optionalText,
+  start: textOr('snapshot'),
+  snapshot: flowSnapshot.optional().transform((limits) => limits ?? flowSnapshot.parse({})),
   on_truncate: oneOf(['stop', 'ignore', 'apply'], 'stop'),
   on_drop: oneOf(['stop', 'ignore', 'apply'], 'stop'),
   on_purged: oneOf(['stop', 'snapshot'], 'stop'),

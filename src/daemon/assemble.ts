@@ -78,7 +78,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
   if (source === undefined || start === undefined) {
     throw new CodedError(
       'CONFIG_INVALID',
-      `Flow ${spec.flow_name}: source.start is missing; write earliest, latest or a position.`,
+      `Flow ${spec.flow_name}: source.start is no start; write snapshot, earliest, latest or a position.`,
     );
   }
   const { wants, tables } = wantedTables(source, parts);
@@ -87,6 +87,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     sourceName: source.name,
     shape: source.rows,
     start,
+    snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
     wants,
     wantsSchema: compileSchemaPatterns(source.tables),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),

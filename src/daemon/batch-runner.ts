@@ -17,6 +17,7 @@ import type { IntentLog } from './intent-log.ts';
 import { Park } from './park.ts';
 import { ParkedTries, type KeptRun } from './parked-tries.ts';
 import { runRows } from './run-rows.ts';
+import { saveChunk } from './save-chunk.ts';
 import { notePassedStatements, passTableStatements } from './table-statements.ts';
 import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
 
@@ -188,6 +189,7 @@ export class BatchRunner {
       });
     }
     mayFail = running.isExternal;
+    if (batch.chunk !== undefined) await saveChunk(transaction, batch.chunk);
     if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...badRows });
     const parked = hasParked(batch) ? await readParkedRows(transaction, flow.name, { after: this.#park.lastId }) : [];
     await state.flush();

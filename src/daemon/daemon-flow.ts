@@ -1,6 +1,7 @@
 import type { Flow, RunFlow } from '../flow/contract.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { StartPoint } from '../row/position.ts';
+import type { TableReader } from '../snapshot/contract.ts';
 import type { Source } from '../source/contract.ts';
 import type { LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
@@ -18,6 +19,8 @@ export interface DaemonFlow {
   readonly flow: Flow;
   readonly shape: RowShape;
   readonly start: StartPoint;
+  /** How many tables a snapshot reads at once, and how many chunks of each. */
+  readonly snapshot: { readonly tablesMax: number; readonly chunksMax: number };
   readonly wants: (schema: string, table: string) => boolean;
   /** Whether tables of the schema may be wanted. */
   readonly wantsSchema: (schema: string) => boolean;
@@ -39,6 +42,8 @@ export interface FlowServiceOptions {
   /** The flow at first; see FlowService.replace. */
   readonly subject: DaemonFlow;
   readonly source: Source;
+  /** Reads the source's tables. */
+  readonly tables: TableReader;
   readonly hasGtid: boolean;
   readonly pool: ReaderPool;
   /** Looks at the source. */

@@ -125,10 +125,11 @@ interface ServiceParts {
 }
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
-  const { source, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);
+  const { source, tables, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);
   return new FlowService({
     ...parts,
     source,
+    tables,
     hasGtid,
     pool,
     watch,
@@ -204,6 +205,7 @@ async function finishWhenCurrent(
     for (const service of flows.running) {
       const received = service.received;
       const name = service.subjects[0]?.sourceName;
+      if (service.isLoading) continue;
       if (name !== undefined && received !== undefined && hasReached(received, watch.sources.get(name))) service.finish();
     }
     await sleep(50, watch.signal);

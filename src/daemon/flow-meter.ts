@@ -19,6 +19,8 @@ export class FlowMeter {
   readonly #counts = new CommitCounts();
   readonly #freshness = new FlowFreshness();
   #feed: FlowFeed | undefined;
+  /** Rows are still to be read that were there before the feed began: nothing is proven by its place. */
+  #isLoading: () => boolean = () => false;
   /** What was done when the last run ended; of a flow that has not run here, its checkpoint. */
   #doneBefore: Position | undefined;
   /** Where the checkpoint was then. */
@@ -29,8 +31,10 @@ export class FlowMeter {
   }
 
   /** A run begins, at the feed's place. */
-  begin(feed: FlowFeed): void {
+  begin(feed: FlowFeed, isLoading: () => boolean): void {
     this.#feed = feed;
+    this.#isLoading = isLoading;
+    if (isLoading()) this.#freshness.forget();
     // after a new start by hand the store lacks what was proven to be in it
     if (this.#committedBefore !== undefined && !hasPassed(feed.underWay.done, this.#committedBefore)) this.#freshness.forget();
   }
@@ -90,7 +94,9 @@ export class FlowMeter {
 
   /** How fresh it is once a write to the store that begins now has succeeded; undefined: nothing new would be proven. */
   pass(): number | undefined {
-    return this.#feed === undefined ? undefined : this.#freshness.pass(this.#options.watch.view.probes, this.#feed.underWay.done);
+    return this.#feed === undefined || this.#isLoading()
+      ? undefined
+      : this.#freshness.pass(this.#options.watch.view.probes, this.#feed.underWay.done);
   }
 
   /** A write that began after `pass` gave this has succeeded. */

@@ -77,6 +77,11 @@ export class FlowService {
     return { name: this.name, state, error, kept: this.#run?.kept, ...this.meter.counts };
   }
 
+  /** Rows are still to be read that its tables had before its stream began. */
+  get isLoading(): boolean {
+    return this.#run?.isLoading === true;
+  }
+
   /** What the flow has received, while it runs. */
   get received(): Position | undefined {
     return this.#run?.feed.received;
@@ -121,6 +126,7 @@ export class FlowService {
     this.#condition.observe(wish, askedAt);
     if (this.#condition.isPaused) this.finish();
     if (wish?.hasRowWishes === true) this.#run?.noteWishes();
+    if (wish?.hasRunWishes === true) this.#run?.noteRuns();
   }
 
   /** Another look, begun at `askedAt`, at the leases that this daemon holds. */
@@ -213,7 +219,7 @@ export class FlowService {
       onRetry: (error) => this.#onRetry(error),
     });
     this.#run = run;
-    this.meter.begin(run.feed);
+    this.meter.begin(run.feed, () => run.isLoading);
     try {
       await this.#condition.set('running');
       this.#versions.handOver(run);

@@ -4,8 +4,11 @@ import type { BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
 import type { Handover } from './handover.ts';
 
+/** Where batches come from. */
+export type BatchSource = Pick<FlowFeed, 'take' | 'isCuttingAgain' | 'sizeCuttingAgain'>;
+
 export interface FlowWorkerOptions {
-  readonly feed: FlowFeed;
+  readonly feed: BatchSource;
   readonly runner: BatchRunner;
   /** Changed versions of the flow: taken when what is under way has been committed. */
   readonly handover: Handover;

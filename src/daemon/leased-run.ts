@@ -1,16 +1,18 @@
-import { createCheckpoint, readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
 import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
+import { loadCheckpoint } from './first-checkpoint.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { IntentLog } from './intent-log.ts';
 import { runFlowWorker } from './flow-worker.ts';
 import { Handover } from './handover.ts';
 import type { KeptCounts } from './park.ts';
 import { isExternal } from './running-flow.ts';
+import { SnapshotStage } from './snapshot-stage.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
@@ -26,8 +28,12 @@ export interface LeasedRun {
   readonly feed: FlowFeed;
   /** Rows that are kept and may still be applied. */
   readonly kept: KeptCounts;
+  /** The flow has yet to receive rows that its tables have had from the beginning. */
+  readonly isLoading: boolean;
   /** An operator wants something of dead rows: it is done between two batches. */
   noteWishes(): void;
+  /** There is another run of repair of the flow, or an operator wants something of one. */
+  noteRuns(): void;
   /** Runs; resolves after `finish` once all is committed, rejects with what ended it else. */
   work(): Promise<void>;
   /** No more is read; what was received is committed. */
@@ -48,6 +54,15 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
   const checkpoint = await loadCheckpoint(options);
   const intents = await openIntents(options, checkpoint);
   const feed = new FlowFeed({ ...options, ...subject, flow, start: checkpoint.position, cuts: intents.cuts });
+  const stage = new SnapshotStage({
+    ...options,
+    ...snapshotLimits(subject),
+    ...subject,
+    flow,
+    feed,
+    start: checkpoint.position,
+    signal: abort,
+  });
   const handover = new Handover();
   const runner = new BatchRunner({
     ...options,
@@ -57,8 +72,13 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     sequence: checkpoint.sequence,
     position: checkpoint.position,
     signal: abort,
+    onCommit: (batch, filtered) => {
+      stage.onCommit(batch);
+      options.onCommit(batch, filtered);
+    },
   });
   await runner.parked.load();
+  await stage.load();
   const drain = new AbortController();
   const finish = (): void => {
     pool.remove(feed);
@@ -76,7 +96,11 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     get kept() {
       return runner.parked.counts;
     },
+    get isLoading() {
+      return stage.isLoading;
+    },
     noteWishes: () => runner.parked.noteWishes(),
+    noteRuns: () => stage.noteRuns(),
     finish,
     replace(next, onTaken) {
       handover.offer(() => {
@@ -92,15 +116,21 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
       logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
       if (stop.aborted) finish();
       else pool.add(feed);
-      await runFlowWorker({ feed, runner, handover, drain: drain.signal, leave: options.leave, idleSaveMs });
+      await runFlowWorker({ feed: stage, runner, handover, drain: drain.signal, leave: options.leave, idleSaveMs });
     },
     async close() {
       stop.removeEventListener('abort', finish);
       abort.removeEventListener('abort', onAbort);
       pool.remove(feed);
+      stage.close();
       await runner.close().catch(() => runner.destroy());
     },
   };
+}
+
+/** A chunk becomes one batch. */
+function snapshotLimits({ batch, snapshot }: DaemonFlow) {
+  return { ...snapshot, limits: { rowsMax: batch.rows, bytesMax: batch.bytes, targetMs: 200 } };
 }
 
 /** What a flow that writes outside the store was about to run when it last ended. */
@@ -110,31 +140,4 @@ async function openIntents(options: LeasedRunOptions, { sequence }: Checkpoint):
   const intents = new IntentLog({ ...options, ...lease, tablesHash });
   if (isExternal(subject)) await intents.restore({ sequence, fingerprint });
   return intents;
-}
-
-/** The flow's checkpoint; a flow without one gets it at its start. */
-async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpoint> {
-  const { subject, source, store, records, abort, session, lease } = options;
-  const flow = subject.flow.name;
-  const known = await readCheckpoint(session, flow);
-  await session.rollback();
-  if (known === undefined) {
-    const position = await source.resolve(subject.start, abort);
-    await createCheckpoint(store, { flow, position, epoch: lease.epoch });
-  } else if (known.position.rows > 0) {
-    const wish = (await records.wishes()).get(flow);
-    if (wish !== undefined && wish.tablesHash !== subject.tablesHash) {
-      throw new CodedError(
-        'FLOW_CHECKPOINT_MISMATCH',
-        `Flow ${flow} stands ${known.position.rows} rows inside a transaction (${formatPosition(known.position)}), and its ` +
-          'source.tables has changed since, so these rows can no longer be counted. Restore it until the transaction has passed.',
-      );
-    }
-  }
-  await records.setTables(flow, subject.tablesHash);
-  await records.setFingerprint(flow, subject.fingerprint);
-  const checkpoint = known ?? (await readCheckpoint(session, flow));
-  await session.rollback();
-  if (checkpoint === undefined) throw new CodedError('INTERNAL', `Flow ${flow} has no checkpoint after making one.`);
-  return checkpoint;
 }

@@ -22,7 +22,7 @@ export interface SnapshotRunOptions {
   readonly limits: ChunkLimits;
   /** How many tables are read at once, and how many chunks of each. */
   readonly tablesMax: number;
-  readonly parallel: number;
+  readonly chunksMax: number;
   readonly onArrived: () => void;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -83,21 +83,21 @@ export class SnapshotRun {
     const { store, logger, flow } = this.#options;
     if (run.wish === 'cancel') {
       if (!this.isFirst) return this.#cancel();
-      logger.warn({ flow, run: run.id }, 'the first snapshot of a flow cannot be cancelled: it goes on; pause the flow, or take it away');
+      logger.warn(
+        { flow, run: run.id },
+        'the first snapshot of a flow cannot be cancelled: it goes on; pause the flow, or take it away',
+      );
       await setRunState(store, run.id, run.state === 'paused' ? 'paused' : 'running');
     }
+    const isPaused = run.wish === 'pause' || (run.state === 'paused' && run.wish !== 'resume');
+    this.#isPaused = isPaused;
     if (!this.#isListed) await this.#list(run);
-    if (run.wish === 'pause' || (run.state === 'paused' && run.wish !== 'resume')) {
-      if (run.state !== 'paused') await setRunState(store, run.id, 'paused');
-      this.#isPaused = true;
-      for (const table of this.#reading.values()) table.pause();
-      return;
-    }
-    if (run.state !== 'running' || run.wish === 'resume') await setRunState(store, run.id, 'running');
-    this.#isPaused = false;
-    for (const table of this.#reading.values()) table.resume();
-    await this.#beginNext();
-    if (this.isDone) await setRunState(store, run.id, 'done');
+    for (const table of this.#reading.values())
+      if (isPaused) table.pause();
+      else table.resume();
+    if (!isPaused) await this.#beginNext();
+    const state = isPaused ? 'paused' : this.isDone ? 'done' : 'running';
+    if (run.state !== state || run.wish !== null) await setRunState(store, run.id, state);
   }
 
   async #cancel(): Promise<void> {
@@ -122,12 +122,15 @@ export class SnapshotRun {
       );
       const named = all.map(({ schema, name }) => `${schema}.${name}`);
       const missing = run.options.tables.filter((table) => !named.includes(table));
-      if (missing.length > 0) throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
+      if (missing.length > 0)
+        throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
       tables = await this.#describeAll(named);
       await setRunTables(store, run.id, tables);
     }
-    this.#waiting = tables.filter(({ state }) => state !== 'done');
-    for (const { sourceTable, state } of tables) if (state === 'waiting') this.#unbegun.add(sourceTable);
+    this.#waiting = tables.filter(({ state }) => state === 'waiting');
+    for (const { sourceTable } of this.#waiting) this.#unbegun.add(sourceTable);
+    // a part of them is read: which changes pass has to be known before any does
+    for (const table of tables) if (table.state === 'reading') await this.#begin(table);
     this.#isListed = true;
   }
 
@@ -137,7 +140,15 @@ export class SnapshotRun {
     for (const sourceTable of names) {
       const { key, rowsEstimate } = await this.#describe(sourceTable);
       const keyColumns = key.map(({ name }) => name);
-      const none = { state: 'waiting', cursorKey: null, doneKeys: [], rowsDone: 0, chunks: 0, startedAt: null, endedAt: null } as const;
+      const none = {
+        state: 'waiting',
+        cursorKey: null,
+        doneKeys: [],
+        rowsDone: 0,
+        chunks: 0,
+        startedAt: null,
+        endedAt: null,
+      } as const;
       tables.push({ ...none, sourceTable, keyColumns, rowsTotal: rowsEstimate, updatedAt: '' });
     }
     return tables;
@@ -172,11 +183,13 @@ export class SnapshotRun {
     }
     const snapshot = new TableSnapshot({
       ...this.#options,
+      parallel: this.#options.chunksMax,
       table,
       mode: this.isFirst ? 'first' : 'again',
       read: { cursor: record.cursorKey ?? undefined, done: record.doneKeys },
       where: run.options.where,
       recordedBytesMax,
+      isPaused: this.#isPaused,
     });
     this.#reading.set(record.sourceTable, snapshot);
     this.#unbegun.delete(record.sourceTable);
@@ -206,7 +219,9 @@ export class SnapshotRun {
 
   /** The batch with the changes left out of it that are of rows not read yet. */
   async sift(batch: Batch): Promise<Batch> {
-    const touched = batch.parts.some((part) => part.groups.some(({ table }) => this.#concerns(table.id)) || part.statements !== undefined);
+    const touched = batch.parts.some(
+      (part) => part.groups.some(({ table }) => this.#concerns(table.id)) || part.statements !== undefined,
+    );
     if (!touched) return batch;
     const unread: number[] = [];
     const parts: RoutedPart[] = [];
@@ -229,7 +244,10 @@ export class SnapshotRun {
     return this.#reading.has(table) || (this.isFirst && this.#unbegun.has(table));
   }
 
-  async #siftGroup(group: ChangeGroup, part: RoutedPart): Promise<{ readonly groups: readonly ChangeGroup[]; readonly unread: readonly number[] }> {
+  async #siftGroup(
+    group: ChangeGroup,
+    part: RoutedPart,
+  ): Promise<{ readonly groups: readonly ChangeGroup[]; readonly unread: readonly number[] }> {
     const snapshot = this.#reading.get(group.table.id);
     const count = countChanges([group]);
     if (snapshot !== undefined) {

@@ -1,23 +1,22 @@
 import { deferred, sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
-import type { Logger } from '../lib/logger.ts';
 import { groupSize, type ChangeGroup } from '../row/change.ts';
 import { comparePositions, formatPosition, type Position } from '../row/position.ts';
 import { readOpenRuns, setRunState } from '../repair/run-record.ts';
-import type { Store } from '../store/open.ts';
+import type { TableReader } from '../snapshot/contract.ts';
+import type { Source } from '../source/contract.ts';
 import type { DueChunk, HeadState } from '../snapshot/table-snapshot.ts';
 import { originOf, type Batch, type RoutedPart } from './batch.ts';
-import type { FlowFeed } from './feed.ts';
+import type { BatchSource } from './flow-worker.ts';
 import { hasPassed } from './freshness.ts';
 import { SnapshotRun, type SnapshotRunOptions } from './snapshot-run.ts';
 
-export interface SnapshotStageOptions extends Omit<SnapshotRunOptions, 'run' | 'onArrived'> {
-  readonly feed: Pick<FlowFeed, 'take' | 'isCuttingAgain' | 'sizeCuttingAgain'>;
+export interface SnapshotStageOptions extends Omit<SnapshotRunOptions, 'run' | 'onArrived' | 'reader'> {
+  readonly feed: BatchSource;
   /** Where the feed begins. */
   readonly start: Position;
-  readonly store: Pick<Store, 'query'>;
-  /** The end of the source's binlog now. */
-  readonly head: (signal: AbortSignal) => Promise<Position>;
+  readonly tables: TableReader;
+  readonly source: Pick<Source, 'head'>;
 }
 
 /** A chunk that the stream has not reached after this long may lie at a place that it will never name: the source is idle. */
@@ -30,12 +29,13 @@ const confirmMs = 1000;
  *     feed ──► batch ──► sift: changes of rows that are not read yet are left out ──► worker
  *     tables ──► chunk ──► the stream has passed its head: merge ──► batch ─────────────┘
  */
-export class SnapshotStage {
+export class SnapshotStage implements BatchSource {
   readonly #options: SnapshotStageOptions;
   #run: SnapshotRun | undefined;
   /** Where the stream is: the end of the batch that was handed on last. */
   #place: Position;
   #next: Promise<Batch | undefined> | undefined;
+  #isLoading = false;
   #woken = deferred<void>();
   /** The runs in the store are to be looked at. */
   #isStale = true;
@@ -57,7 +57,12 @@ export class SnapshotStage {
 
   /** Whether the flow has yet to receive rows that its tables have had from the beginning. */
   get isLoading(): boolean {
-    return this.#run?.isFirst === true && !this.#run.isDone;
+    return this.#isLoading;
+  }
+
+  /** A batch is committed. */
+  onCommit({ chunk }: Batch): void {
+    if (chunk?.isLast === true && this.#run === undefined) this.#isLoading = false;
   }
 
   /** Reads which runs are open; before the first batch, so that no change passes that has to wait. */
@@ -69,14 +74,18 @@ export class SnapshotStage {
     if (run === undefined) {
       this.#run?.close();
       this.#run = undefined;
+      this.#isLoading = false;
       return;
     }
     if (this.#run?.id !== run.id) {
       this.#run?.close();
-      this.#run = new SnapshotRun({ ...this.#options, run, onArrived: () => this.#wake() });
+      const { tables: reader } = this.#options;
+      this.#run = new SnapshotRun({ ...this.#options, reader, run, onArrived: () => this.#wake() });
+      this.#isLoading = run.isStart;
     }
-    await this.#run.obey(run);
-    if (this.#run.isDone) this.#run = undefined;
+    await this.#unlessBeside(this.#run, (open) => open.obey(run));
+    if (this.#run?.isDone === true) this.#run = undefined;
+    if (this.#run === undefined) this.#isLoading = false;
   }
 
   /** There are other runs, or other wishes. */
@@ -93,6 +102,7 @@ export class SnapshotStage {
       const chunk = await this.#takeChunk(signal);
       if (chunk !== undefined) return chunk;
       this.#next ??= this.#options.feed.take(signal);
+      this.#next.catch(() => {}); // it is awaited below, or when it is asked for again
       const over = new AbortController();
       const waits = [this.#next.then(() => true), woken.then(() => false), this.#confirmLater(over.signal)];
       const hasBatch = await Promise.race(waits).finally(() => over.abort());
@@ -119,33 +129,34 @@ export class SnapshotStage {
   async #takeChunk(signal: AbortSignal): Promise<Batch | undefined> {
     const run = this.#run;
     if (run === undefined || signal.aborted || this.#place.rows > 0 || this.isCuttingAgain) return undefined;
-    try {
-      const due = await run.due((head, readAt) => this.#stateOf(head, readAt));
-      if (due === undefined) return undefined;
-      const batch = this.#batchOf(run, due.name, due.chunk);
-      if (run.isDone) this.#run = undefined;
-      return batch;
-    } catch (error) {
-      if (run.isFirst || !(error instanceof CodedError) || error.class === 'retry') throw error;
-      await this.#failRun(run, error);
-      return undefined;
-    }
+    const due = await this.#unlessBeside(run, () => run.due((head, readAt) => this.#stateOf(head, readAt)));
+    if (due === undefined) return undefined;
+    const batch = this.#batchOf(run, due.name, due.chunk);
+    if (run.isDone) this.#run = undefined;
+    return batch;
   }
 
-  /** What was asked for beside the stream ends by itself; the flow goes on. */
-  async #failRun(run: SnapshotRun, error: CodedError): Promise<void> {
-    const { store, logger, flow } = this.#options;
-    logger.error({ flow, run: run.id, code: error.code, error: describeError(error) }, 'snapshot failed');
-    run.close();
-    this.#run = undefined;
-    await setRunState(store, run.id, 'failed', error);
+  /** A run that was asked for beside the stream fails by itself, and the flow goes on; without its first snapshot a flow cannot. */
+  async #unlessBeside<T>(run: SnapshotRun, work: (run: SnapshotRun) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work(run);
+    } catch (error) {
+      if (run.isFirst || !(error instanceof CodedError) || error.class === 'retry') throw error;
+      const { store, logger, flow } = this.#options;
+      logger.error({ flow, run: run.id, code: error.code, error: describeError(error) }, 'snapshot failed');
+      run.close();
+      this.#run = undefined;
+      await setRunState(store, run.id, 'failed', error);
+      return undefined;
+    }
   }
 
   #stateOf(head: Position, readAt: number): HeadState {
     const place = this.#place;
     if (place.server === head.server) {
       if (comparePositions({ ...place, rows: 0 }, head) >= 0) return 'passed';
-    } else if (place.server !== '' && this.#confirmed?.head.server === place.server && this.#confirmed.at > readAt) return 'foreign';
+    } else if (place.server !== '' && this.#confirmed?.head.server === place.server && this.#confirmed.at > readAt)
+      return 'foreign';
     // what it shows had its GTID by then
     const confirmed = this.#confirmed;
     const isCertain = confirmed !== undefined && confirmed.at >= readAt + confirmMs && confirmed.head.server === head.server;
@@ -154,13 +165,13 @@ export class SnapshotStage {
 
   /** Asks for the end of the binlog when a chunk has waited for long; resolves with false when it is known. */
   async #confirmLater(signal: AbortSignal): Promise<boolean> {
-    const { head } = this.#options;
+    const { source } = this.#options;
     if (this.#run === undefined) return new Promise(() => {});
     await sleep(confirmMs, signal);
     if (signal.aborted || this.#run?.isWaiting !== true) return new Promise(() => {});
     const at = Date.now();
     try {
-      this.#confirmed = { at, head: await head(signal) };
+      this.#confirmed = { at, head: await source.head(signal) };
     } catch {
       return new Promise(() => {}); // the reader meets the same, and says it
     }
@@ -172,7 +183,9 @@ export class SnapshotStage {
     const { flow } = this.#options;
     const { server, file, offset } = this.#place;
     const { table } = run.tableOf(name);
-    const group: ChangeGroup = run.isFirst ? { op: 'insert', table, after: rows } : { op: 'update', table, before: rows, after: rows };
+    const group: ChangeGroup = run.isFirst
+      ? { op: 'insert', table, after: rows }
+      : { op: 'update', table, before: rows, after: rows };
     const part: RoutedPart = {
       groups: rows.length === 0 ? [] : [group],
       size: rows.length,

@@ -3,6 +3,8 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import { formatPosition, type Position } from '../row/position.ts';
 import { createBinlogSource } from '../source/binlog-source.ts';
+import type { TableReader } from '../snapshot/contract.ts';
+import { createTableReader } from '../snapshot/table-reader.ts';
 import type { Source } from '../source/contract.ts';
 import type { Store } from '../store/open.ts';
 import { ReaderPool } from './reader-pool.ts';
@@ -12,6 +14,8 @@ import { SourceWatch } from './source-watch.ts';
 /** A source that answers, with its readers. */
 export interface OpenSource {
   readonly source: Source;
+  /** Reads its tables; connects when it is first asked. */
+  readonly tables: TableReader;
   readonly pool: ReaderPool;
   readonly watch: SourceWatch;
   readonly hasGtid: boolean;
@@ -94,15 +98,16 @@ export class SourceSet {
         gatherMs: 50,
       });
       const watch = new SourceWatch({ source, logger: this.#logger, everyMs: 1000, shelfMs: 60_000 });
-      return { source, pool, watch, hasGtid: identity.hasGtid, head, isOnStoreServer: onStoreServer.has(name) };
+      const tables = createTableReader({ url, logger: this.#logger, connectTimeoutMs: 10_000 });
+      return { source, tables, pool, watch, hasGtid: identity.hasGtid, head, isOnStoreServer: onStoreServer.has(name) };
     } catch (error) {
       await source.close();
       throw error;
     }
   }
 
-  async #close({ pool, source, watch }: OpenSource): Promise<void> {
-    await Promise.all([pool.close(), watch.close()]);
+  async #close({ pool, source, watch, tables }: OpenSource): Promise<void> {
+    await Promise.all([pool.close(), watch.close(), tables.close()]);
     await source.close();
   }
 }

@@ -151,6 +151,15 @@ export const errorCodes = {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
     remedy: '`kisflow status` lists the flows, `kisflow inspect` the computed tables.',
   },
+  SNAPSHOT_NO_TABLE: {
+    meaning: 'A snapshot was asked of a table that the source does not have, or that the flow does not receive.',
+    remedy: 'Name a table of the flow’s `source.tables` as `schema.table`.',
+  },
+  SNAPSHOT_KEY_CHANGED: {
+    meaning: 'The key along which a snapshot reads a table has changed since a part of it was read.',
+    remedy:
+      'Give the flow a new start (docs/operations.md); a snapshot beside a running flow is asked for again with `kisflow snapshot`.',
+  },
   RUN_EXISTS: {
     meaning: 'The flow has a run of this kind that has not ended.',
     remedy: 'Wait for it, or end it: `kisflow runs` shows it, `kisflow runs cancel ID` ends it and keeps what it has done.',

@@ -166,6 +166,24 @@ export async function saveRunTable(transaction: Queryable, step: RunStep): Promi
   if (affectedRows === 0) throw new CodedError('RUN_UNKNOWN', `There is no run ${run} that reads ${sourceTable}.`);
 }
 
+/** The flow begins anew: what was to be done of it before is of no use. */
+export async function cancelOpenRuns(session: Queryable, flow: string): Promise<void> {
+  await session.query(
+    `UPDATE kis_run SET state = 'cancelled', wish = NULL, rate = NULL, ended_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3)
+     WHERE flow = ? AND state IN (?)`,
+    [flow, openStates],
+  );
+}
+
+/** In the transaction that has read a table to its end: the run is done where no other table is left. */
+export async function endRunIfRead(transaction: Queryable, run: string): Promise<void> {
+  await transaction.query(
+    `UPDATE kis_run SET state = 'done', wish = NULL, rate = NULL, ended_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3)
+     WHERE id = ? AND state IN (?) AND NOT EXISTS (SELECT 1 FROM kis_run_table t WHERE t.run = ? AND t.state <> 'done')`,
+    [run, openStates, run],
+  );
+}
+
 async function readWhere(store: Queryable, condition: string, params: readonly unknown[]): Promise<readonly Run[]> {
   const { rows } = await store.query(`SELECT * FROM kis_run WHERE ${condition}`, params);
   if (rows.length === 0) return [];

@@ -18,6 +18,8 @@ export interface TableSnapshotOptions {
   readonly parallel: number;
   /** More bytes of changes than this are not kept for chunks that are being read: they are read again, in smaller pieces. */
   readonly recordedBytesMax: number;
+  /** Nothing is read before `resume`. */
+  readonly isPaused: boolean;
   readonly onArrived: () => void;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -51,7 +53,8 @@ export class TableSnapshot {
         compare === undefined ? reader.areUpTo(table, keys, bound, signal) : keys.map((key) => compare(key, bound) <= 0),
     });
     this.#pump = new ChunkPump({ ...options, from: options.read.cursor, onBegin: () => this.#merge.stamp() }, table.rowBytes);
-    this.#pump.pump();
+    if (options.isPaused) this.#pump.pause();
+    else this.#pump.pump();
   }
 
   get table(): SnapshotTable {

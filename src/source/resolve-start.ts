@@ -45,7 +45,7 @@ export async function resolveStart(start: StartPoint, context: ResolveContext): 
     case 'time':
       return resolveTime(start.time, context);
     case 'snapshot':
-      throw new CodedError('SOURCE_POSITION_INVALID', 'a start by snapshot is not there yet: write earliest, latest or a position');
+      throw new CodedError('SOURCE_POSITION_INVALID', 'a snapshot is no place in the binlog: it is read from the tables');
     default:
       return start satisfies never;
   }

@@ -103,7 +103,7 @@ function retention(at: {
 /** A flow without a checkpoint begins at its `start`: asked as the daemon asks it, where that needs no reading of the binlog. */
 async function examineStart(flow: FlowSpec, files: readonly BinlogFile[], scope: PositionScope): Promise<Finding> {
   const subject = `flow ${flow.flow_name}`;
-  const text = flow.source?.start ?? '';
+  const text = flow.source?.start ?? 'snapshot';
   const start = parseStart(text);
   const has = (what: string): Finding => {
     const message = `Flow ${flow.flow_name} has no checkpoint yet and begins at ${what}.`;
@@ -112,6 +112,7 @@ async function examineStart(flow: FlowSpec, files: readonly BinlogFile[], scope:
   if (start === undefined) return has(text);
   if (start.kind === 'earliest')
     return has(`the earliest change that the server still has, in ${files[0]?.name ?? 'its first file'}`);
+  if (start.kind === 'snapshot') return has('a snapshot of its tables, beside the end of the binlog');
   if (start.kind === 'latest') return has('the end of the binlog: changes made before its first start are not taken');
   if (start.kind !== 'file' && start.kind !== 'gtid') return has(text);
   const { url, connectTimeoutMs } = scope;
