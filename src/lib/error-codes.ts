@@ -179,10 +179,6 @@ export const errorCodes = {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
     remedy: '`kisflow status` lists the flows, `kisflow inspect` the computed tables.',
   },
-  SNAPSHOT_NO_TABLE: {
-    meaning: 'A snapshot was asked of a table that the source does not have, or that the flow does not receive.',
-    remedy: 'Name a table of the flow’s `source.tables` as `schema.table`.',
-  },
   SNAPSHOT_KEY_CHANGED: {
     meaning: 'The key along which a snapshot reads a table has changed since a part of it was read.',
     remedy:

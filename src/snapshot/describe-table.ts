@@ -36,7 +36,9 @@ export async function describeTable(query: Query, wish: TableWish): Promise<Desc
   const { schema, name, columns: wanted } = wish;
   const id = `${schema}.${name}`;
   const where = `WHERE table_schema = ${quoteText(schema)} AND table_name = ${quoteText(name)}`;
-  const [about] = await query(`SELECT table_type AS type, table_rows AS guess FROM information_schema.tables ${where}`);
+  const [about] = await query(
+    `SELECT table_type AS type, table_rows AS guess, avg_row_length AS size FROM information_schema.tables ${where}`,
+  );
   const definition = about === undefined ? undefined : await readTableDefinition(query, schema, name);
   if (definition === undefined) throw noTable(wish, 'it is not there, or this account may not see it');
   if (!baseTypes.has(textOf(about, 'type'))) throw noTable(wish, `it is a ${textOf(about, 'type')}: name the tables behind it`);
@@ -53,6 +55,7 @@ export async function describeTable(query: Query, wish: TableWish): Promise<Desc
     table: { schema, name, id, columns: columns.map((column) => ({ name: column.name })), primaryKey },
     key: key.columns,
     rowsEstimate: Number(textOf(about, 'guess') || 0),
+    rowBytes: Number(textOf(about, 'size') || 0),
     forms: new Map(columns.map((column) => [column.name, selectForm(column.type)])),
     index: key.index,
   };

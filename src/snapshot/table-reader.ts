@@ -66,9 +66,10 @@ async function listTables({ query }: ReadLink, wants: TableFilter): ReturnType<T
 async function read(link: ReadLink, request: ChunkRequest): Promise<Chunk> {
   const table = asDescribed(request.table);
   const columns = table.table.columns.map(({ name }) => ({ name, form: table.forms.get(name) ?? 'plain' }));
+  const time = Date.now();
   const { rows, bytes } = await link.select(selectChunk(table, columns, request), columns);
   const head = await readBound(link.query, await link.identity());
-  return { rows, bytes, head, isLast: rows.length < request.rowsMax };
+  return { rows, bytes, head, time, isLast: rows.length < request.rowsMax };
 }
 
 function selectChunk(table: DescribedTable, columns: readonly SelectedColumn[], request: ChunkRequest): string {

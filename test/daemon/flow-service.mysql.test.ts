@@ -7,6 +7,7 @@ import { buildFlow } from '../../src/flow/build.ts';
 import { Registry } from '../../src/flow/registry.ts';
 import { runFlow } from '../../src/flow/runner.ts';
 import { silentLogger, type Logger } from '../../src/lib/logger.ts';
+import { createTableReader } from '../../src/snapshot/table-reader.ts';
 import { LeaseKeeper } from '../../src/store/lease.ts';
 import { createStoredFlows } from '../cli/stored-flows.ts';
 import { openSource } from '../source/reading.ts';
@@ -33,6 +34,8 @@ eachServer((_flavour, server) => {
     const leases = new LeaseKeeper({ store, holder: 'here', ttlMs: 60_000 });
     const watchdog = startWatchdog({ stallMs: 60_000 });
     const stop = new AbortController();
+    const tables = createTableReader({ url: server.url, logger });
+    onEnd(() => tables.close());
     onEnd(() => pool.close());
     onEnd(() => leases.close());
     onEnd(() => watchdog.stop());
@@ -41,6 +44,7 @@ eachServer((_flavour, server) => {
         flow: buildFlow({ name: 'f', steps: [] }, new Registry()),
         shape: 'change',
         start: { kind: 'latest' },
+        snapshot: { tablesMax: 1, chunksMax: 1 },
         wants: () => true,
         wantsSchema: () => true,
         columns: undefined,
@@ -52,6 +56,7 @@ eachServer((_flavour, server) => {
         fingerprint: 'fingerprint',
       },
       source,
+      tables,
       hasGtid: true,
       pool,
       store,
