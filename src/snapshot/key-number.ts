@@ -26,9 +26,10 @@ export function numberInList(column: KeyColumn): (value: Value) => bigint {
   };
 }
 
-/** How many numbers an ENUM has, without 0. */
-export function countInList(column: KeyColumn): number {
-  return valuesOf(column.type)?.length ?? 0;
+/** The highest number that a value of ENUM or SET has. */
+export function highestInList(column: KeyColumn): number {
+  const count = valuesOf(column.type)?.length ?? 0;
+  return /^set\b/i.test(column.type) ? 2 ** count - 1 : count;
 }
 
 /** BIT: its bytes, the highest first. */

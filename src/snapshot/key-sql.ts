@@ -1,13 +1,14 @@
 /**
  * SQL that reads a table along its key. The session must have `keySession` set: without it, some values (zero dates, TIMESTAMPs)
- * are not what they are compared with.
+ * are not what they are compared with. A table must be read by the index of its key (FORCE INDEX): some collations sort otherwise than their
+ * indexes do (cp1250_czech_cs, tis620_thai_ci, MariaDB's NO PAD ones), and ranges follow the index.
  */
 import { CodedError } from '../lib/error.ts';
 import type { Value } from '../row/change.ts';
 import { quoteName } from '../store/name.ts';
 import type { Key, KeyColumn, KeyRange } from './contract.ts';
-import { writeKeyConstant } from './key-literal.ts';
-import { countInList } from './key-number.ts';
+import { writeKeyColumn, writeKeyConstant } from './key-literal.ts';
+import { highestInList } from './key-number.ts';
 import { orderOfColumn } from './key-order.ts';
 import { kindOf } from './key-type.ts';
 
@@ -44,6 +45,8 @@ export interface BoundOptions extends KeyRange {
   readonly key: readonly KeyColumn[];
   /** What is selected of the row: the key's columns, with the table's columns under the name `kis_t`. Default: as they are. */
   readonly columns?: string | undefined;
+  /** The key's index: read by a sort instead, some collations give another order. */
+  readonly index?: string | undefined;
   readonly rowsMax: number;
 }
 
@@ -51,10 +54,11 @@ export interface BoundOptions extends KeyRange {
  * One row, the last of the next `rowsMax` of the range in key order, or the range's last where there are fewer; none where it is empty.
  * Both ends of a statement see the same rows, so it is never a row beyond.
  */
-export function boundSql({ table, key, columns, rowsMax, ...range }: BoundOptions): string {
+export function boundSql({ table, key, columns, index, rowsMax, ...range }: BoundOptions): string {
   const where = whereKey(key, range);
   const names = key.map(({ name }) => quoteName(name));
-  const from = `FROM ${table} AS kis_t${where === '' ? '' : ` WHERE ${where}`}`;
+  const force = index === undefined ? '' : ` FORCE INDEX (${quoteName(index)})`;
+  const from = `FROM ${table} AS kis_t${force}${where === '' ? '' : ` WHERE ${where}`}`;
   const place = key.some(({ name }) => name.toLowerCase() === 'kis_place') ? 'kis_place_of_row' : 'kis_place';
   const select = (isReverse: boolean): string => {
     const order = orderBy(key, { isReverse, table: 'kis_t' });
@@ -103,16 +107,16 @@ function bySide(key: readonly KeyColumn[], bound: Key, write: WriteComparison, s
   return `(${condition})`;
 }
 
-/** ENUMs of more values than this are not listed. */
+/** An ENUM or SET of more values than this is read by its whole index. */
 const listedMax = 500;
 
 function writeComparison(column: KeyColumn, { comparison, value }: Side): string {
-  const name = quoteName(column.name);
+  const name = writeKeyColumn(column);
   const constant = writeKeyConstant(column, value);
-  if (kindOf(column) !== 'list' || comparison === '=' || countInList(column) > listedMax)
+  if (kindOf(column) !== 'list' || comparison === '=' || highestInList(column) > listedMax)
     return `${name} ${comparison} ${constant}`;
   // an index on an ENUM serves only for `=`
-  const numbers = Array.from({ length: countInList(column) + 1 }, (_, number) => number);
+  const numbers = Array.from({ length: highestInList(column) + 1 }, (_, number) => number);
   const wanted = numbers.filter((number) => (comparison === '<' ? number < Number(constant) : number > Number(constant)));
   return wanted.length === 0 ? 'FALSE' : `${name} IN (${wanted.join(', ')})`;
 }
