@@ -34,8 +34,11 @@ interface Slot {
   chunk: PumpedChunk | undefined;
 }
 
-/** How many chunks wait to be taken, beside those that are being read. */
-const aheadMax = 2;
+/**
+ * How many chunks are read or wait, at most, however small they are. A stream that lags reaches the ends of many at once: with few of them
+ * a table would be read no faster than two chunks a lag.
+ */
+const slotsMax = 32;
 
 /**
  * Reads a table chunk by chunk, ahead of who takes them, and gives them in the table's order.
@@ -128,11 +131,17 @@ export class ChunkPump {
   pump(): void {
     const { parallel, signal } = this.#options;
     if (this.#isPaused || signal.aborted || this.#failure !== undefined) return;
-    while (!this.#isPlanned && !this.#isPlanning && this.#slots.length < parallel + aheadMax - 1) {
+    while (!this.#isPlanned && !this.#isPlanning && this.#hasRoom()) {
       if (parallel > 1) return this.#planRange();
-      if (this.#slots.some(({ chunk }) => chunk === undefined)) return;
       this.#slots.push(this.#begin({ after: this.#from, upTo: undefined }));
     }
+  }
+
+  #hasRoom(): boolean {
+    const { parallel, limits } = this.#options;
+    const reading = this.#slots.filter(({ chunk }) => chunk === undefined).length;
+    const bytes = this.#slots.reduce((sum, { chunk }) => sum + (chunk?.bytes ?? 0), 0);
+    return reading < parallel && this.#slots.length < slotsMax && bytes < limits.bytesMax;
   }
 
   /** Where the next range ends is asked for, and then it is read. */
