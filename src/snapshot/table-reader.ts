@@ -24,8 +24,8 @@ export interface TableReaderOptions {
 
 /** Reads tables of a MySQL or MariaDB server (see contract.ts). */
 export function createTableReader(options: TableReaderOptions): TableReader {
-  const { url, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
-  const pool = new LinkPool({ url, connectTimeoutMs, statementTimeoutMs });
+  const { url, logger, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
+  const pool = new LinkPool({ url, logger, connectTimeoutMs, statementTimeoutMs });
   const ask = <T>(signal: AbortSignal, of: ReadOf, use: (link: ReadLink) => Promise<T>): Promise<T> =>
     pool.use(signal, async (link) => {
       try {

@@ -227,8 +227,8 @@ eachServer((flavour, server) => {
       'f FLOAT PRIMARY KEY': /f is of the type FLOAT/,
       "s SET('a') NOT NULL, b BIT(3), d DOUBLE, PRIMARY KEY (b, d, s)": /BIT.*DOUBLE.*SET/,
       ...(flavour === 'mysql'
-        ? { 'a INT NOT NULL, UNIQUE ((a + 1))': /expression/ }
-        : { 't TEXT NOT NULL UNIQUE': /HASH|beginning/ }),
+        ? { 'a INT NOT NULL, UNIQUE ((a + 1))': /expression/, 'a INT NOT NULL, b INT NOT NULL UNIQUE, UNIQUE (a) INVISIBLE': 'b' }
+        : { 't TEXT NOT NULL UNIQUE': /HASH|beginning/, 'a INT NOT NULL, b INT NOT NULL UNIQUE, UNIQUE a (a) IGNORED': 'b' }),
     };
     for (const [n, [columns, wanted]] of Object.entries(keys).entries()) {
       await connection.query(`CREATE TABLE k${n} (${columns})`);

@@ -15,7 +15,7 @@ const refused: readonly string[] = [
   "a = 'x",
   'a = "x',
   'a = `x',
-  "a = 'x\\' OR 1) FOR UPDATE -- '",
+  String.raw`a = 'x\\' OR 1) FOR UPDATE -- '`,
   'a = 1 --\ta',
   'a = 1 --',
   'a = 1 # b',
@@ -40,6 +40,7 @@ const refused: readonly string[] = [
 ];
 
 const taken: readonly string[] = [
+  String.raw`a = 'x\' OR 1) FOR UPDATE -- '`,
   'a = 1',
   "a = 'it''s; (not) -- a # comment /* */ INTO FOR UPDATE sleep(1)'",
   String.raw`a = 'it\'s)' AND b = "a \" (b"`,
