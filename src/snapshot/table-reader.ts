@@ -66,6 +66,8 @@ async function listTables({ query }: ReadLink, wants: TableFilter): ReturnType<T
 async function read(link: ReadLink, request: ChunkRequest): Promise<Chunk> {
   const table = asDescribed(request.table);
   const columns = table.table.columns.map(({ name }) => ({ name, form: table.forms.get(name) ?? 'plain' }));
+  // tables that a condition names are those beside its own
+  if (request.where !== undefined) await link.query(`USE ${quoteName(table.table.schema)}`);
   const { rows, bytes } = await link.select(selectChunk(table, columns, request), columns);
   const head = await readBound(link.query, await link.identity());
   return { rows, bytes, head, isLast: rows.length < request.rowsMax };

@@ -212,6 +212,7 @@ eachServer((flavour, server) => {
     const [written] = await database.connection.query('SELECT * FROM written');
     expect(written).toEqual([]);
     expect((await read('a > 20 AND \'x;(\' <> "--"')).rows).toHaveLength(3);
+    expect((await read('a IN (SELECT MAX(a) FROM t)')).rows).toEqual([{ id: 5, a: 50 }]);
   });
 
   it('a table is read by its primary key, or a unique key that serves; without one it is refused with the reasons', async () => {
