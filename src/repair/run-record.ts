@@ -81,7 +81,7 @@ function unknownRun(id: string): CodedError {
 }
 
 /**
- * Writes what has become of a run, and takes away the wish that this fulfils (paused: pause, running: resume, ended: any). False: it has ended
+ * Writes what has become of a run, and takes away the wish that this fulfils (paused: pause, running: resume, ended: every one). False: it has ended
  * already, and nothing is changed.
  */
 export async function setRunState(store: Queryable, id: string, state: RunState, error?: CodedError): Promise<boolean> {
