@@ -12,6 +12,8 @@ export interface CommandRun {
   readonly json?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly stop?: AbortSignal;
+  /** Told of what is written of a line of progress. */
+  readonly onProgress?: (text: string) => void;
 }
 
 export interface CommandOutcome {
@@ -39,7 +41,14 @@ export async function runCommand(command: Command, run: CommandRun): Promise<Com
     positionals: run.positionals ?? [],
     print: (text) => lines.push(text),
     progress: () => {},
-    progressLine: new ProgressLine({ isTerminal: true, columns: () => 200, write: (text) => progress.push(text) }),
+    progressLine: new ProgressLine({
+      isTerminal: true,
+      columns: () => 200,
+      write: (text) => {
+        progress.push(text);
+        run.onProgress?.(text);
+      },
+    }),
     stop: run.stop ?? never,
     abort: never,
   });

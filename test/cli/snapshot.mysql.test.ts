@@ -17,7 +17,7 @@ import type { Run } from '../../src/repair/run.ts';
 import { eachServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { globalYaml, mirrorYaml, sourceYaml } from './project-yaml.ts';
-import { documentOf, runCommand } from './run-command.ts';
+import { documentOf, runCommand, type CommandRun } from './run-command.ts';
 import { createStoredFlows, type StoredFlows } from './stored-flows.ts';
 
 const counting = `kistype: flow
@@ -76,7 +76,7 @@ eachServer((_flavour, server) => {
     };
   });
 
-  const take = (flow: string, options: CommandContext['options'] = {}, more: { json?: boolean; stop?: AbortSignal } = {}) =>
+  const take = (flow: string, options: CommandContext['options'] = {}, more: Partial<CommandRun> = {}) =>
     runCommand(snapshot, { files, positionals: [flow], options, ...more });
   const runsOf = (positionals: readonly string[], options: CommandContext['options'] = {}, json = false) =>
     runCommand(runs, { files, positionals, options, json });
@@ -139,13 +139,13 @@ eachServer((_flavour, server) => {
 
   it('says that no daemon runs the flow, and leaves the run when it is told to stop', async () => {
     const stop = new AbortController();
-    const following = take('mute', {}, { stop: stop.signal });
-    const { id } = await waitFor(() => openRun('mute'));
-    stop.abort();
-    const { code, out, progress } = await following;
+    const onProgress = (text: string): void => {
+      if (text.includes('no daemon runs flow mute now')) stop.abort();
+    };
+    const { code, out } = await take('mute', {}, { stop: stop.signal, onProgress });
+    const id = (await openRun('mute'))?.id ?? '';
     expect(code).toBe(1);
     expect(out).toContain(`kisflow runs pause ${id}`);
-    expect(progress === '' || progress.includes('no daemon runs flow mute now')).toBe(true);
     expect(await readRun(flows.store, id)).toMatchObject({ state: 'waiting', wish: null });
     const paused = await runsOf(['pause', id]);
     expect(paused.out).toContain('no daemon runs flow mute now');
