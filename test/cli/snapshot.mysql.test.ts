@@ -52,7 +52,7 @@ fname: TOLD
 fmode: Save
 `;
 const fed = 'kistype: flow\nflow_name: fed\nflows: [{fname: tell}]\n';
-const code = (name: string, more = ''): string => `export default { name: '${name}', ${more} run() {} };`;
+const functionFile = (name: string, more = ''): string => `export default { name: '${name}', ${more} run() {} };`;
 
 eachServer((_flavour, server) => {
   let flows: StoredFlows;
@@ -71,8 +71,8 @@ eachServer((_flavour, server) => {
       'conf/counting.yml': counting,
       'conf/telling.yml': telling,
       'conf/fed.yml': fed,
-      'functions/tell.js': code('tell'),
-      'functions/TOLD.js': code('TOLD', 'repeatable: true,'),
+      'functions/tell.js': functionFile('tell'),
+      'functions/TOLD.js': functionFile('TOLD', 'repeatable: true,'),
     };
   });
 
