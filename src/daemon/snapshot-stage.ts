@@ -182,7 +182,7 @@ export class SnapshotStage implements BatchSource {
     const { rows, keys, before, after, isLast, time, bytes } = chunk;
     const { flow } = this.#options;
     const { server, file, offset } = this.#place;
-    const { table } = run.tableOf(name);
+    const { table } = chunk.table;
     const group: ChangeGroup = run.isFirst
       ? { op: 'insert', table, after: rows }
       : { op: 'update', table, before: rows, after: rows };
