@@ -6,6 +6,7 @@ import type { StoreSession } from '../store/session.ts';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
 import { loadCheckpoint } from './first-checkpoint.ts';
+import type { LeasedRunOptions } from './leased-run-options.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { IntentLog } from './intent-log.ts';
 import { runFlowWorker } from './flow-worker.ts';
@@ -16,12 +17,6 @@ import { SnapshotStage } from './snapshot-stage.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
-
-export interface LeasedRunOptions extends FlowServiceOptions, Pick<BatchRunnerOptions, 'onCommit' | 'onRetry'> {
-  readonly lease: Lease;
-  /** The session whose connection the lease names. */
-  readonly session: StoreSession;
-}
 
 /** One run of a flow under one lease: from its checkpoint until it is told to end, or fails. */
 export interface LeasedRun {
