@@ -151,6 +151,11 @@ export const errorCodes = {
     meaning: 'A command was given the name of a flow, a table or a row that does not exist.',
     remedy: '`kisflow status` lists the flows, `kisflow inspect` the computed tables.',
   },
+  ROW_NOT_DEAD: {
+    meaning: 'A row that is to be retried or discarded is kept, but not dead: it is parked, waits, or was given up.',
+    remedy:
+      'The message says what it waits for, or what to do instead; `kisflow dead-rows list --state dead` names those that are dead.',
+  },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
