@@ -1,3 +1,5 @@
+import { requestCodes } from './request-codes.ts';
+
 /**
  * The error catalogue: every code kisflow can end in, what it means and what mends it. `docs/errors.md` is made from this
  * table, and a test compares them.
@@ -256,6 +258,7 @@ export const errorCodes = {
     meaning: 'The address at which something is to be served cannot be had: it is in use, or not this machine’s.',
     remedy: 'Free the port, or write another address; two daemons on one machine need an address each.',
   },
+  ...requestCodes,
   SERVER_NOT_FOUND: {
     meaning: 'No database server for the demo or the tests was found, and none could be installed.',
     remedy: 'Run scripts/install-servers.sh (Debian, Ubuntu), start Docker, or put mysqld or mariadbd on the PATH.',

@@ -72,6 +72,21 @@ export async function readDeadRowPage(
   return { rows: rows.map(toKept), next: ids.length > limit ? (shown.at(-1) ?? null) : null };
 }
 
+/** One dead row, and its change as exact JSON: null where that is longer than so many bytes. Undefined where there is none of this id. */
+export async function readDeadRowWithin(
+  store: Readable,
+  id: string,
+  bytesMax: number,
+): Promise<{ readonly row: KeptDeadRow; readonly change: string | null } | undefined> {
+  const { rows } = await store.query(
+    `SELECT ${keptColumns}, IF(parts = 0 AND LENGTH(row_change) <= ?, row_change, NULL) AS short_change FROM kis_dead_row WHERE id = ?`,
+    [bytesMax, id],
+  );
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  return { row: toKept(row), change: row['short_change'] === null ? null : String(row['short_change']) };
+}
+
 /** The groups that hold such rows: an index says which there are, without reading each row's entry. */
 async function readGroups(store: Readable, filter: DeadRowFilter): Promise<readonly Group[]> {
   const columns = filter.code === undefined ? 'flow, state' : 'flow, code, state';

@@ -1,0 +1,11 @@
+import { deadRowOperations } from './dead-row-operations.ts';
+import { flowOperations } from './flow-operations.ts';
+import { documentOperation } from './openapi.ts';
+import type { Operation } from './operation.ts';
+import { tableOperations } from './table-operations.ts';
+
+/** All of the HTTP API. */
+export function allOperations(version: string): readonly Operation[] {
+  const operations = [...flowOperations, ...deadRowOperations, ...tableOperations];
+  return [...operations, documentOperation(operations, version)];
+}
