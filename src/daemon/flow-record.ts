@@ -19,12 +19,16 @@ export interface FlowWish {
   readonly tablesHash: string;
   /** Whether an operator wants something of its dead rows. */
   readonly hasRowWishes: boolean;
+  /** Whether a run of it waits to be taken up, or an operator wants something of one. */
+  readonly hasRunWishes: boolean;
 }
 
-/** Of the flows, and whether there are wishes about their dead rows: one look into an index each. */
+/** Of the flows, and whether there are wishes about their dead rows and their runs: one look into an index each. */
 const wishesQuery = `
 SELECT f.flow, f.wanted, f.error_code, f.tables_hash,
-  EXISTS (SELECT 1 FROM kis_dead_row d WHERE d.flow = f.flow AND d.wish IS NOT NULL) AS has_row_wishes
+  EXISTS (SELECT 1 FROM kis_dead_row d WHERE d.flow = f.flow AND d.wish IS NOT NULL) AS has_row_wishes,
+  EXISTS (SELECT 1 FROM kis_run r
+    WHERE r.flow = f.flow AND r.state IN ('waiting', 'running', 'paused') AND (r.state = 'waiting' OR r.wish IS NOT NULL)) AS has_run_wishes
 FROM kis_flow f`;
 
 /** The flows' rows of kis_flow: written by the daemon that holds the flow, wishes written by commands on any host. */
@@ -45,6 +49,7 @@ export class FlowRecords {
           hasError: row.error_code !== null,
           tablesHash: String(row.tables_hash ?? ''),
           hasRowWishes: Number(row.has_row_wishes) === 1,
+          hasRunWishes: Number(row.has_run_wishes) === 1,
         },
       ]),
     );

@@ -1,4 +1,5 @@
 import { requestCodes } from './request-codes.ts';
+import { runCodes } from './run-codes.ts';
 
 /**
  * The error catalogue: every code kisflow can end in, what it means and what mends it. `docs/errors.md` is made from this
@@ -76,6 +77,10 @@ export const errorCodes = {
   SOURCE_SERVER_ID_CLASH: {
     meaning: 'Another reader uses the same server_id; the source server ends one of the two connections.',
     remedy: 'Set server_id: 0 to have one chosen, or give each reader its own.',
+  },
+  SNAPSHOT_NO_TABLE: {
+    meaning: 'A table that is to be read from the source is not there, is a view, or the source user may not see it.',
+    remedy: 'Correct the name, name the tables of the view, or GRANT SELECT ON the table TO the source user.',
   },
   STORE_UNREACHABLE: {
     meaning: 'The store server does not answer, or the connection was lost.',
@@ -157,6 +162,13 @@ export const errorCodes = {
     meaning: 'A row that is to be retried or discarded is kept, but not dead: it is parked, waits, or was given up.',
     remedy:
       'The message says what it waits for, or what to do instead; `kisflow dead-rows list --state dead` names those that are dead.',
+  },
+  ...runCodes,
+  FLOW_INCREMENTS: {
+    meaning:
+      'The flow computes from what it has computed before (it counts, sums, keeps state, or writes in ways that are not known), so reading its rows again would take them twice.',
+    remedy:
+      'What works today is to empty its computed tables and give it a new start; `rebuild`, which does that beside its readers, is not there yet. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
   },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
@@ -274,3 +286,8 @@ export const errorCodes = {
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** A code that was kept as text: another version of kisflow may have known others. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}

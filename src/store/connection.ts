@@ -193,8 +193,11 @@ function toResult(result: unknown, fields: unknown): StoreResult {
     if (result.length === 0) return { rows: result, affectedRows: 0, keyColumns: keyColumnsOf(fields) };
     return Array.isArray(result[0]) ? toResult(result[0], undefined) : { rows: result, affectedRows: 0 };
   }
-  const affected: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'affectedRows') : 0;
-  return { rows: [], affectedRows: typeof affected === 'number' ? affected : 0 };
+  const answer = typeof result === 'object' && result !== null ? result : {};
+  const affected: unknown = Reflect.get(answer, 'affectedRows');
+  const id: unknown = Reflect.get(answer, 'insertId');
+  const affectedRows = typeof affected === 'number' ? affected : 0;
+  return id === undefined || id === 0 ? { rows: [], affectedRows } : { rows: [], affectedRows, insertId: String(id) };
 }
 
 /** PRI_KEY_FLAG of the protocol's column definitions. */

@@ -12,6 +12,8 @@ export interface StoreResult {
   readonly rows: readonly Row[];
   /** Rows that an INSERT, UPDATE or DELETE affected, as the server counts them. */
   readonly affectedRows: number;
+  /** Of an INSERT into a table with AUTO_INCREMENT: the number that its first row was given. */
+  readonly insertId?: string;
   /** Of a SELECT that gave no rows: those of its columns that are part of their table's primary key. */
   readonly keyColumns?: readonly string[];
 }

@@ -1,3 +1,6 @@
+import { runTable, runTableTable } from './run-tables.ts';
+import { tableOptions } from './table-options.ts';
+
 /**
  * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
  * a table is a new entry at the end. They are applied before the user's files, under the same lock and the same record.
@@ -10,8 +13,6 @@ export interface OwnMigration {
   readonly statements: readonly string[];
 }
 
-const options = 'ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin';
-
 /** What was applied to this store. Made by hand before all others, because the others are recorded in it. */
 export const migrationTable = `
 CREATE TABLE IF NOT EXISTS kis_migration (
@@ -21,7 +22,7 @@ CREATE TABLE IF NOT EXISTS kis_migration (
   applied_at DATETIME(3)  NULL     COMMENT 'UTC; NULL until the last statement was applied',
   seconds    DOUBLE       NOT NULL DEFAULT 0 COMMENT 'time it took',
   PRIMARY KEY (name)
-) ${options} COMMENT = 'kisflow: migrations applied to this store'`;
+) ${tableOptions} COMMENT = 'kisflow: migrations applied to this store'`;
 
 /** One row a flow: how far it is. Written in the transaction of the rows it stands for (L1). */
 const checkpointTable = `
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS kis_checkpoint (
   rows_total  BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'source rows that the flow has taken',
   updated_at  DATETIME(3)     NOT NULL COMMENT 'UTC',
   PRIMARY KEY (flow)
-) ${options} COMMENT = 'kisflow: how far each flow is'`;
+) ${tableOptions} COMMENT = 'kisflow: how far each flow is'`;
 
 /** One row a flow that was ever run: which daemon may write it, and until when without a sign of life. */
 const leaseTable = `
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS kis_lease (
   expires_at    DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock; free for others afterwards',
   acquired_at   DATETIME(3)     NOT NULL COMMENT 'UTC',
   PRIMARY KEY (flow)
-) ${options} COMMENT = 'kisflow: the one writer of each flow'`;
+) ${tableOptions} COMMENT = 'kisflow: the one writer of each flow'`;
 
 /** One row a flow: what people want of it, and what its daemon last said. `status`, `pause` and `resume` work by it. */
 const flowTable = `
@@ -63,7 +64,7 @@ CREATE TABLE IF NOT EXISTS kis_flow (
   rate          DOUBLE       NULL     COMMENT 'source rows a second',
   updated_at    DATETIME(3)  NOT NULL COMMENT 'UTC; old when no daemon runs the flow',
   PRIMARY KEY (flow)
-) ${options} COMMENT = 'kisflow: wanted and actual state of each flow'`;
+) ${tableOptions} COMMENT = 'kisflow: wanted and actual state of each flow'`;
 
 /** One row a source row that a flow could not process. Written in the transaction of the checkpoint that passes it (L1, L3). */
 const deadRowTable = `
@@ -88,7 +89,7 @@ CREATE TABLE IF NOT EXISTS kis_dead_row (
   PRIMARY KEY (id),
   KEY flow_created (flow, created_at),
   KEY flow_state (flow, state)
-) ${options} COMMENT = 'kisflow: rows that a flow could not process, or cannot yet'`;
+) ${tableOptions} COMMENT = 'kisflow: rows that a flow could not process, or cannot yet'`;
 
 /** Parts of a change that is too large for one statement. */
 const deadRowPartTable = `
@@ -97,7 +98,7 @@ CREATE TABLE IF NOT EXISTS kis_dead_row_part (
   part       INT UNSIGNED    NOT NULL COMMENT 'from 0',
   row_change LONGTEXT        NOT NULL COMMENT 'a piece of its text',
   PRIMARY KEY (dead_row, part)
-) ${options} COMMENT = 'kisflow: changes of dead rows that are too large for one statement'`;
+) ${tableOptions} COMMENT = 'kisflow: changes of dead rows that are too large for one statement'`;
 
 /** One row a key that a function keeps a value of (`flow.state`). Written in the transaction of the batch (L1). */
 const stateTable = `
@@ -109,7 +110,7 @@ CREATE TABLE IF NOT EXISTS kis_state (
   expires_at BIGINT          NULL     COMMENT 'milliseconds since 1970 by the daemon clock; NULL: never',
   PRIMARY KEY (flow, fname, state_key),
   KEY flow_expires (flow, expires_at)
-) ${options} COMMENT = 'kisflow: what functions keep from batch to batch'`;
+) ${tableOptions} COMMENT = 'kisflow: what functions keep from batch to batch'`;
 
 /** One row a function with the operator aggregate: what it was when its figures began. Deleting it deletes what it kept. */
 const aggregateTable = `
@@ -121,7 +122,7 @@ CREATE TABLE IF NOT EXISTS kis_aggregate (
   plan       VARCHAR(16)  NOT NULL COMMENT 'increments: kept in the computed table alone | counts: kis_aggregate_value has what it lacks',
   PRIMARY KEY (id),
   UNIQUE KEY flow_fname (flow, fname)
-) ${options} COMMENT = 'kisflow: aggregates that have figures'`;
+) ${tableOptions} COMMENT = 'kisflow: aggregates that have figures'`;
 
 /** What aggregates need to know beside their computed tables. Written in the batch's transaction (L1). */
 const aggregateValueTable = `
@@ -134,7 +135,7 @@ CREATE TABLE IF NOT EXISTS kis_aggregate_value (
   total     DECIMAL(65, 30)   NULL     COMMENT 'their sum; NULL in slots without sums',
   PRIMARY KEY (aggregate, slot, group_key, value),
   CONSTRAINT kis_aggregate_value_of FOREIGN KEY (aggregate) REFERENCES kis_aggregate (id) ON DELETE CASCADE
-) ${options} COMMENT = 'kisflow: counts, sums and values of aggregates, by group'`;
+) ${tableOptions} COMMENT = 'kisflow: counts, sums and values of aggregates, by group'`;
 
 /** What operators changed of flows by command (`kisflow flow`): it lies over the configuration's files, in the order of the ids. */
 const flowChangeTable = `
@@ -150,7 +151,7 @@ CREATE TABLE IF NOT EXISTS kis_flow_change (
   made_at DATETIME(3)     NOT NULL COMMENT 'UTC',
   PRIMARY KEY (id),
   KEY by_flow (flow)
-) ${options} COMMENT = 'kisflow: changes of flows by command'`;
+) ${tableOptions} COMMENT = 'kisflow: changes of flows by command'`;
 
 /** One row a running daemon: what it made of the last change of its project. */
 const reloadTable = `
@@ -162,7 +163,7 @@ CREATE TABLE IF NOT EXISTS kis_reload (
   refused_code VARCHAR(64)  NULL     COMMENT 'code of the error for which the change is refused',
   refused_text LONGTEXT     NULL     COMMENT 'its message, with every mistake',
   PRIMARY KEY (holder)
-) ${options} COMMENT = 'kisflow: changes that running daemons took or refused'`;
+) ${tableOptions} COMMENT = 'kisflow: changes that running daemons took or refused'`;
 
 /** One row a flow that writes outside the store: its batches that may be under way. Written before they run, not with them. */
 const intentTable = `
@@ -175,7 +176,7 @@ CREATE TABLE IF NOT EXISTS kis_intent (
   batches     LONGTEXT        NOT NULL COMMENT 'JSON list: identity, changes, end, and dead changes of each batch, in order',
   updated_at  DATETIME(3)     NOT NULL COMMENT 'UTC',
   PRIMARY KEY (flow)
-) ${options} COMMENT = 'kisflow: batches to be cut again after a crash'`;
+) ${tableOptions} COMMENT = 'kisflow: batches to be cut again after a crash'`;
 
 /** One row a statement at the source about a whole table of a flow. Written in the transaction of the checkpoint that passes it (L1, L3). */
 const tableStatementTable = `
@@ -192,7 +193,7 @@ CREATE TABLE IF NOT EXISTS kis_table_statement (
   created_at   DATETIME(3)     NOT NULL COMMENT 'UTC by the store clock',
   PRIMARY KEY (id),
   KEY by_flow (flow)
-) ${options} COMMENT = 'kisflow: statements that took rows without a change of each, and what flows did about them'`;
+) ${tableOptions} COMMENT = 'kisflow: statements that took rows without a change of each, and what flows did about them'`;
 
 /** One row a flow that is run, or was: its figures, as the daemon that holds it measured them. Written every second. */
 const flowFigureTable = `
@@ -210,7 +211,7 @@ CREATE TABLE IF NOT EXISTS kis_flow_figure (
   rate         DOUBLE       NOT NULL COMMENT 'source rows a second',
   updated_at   DATETIME(3)  NOT NULL COMMENT 'UTC by the store clock; old when no daemon runs the flow',
   PRIMARY KEY (flow)
-) ${options} COMMENT = 'kisflow: how far behind each flow is; NULL: not known'`;
+) ${tableOptions} COMMENT = 'kisflow: how far behind each flow is; NULL: not known'`;
 
 /** They are in kis_flow_figure now. */
 const forgetOldFigures = 'UPDATE kis_flow SET lag_ms = NULL, rate = NULL';
@@ -239,5 +240,6 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0007-table-statements', statements: [tableStatementTable] },
   { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
-  { name: 'kisflow:0010-dead-row-codes', statements: [deadRowCodes] },
+  { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
+  { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
 ];

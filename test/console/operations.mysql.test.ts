@@ -5,6 +5,9 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { allOperations } from '../../src/console/api/operations.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
+import { createRun } from '../../src/repair/run-record.ts';
+import { openStore } from '../../src/store/open.ts';
+import { onEnd } from '../support/cleanup.ts';
 import { codeBlocks, readPage } from '../support/documents.ts';
 import { eachServer } from '../support/servers.ts';
 import { createShopProject, type ShopProject } from '../support/shop-project.ts';
@@ -68,6 +71,7 @@ eachServer((_flavour, server) => {
     await readsTables(api);
     await pagesDeadRows(api);
     await actsOnDeadRows(api, project);
+    await readsAndEndsRuns(api, project);
     await api.call('getDocument');
     expect(api.uncalled).toEqual([]);
     await refusesWhatItDoesNotTake(url);
@@ -193,6 +197,21 @@ async function actsOnDeadRows(api: ApiClient, { store }: ShopProject): Promise<v
     await api.call('retryDeadRows', { body, status: 400 });
   await api.call('discardDeadRows', { body: { ids: ['1'], outOfOrder: true }, status: 400 });
   await api.call('retryDeadRows', { body: { flow: 'nobody' }, status: 404 });
+}
+
+/** A run of a flow that no daemon has, so that what is wished stands. */
+async function readsAndEndsRuns(api: ApiClient, { env }: ShopProject): Promise<void> {
+  const store = await openStore({ url: env['STORE_URL'] ?? '' });
+  onEnd(() => store.close());
+  const tables = [{ sourceTable: 'shop.orders', keyColumns: ['id'], rowsTotal: 40 }];
+  const id = await createRun(store, { flow: 'nobody', kind: 'snapshot', options: {}, isStart: false, tables });
+  expect(listOf((await api.call('listRuns', { query: { flow: 'nobody' } })).body['runs'])).toHaveLength(1);
+  expect((await api.call('getRun', { path: { id } })).body).toMatchObject({ flow: 'nobody', state: 'waiting', rowsTotal: 40 });
+  expect((await api.call('pauseRun', { path: { id } })).body).toMatchObject({ wish: 'pause' });
+  await api.call('resumeRun', { path: { id } });
+  expect((await api.call('cancelRun', { path: { id } })).body).toMatchObject({ state: 'cancelled', wish: null });
+  await api.call('pauseRun', { path: { id }, status: 409 });
+  for (const other of ['99', 'x', '1 OR 1']) await api.call('getRun', { path: { id: other }, status: 404 });
 }
 
 async function refusesWhatItDoesNotTake(url: string): Promise<void> {

@@ -25,7 +25,7 @@ function makeRow() {
   return { row, writes, answer, condition: new FlowCondition('f', records) };
 }
 
-const wish: FlowWish = { isPaused: false, hasError: false, tablesHash: '', hasRowWishes: false };
+const wish: FlowWish = { isPaused: false, hasError: false, tablesHash: '', hasRowWishes: false, hasRunWishes: false };
 const lost = new CodedError('STORE_UNREACHABLE', 'it is gone', { class: 'retry' });
 
 describe('what a flow tells the store of its state', () => {

@@ -15,7 +15,7 @@ import { eachServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const retryLimitMs = 400;
-const wish = { hasError: false, tablesHash: '', hasRowWishes: false };
+const wish = { hasError: false, tablesHash: '', hasRowWishes: false, hasRunWishes: false };
 
 eachServer((_flavour, server) => {
   it('a run that must end gives up by its first failure since the last success, not by its start', async () => {

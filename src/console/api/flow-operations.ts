@@ -1,7 +1,8 @@
 import { unknownName } from '../../config/unknown-name.ts';
 import { makeFlowWish, outcomeDocument, type FlowWishKind } from '../../daemon/operate/flow-wish.ts';
 import { pauseFlow, resumeFlow } from '../../daemon/operate/flow-wishes.ts';
-import { readFlowStatus } from '../../daemon/operate/flow-status.ts';
+import { documentOfRun } from '../../daemon/operate/run-document.ts';
+import { readFlowStatus, type FlowStatus } from '../../daemon/operate/flow-status.ts';
 import { readReloads } from '../../daemon/reload-record.ts';
 import { defineOperation, type ApiContext, type Operation } from './operation.ts';
 import { deadRowsCountedMax, flowListSchema, flowSchema, flowWishSchema } from './schemas.ts';
@@ -17,7 +18,8 @@ const listFlows = defineOperation({
   answer: flowListSchema,
   async run(_call, { configuration, openStore }) {
     const store = await openStore();
-    return { flows: await readFlowStatus(configuration, store, counted), daemons: await readReloads(store) };
+    const flows = await readFlowStatus(configuration, store, counted);
+    return { flows: flows.map(flowDocument), daemons: await readReloads(store) };
   },
 });
 
@@ -31,7 +33,7 @@ const getFlow = defineOperation({
   async run({ path: { flow: name = '' } }, { configuration, openStore }) {
     const flows = await readFlowStatus(configuration, await openStore(), counted);
     const found = flows.find(({ flow }) => flow === name);
-    if (found !== undefined) return found;
+    if (found !== undefined) return flowDocument(found);
     const known = flows.map(({ flow }) => flow);
     throw unknownName('flow', name, known);
   },
@@ -57,6 +59,11 @@ const resume = defineOperation({
   answer: flowWishSchema,
   run: ({ path: { flow = '' } }, context) => wishFlow(context, flow, resumeFlow),
 });
+
+/** Values of keys stay inside: of a run it is told how far it is. */
+function flowDocument(flow: FlowStatus) {
+  return { ...flow, runs: flow.runs.map(documentOfRun) };
+}
 
 async function wishFlow({ configuration, openStore, signal }: ApiContext, flow: string, wish: FlowWishKind) {
   const store = await openStore();

@@ -31,6 +31,45 @@ const keptCount = count.describe(`${deadRowsCountedMax}: so many or more`);
 
 const flowError = z.object({ code: text, message: text }).nullable();
 
+const runState = z.enum(['waiting', 'running', 'paused', 'done', 'cancelled', 'failed']);
+
+export const runSchema = z.object({
+  id: z.string().describe('The number of a run'),
+  flow: text,
+  kind: z.enum(['snapshot', 'replay', 'rebuild', 'verify']),
+  state: runState,
+  wish: z.enum(['pause', 'resume', 'cancel']).nullable().describe('What an operator wants, until its daemon has done it'),
+  options: z.record(z.string(), z.unknown()).describe('What was asked'),
+  isStart: z.boolean().describe('The first snapshot of a flow'),
+  rate: numberOrNull.describe('Source rows a second'),
+  errorCode: textOrNull,
+  errorText: textOrNull,
+  createdAt: text,
+  startedAt: timeOrNull,
+  updatedAt: text,
+  endedAt: timeOrNull,
+  tablesDone: count,
+  rowsDone: count,
+  rowsTotal: numberOrNull,
+  percent: numberOrNull,
+  msLeft: numberOrNull,
+  tables: z.array(
+    z.object({
+      sourceTable: text,
+      state: z.enum(['waiting', 'reading', 'done']),
+      keyColumns: z.array(text),
+      rowsDone: count,
+      rowsTotal: numberOrNull,
+      chunks: count,
+      startedAt: timeOrNull,
+      updatedAt: text,
+      endedAt: timeOrNull,
+    }),
+  ),
+});
+
+export const runListSchema = z.object({ runs: z.array(runSchema).describe('The latest first') });
+
 export const flowSchema = z.object({
   flow: text,
   state: z.enum(shownStates),
@@ -68,6 +107,7 @@ export const flowSchema = z.object({
       last: z.object({ outcome: text, table: text, statement: text, position: text, at: timeOrNull }),
     })
     .nullable(),
+  runs: z.array(runSchema).describe('Those that have not ended'),
 });
 
 export const flowListSchema = z.object({
