@@ -8,7 +8,7 @@ import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineChanges } from './check/changes.ts';
 import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
-import { examineAddresses, examineFiles } from './check/exposure.ts';
+import { examineAddresses, examineApi, examineFiles } from './check/exposure.ts';
 import type { Finding } from './check/finding.ts';
 import { examineFlows } from './check/flows.ts';
 import { countFindings, formatFindings } from './check/format.ts';
@@ -45,7 +45,11 @@ export const check: Command = {
       isConfigured &&= ofChanges.length === 0;
       findings.push(...ofChanges);
       findings.push(...(await examineServers({ context, configuration, functionNames })));
-      findings.push(...(await examineConnectors(project.connectors)), ...examineAddresses(configuration));
+      findings.push(
+        ...(await examineConnectors(project.connectors)),
+        ...examineAddresses(configuration),
+        ...examineApi(configuration),
+      );
     }
     findings.push(...(await examineFiles(project.configuration, context)));
     const counts = countFindings(findings);

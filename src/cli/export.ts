@@ -3,7 +3,7 @@ import { exportFlow, writeExport } from '../config/export.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { CodedError } from '../lib/error.ts';
 import { exitCode, type Command } from './command.ts';
-import { unknownName } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
 
 /** A flow's configuration as files of their own, which load again to the same flow. */
 export const exportCommand: Command = {

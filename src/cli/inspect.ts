@@ -1,8 +1,8 @@
 import { CodedError } from '../lib/error.ts';
 import type { Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore } from './existing-store.ts';
-import { findComputedTables, type ComputedTable } from './inspect/computed-table.ts';
+import { withExistingStore } from './existing-store.ts';
+import { findComputedTables, findTable, type ComputedTable } from '../daemon/operate/computed-table.ts';
 import { printRow } from './inspect/row.ts';
 import { printTable } from './inspect/table.ts';
 import { printTables } from './inspect/tables.ts';
@@ -43,13 +43,4 @@ async function show({
   const table = findTable(name, tables, store.database);
   if (key === undefined) return printTable({ context, store, table });
   return printRow({ context, store, table, key: String(key) });
-}
-
-/** A table is known by `db.table`, and in the store's own database by its name alone. */
-function findTable(name: string, tables: readonly ComputedTable[], database: string): ComputedTable {
-  const id = name.includes('.') ? name : `${database}.${name}`;
-  const found = tables.find((table) => table.id === id);
-  if (found !== undefined) return found;
-  const names = tables.map((table) => (name.includes('.') ? table.id : table.id.replace(`${database}.`, '')));
-  throw unknownName('table', name, names);
 }

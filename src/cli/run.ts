@@ -17,7 +17,7 @@ import { openStore, type Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
-import { serveHealth, type HealthServer } from './run/serve-health.ts';
+import { serveDaemon, type DaemonServer } from './run/serve-daemon.ts';
 import { beginStart, overdueError, type Start } from './run/start.ts';
 import { watchFlows, type Watching } from './run/watching.ts';
 import { formatCount, formatTable } from './table.ts';
@@ -91,14 +91,15 @@ async function runFiles(context: CommandContext, { files, written, store, start 
   const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
   try {
     // one that ends by itself may run beside a daemon, which has the address
-    const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
-    const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
+    const isServed = context.options['until-current'] !== true;
+    const { configuration } = project;
+    const served = await serveDaemon({ isServed, configuration, metrics: figures.metrics, logger: context.logger });
     const watching = await watchFlows(figures.metrics, context);
     try {
-      return await runProject(context, { files, store, project, changes, health, watching, start });
+      return await runProject(context, { files, store, project, changes, served, watching, start });
     } finally {
       await watching.close();
-      await health.close();
+      await served.close();
     }
   } finally {
     await figures.close();
@@ -116,7 +117,7 @@ interface OpenedProject {
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
   readonly watching: Watching;
-  readonly health: HealthServer;
+  readonly served: DaemonServer;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
@@ -142,7 +143,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       observer: watching.observer,
       onStarted: (daemon) => {
         watching.metrics?.watch(daemon);
-        opened.health.watch(daemon);
+        opened.served.watch(daemon);
       },
       logger: context.logger,
       untilCurrent,
@@ -173,6 +174,7 @@ async function followProject(
     build: (next, previous) => buildAssembly({ project: next, store, sources, previous, readKnown: readKnownFields, signal }),
     apply,
     record: new ReloadRecord({ store, holder }),
+    onTaken: ({ configuration }) => opened.served.follow(configuration),
     onNoted: (noted) => opened.watching.metrics?.noteReload(noted),
     logger: context.logger,
     pollMs: filePollMs,

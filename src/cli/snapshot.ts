@@ -12,7 +12,8 @@ import { parseTablePattern } from '../router/table-pattern.ts';
 import type { Store } from '../store/open.ts';
 import { reservedTables } from './check/source-tables.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore, type OpenProject } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
+import { withExistingStore, type OpenProject } from './existing-store.ts';
 import { folderOrNone } from './project.ts';
 import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
 

@@ -5,9 +5,10 @@ import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import type { StatementCount } from '../daemon/table-statement-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withReadableStore } from './existing-store.ts';
-import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
+import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from '../daemon/operate/flow-status.ts';
 import type { Run } from '../repair/run.ts';
-import { documentOfRun, formatFigures, shownState } from './runs/run-figures.ts';
+import { documentOfRun } from '../daemon/operate/run-document.ts';
+import { formatFigures, shownState } from './runs/run-figures.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
