@@ -77,7 +77,14 @@ eachServer((_flavour, server) => {
         );
     }
     const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], place);
-    await waitFor(async () => (await runsOf(project)).every((run) => run.state === 'done'), { deadlineMs: 60_000 });
+    await waitFor(
+      async () => {
+        const open = (await runsOf(project)).filter((run) => run.state !== 'done');
+        if (open.length > 0) throw new Error(`${JSON.stringify(open)}\n${daemon.stderr.slice(-20).join('\n')}`);
+        return true;
+      },
+      { deadlineMs: 60_000 },
+    );
     stop.abort();
     await writing;
     await agree(project).catch((error: unknown) => {
