@@ -29,9 +29,7 @@ const queueBytesMax = 1024 * 1024;
 const filePollMs = 5000;
 
 export const run: Command = {
-  name: 'run',
   usage: '[--until-current] [--queue-bytes N] [--lease-ttl MS] [--stall-limit MS]',
-  summary: 'run the flows; with --until-current, until each has passed the position that its source has now',
   options: {
     'until-current': { type: 'boolean', default: false },
     'queue-bytes': { type: 'string' },
