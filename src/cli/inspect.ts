@@ -9,9 +9,7 @@ import { printTables } from './inspect/tables.ts';
 
 /** Computed tables, one of them, or one row of one. */
 export const inspect: Command = {
-  name: 'inspect',
   usage: '[TABLE] [--key K]',
-  summary: 'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2)',
   positionals: [0, 1],
   options: { key: { type: 'string' } },
   run: (context) =>
