@@ -4,7 +4,7 @@
  * A table is read in chunks along a key, each by one statement without locks, so each is the table's state at some unknown moment. What
  * joins them to the stream is the end of the binlog, asked for after each read: every change that a chunk may show lies at or before it.
  *
- * Order of calls: `listTables`, `describe` for each table, then `read` again and again, several at once if wanted; `close` last. Every
+ * Order of calls: `listTables`, `describe` for each table, then `read` and `readKeys` again and again, several at once if wanted; `close` last. Every
  * call rejects with a CodedError (SOURCE_…, SNAPSHOT_…), and with the signal's reason when it aborts; none waits for ever.
  */
 import type { Row, Table, Value } from '../row/change.ts';
@@ -63,6 +63,9 @@ export interface Chunk {
   readonly time: number;
 }
 
+/** Rows that were asked for by their keys. */
+export type KeyedRows = Omit<Chunk, 'isLast'>;
+
 export interface TableReader {
   /** Base tables that are wanted, by `schema.name`; sorted. */
   listTables(wants: TableFilter, signal: AbortSignal): Promise<readonly { readonly schema: string; readonly name: string }[]>;
@@ -72,6 +75,8 @@ export interface TableReader {
     signal: AbortSignal,
   ): Promise<SnapshotTable>;
   read(request: ChunkRequest, signal: AbortSignal): Promise<Chunk>;
+  /** The rows that have one of these keys as the server compares them, in no order: where its collation takes two keys for one, a row may have another than was asked for. */
+  readKeys(table: SnapshotTable, keys: readonly Key[], signal: AbortSignal): Promise<KeyedRows>;
   /** The key of the last of the next `rowsMax` rows of the range; undefined where there are none. Reads keys only. */
   bound(request: Omit<ChunkRequest, 'where'>, signal: AbortSignal): Promise<Key | undefined>;
   /** Which of these keys lie at or before the bound, in the order in which the server reads the table. */

@@ -39,6 +39,17 @@ export function whereKey(key: readonly KeyColumn[], range: KeyRange): string {
   return sides.length === 0 ? '' : `(${sides.join(' AND ')})`;
 }
 
+/** The condition of rows with one of these keys, in parentheses and without WHERE. */
+export function whereKeys(key: readonly KeyColumn[], keys: readonly Key[]): string {
+  const [column] = key;
+  if (column !== undefined && key.length === 1) {
+    return `(${writeKeyColumn(column)} IN (${keys.map(([value]) => writeKeyConstant(column, value)).join(', ')}))`;
+  }
+  const equal = (values: Key): string =>
+    key.map((part, index) => `${writeKeyColumn(part)} = ${writeKeyConstant(part, values[index])}`).join(' AND ');
+  return `(${keys.map((values) => `(${equal(values)})`).join(' OR ')})`;
+}
+
 export interface BoundOptions extends KeyRange {
   /** As FROM takes it, quoted. */
   readonly table: string;

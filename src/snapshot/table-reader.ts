@@ -3,9 +3,9 @@ import { readBound } from '../source/binlog-places.ts';
 import type { TableFilter } from '../source/contract.ts';
 import { textOf } from '../source/server-link.ts';
 import { quoteName } from '../store/name.ts';
-import type { Chunk, ChunkRequest, Key, KeyColumn, SnapshotTable, TableReader } from './contract.ts';
+import type { Chunk, ChunkRequest, Key, KeyColumn, KeyedRows, SnapshotTable, TableReader } from './contract.ts';
 import { asDescribed, baseTypes, describeTable, type DescribedTable, type TableWish } from './describe-table.ts';
-import { boundSql, orderByKey, readAreUpTo, selectAreUpTo, whereKey } from './key-sql.ts';
+import { boundSql, orderByKey, readAreUpTo, selectAreUpTo, whereKey, whereKeys } from './key-sql.ts';
 import { keyOf } from './key-text.ts';
 import { LinkPool } from './link-pool.ts';
 import { readError, type ReadOf } from './read-error.ts';
@@ -43,6 +43,7 @@ export function createTableReader(options: TableReaderOptions): TableReader {
       const { schema, name } = request.table.table;
       return ask(signal, { schema, name, where: request.where }, (link) => read(link, request));
     },
+    readKeys: (table, keys, signal) => ask(signal, table.table, (link) => readKeys(link, table, keys)),
     bound: (request, signal) => ask(signal, request.table.table, (link) => bound(link, request)),
     areUpTo: (table, keys, key, signal) => ask(signal, table.table, (link) => areUpTo(link, table, keys, key)),
     close: async () => pool.close(),
@@ -62,30 +63,35 @@ async function listTables({ query }: ReadLink, wants: TableFilter): ReturnType<T
     .map(({ schema, name }) => ({ schema, name }));
 }
 
-/** The binlog's end is asked for behind the rows: what they show was committed before. */
 async function read(link: ReadLink, request: ChunkRequest): Promise<Chunk> {
   const table = asDescribed(request.table);
-  const columns = table.table.columns.map(({ name }) => ({ name, form: table.forms.get(name) ?? 'plain' }));
-  // tables that a condition names are those beside its own
-  if (request.where !== undefined) await link.query(`USE ${quoteName(table.table.schema)}`);
-  const time = Date.now();
-  const { rows, bytes } = await link.select(selectChunk(table, columns, request), columns);
-  const head = await readBound(link.query, await link.identity());
-  return { rows, bytes, head, time, isLast: rows.length < request.rowsMax };
-}
-
-function selectChunk(table: DescribedTable, columns: readonly SelectedColumn[], request: ChunkRequest): string {
   const { where, rowsMax } = request;
-  const expressions = columns.map(({ name, form }) => selectExpression(name, form));
+  // tables that a condition names are those beside its own
+  if (where !== undefined) await link.query(`USE ${quoteName(table.table.schema)}`);
   const range = whereKey(table.key, request);
   const conditions = [...(range === '' ? [] : [range]), ...(where === undefined ? [] : [`(${where}\n)`])];
-  // some collations sort otherwise than their index is ordered
-  const from = `${nameOf(table)} FORCE INDEX (${quoteName(table.index)})`;
-  return [
-    `SELECT ${expressions.join(', ')} FROM ${from}`,
+  const rest = [
     ...(conditions.length === 0 ? [] : [`WHERE ${conditions.join(' AND ')}`]),
     `ORDER BY ${orderByKey(table.key)} LIMIT ${rowsMax}`,
-  ].join(' ');
+  ];
+  const chunk = await selectFrom(link, table, rest.join(' '));
+  return { ...chunk, isLast: chunk.rows.length < rowsMax };
+}
+
+async function readKeys(link: ReadLink, table: SnapshotTable, keys: readonly Key[]): Promise<KeyedRows> {
+  return selectFrom(link, asDescribed(table), `WHERE ${keys.length === 0 ? 'FALSE' : whereKeys(table.key, keys)}`);
+}
+
+/** The binlog's end is asked for behind the rows: what they show was committed before. */
+async function selectFrom(link: ReadLink, table: DescribedTable, rest: string): Promise<KeyedRows> {
+  const columns = table.table.columns.map(({ name }) => ({ name, form: table.forms.get(name) ?? 'plain' }));
+  const expressions = columns.map(({ name, form }) => selectExpression(name, form));
+  const time = Date.now();
+  // some collations sort otherwise than their index is ordered
+  const from = `${nameOf(table)} FORCE INDEX (${quoteName(table.index)})`;
+  const { rows, bytes } = await link.select(`SELECT ${expressions.join(', ')} FROM ${from} ${rest}`, columns);
+  const head = await readBound(link.query, await link.identity());
+  return { rows, bytes, head, time };
 }
 
 async function bound(link: ReadLink, request: Omit<ChunkRequest, 'where'>): Promise<Key | undefined> {

@@ -5,7 +5,7 @@ import type { SqlAddress } from '../../src/embedded/server.ts';
 import type { TransactionPart } from '../../src/row/change.ts';
 import type { Position } from '../../src/row/position.ts';
 import { comparePositions } from '../../src/row/position.ts';
-import type { SnapshotTable, TableReader } from '../../src/snapshot/contract.ts';
+import type { Key, SnapshotTable, TableReader } from '../../src/snapshot/contract.ts';
 import { keyOf } from '../../src/snapshot/key-text.ts';
 import { inSchema, never, openSource, Reading, rejection } from '../source/reading.ts';
 import { onEnd } from '../support/cleanup.ts';
@@ -62,6 +62,21 @@ eachServer((flavour, server) => {
         never,
       ),
     ).toEqual([true, true, false, true]);
+  });
+
+  it('rows are read by their keys, as the server compares them; of keys that are not there comes nothing', async () => {
+    const { reader, table } = await setup(`CREATE TABLE t (a VARCHAR(9), b INT, v INT, PRIMARY KEY (a, b DESC));
+      INSERT INTO t VALUES ('b', 1, 1), ('B', 2, 2), ('a', 1, 3), ('a', 2, 4), ('''', -3, 5)`);
+    const valuesOf = async (keys: readonly Key[]): Promise<unknown[]> => {
+      const { rows, head } = await reader.readKeys(table, keys, never);
+      expect(head.offset).toBeGreaterThan(4);
+      return rows.map((row) => row['v']).toSorted();
+    };
+    expect(await valuesOf([['A', 1], ['b', 2], ['c', 1], ["'", -3]])).toEqual([2, 3, 5]); // prettier-ignore
+    expect(await valuesOf([])).toEqual([]);
+    const single = await setup();
+    const found = await single.reader.readKeys(single.table, [[4], [2], [9]], never);
+    expect(found.rows.map((row) => row['a']).toSorted()).toEqual([20, 40]);
   });
 
   it('a chunk is the table at one moment, and its head lies behind all that it shows', async () => {
