@@ -43,7 +43,7 @@ export interface Batch {
 /** What a batch with rows that were read from a table leaves of its run's progress. */
 export interface BatchChunk {
   readonly run: string;
-  /** `schema.name` of the source table. */
+  /** `schema.name` of the source table; '' where they are of the tables that a replay has met. */
   readonly sourceTable: string;
   /** Of each row of the batch, its key. */
   readonly keys: readonly Key[];
@@ -52,6 +52,8 @@ export interface BatchChunk {
   readonly after: ReadKeys;
   /** With this batch the table is read. */
   readonly isLast: boolean;
+  /** How many rows the run will have read, by a better guess than before. */
+  readonly rowsTotal?: number | undefined;
 }
 
 /** What a flow wants to receive: plain rows of inserts and updates, or whole changes. */

@@ -11,7 +11,7 @@ import { runFlowWorker } from './flow-worker.ts';
 import { Handover } from './handover.ts';
 import type { KeptCounts } from './park.ts';
 import { isExternal } from './running-flow.ts';
-import { SnapshotStage } from './snapshot-stage.ts';
+import { RunStage } from './run-stage.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
@@ -45,7 +45,7 @@ interface RunParts {
   readonly checkpoint: Checkpoint;
   readonly intents: IntentLog;
   readonly feed: FlowFeed;
-  readonly stage: SnapshotStage;
+  readonly stage: RunStage;
   readonly handover: Handover;
   readonly runner: BatchRunner;
 }
@@ -57,7 +57,7 @@ async function makeParts(options: LeasedRunOptions): Promise<RunParts> {
   const start = checkpoint.position;
   const intents = await openIntents(options, checkpoint);
   const feed = new FlowFeed({ ...options, ...subject, flow, start, cuts: intents.cuts });
-  const stage = new SnapshotStage({ ...options, ...subject, ...snapshotLimits(subject), flow, feed, start, signal: abort });
+  const stage = new RunStage({ ...options, ...subject, ...snapshotLimits(subject), flow, feed, start, signal: abort });
   const handover = new Handover();
   const runner = new BatchRunner({
     ...options,

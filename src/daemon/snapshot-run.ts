@@ -1,15 +1,15 @@
 import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { ChangeGroup } from '../row/change.ts';
-import type { Position } from '../row/position.ts';
 import type { Run, RunTable } from '../repair/run.ts';
 import { setRunState, setRunTables } from '../repair/run-record.ts';
 import { requireSameKey } from '../snapshot/chunk-pump.ts';
 import type { ChunkLimits } from '../snapshot/chunk-size.ts';
 import type { SnapshotTable, TableReader } from '../snapshot/contract.ts';
-import { TableSnapshot, type DueChunk, type HeadState } from '../snapshot/table-snapshot.ts';
+import { TableSnapshot, type DueChunk } from '../snapshot/table-snapshot.ts';
 import type { Store } from '../store/open.ts';
 import { countChanges, type Batch, type RoutedPart } from './batch.ts';
+import type { DueRows, StageRun, StateOf } from './stage-run.ts';
 
 export interface SnapshotRunOptions {
   readonly flow: string;
@@ -33,9 +33,10 @@ export interface SnapshotRunOptions {
 const recordedBytesMax = 16 * 1024 * 1024;
 
 /** One snapshot of a flow's tables, or of some of them: which are read, which are being read, which wait. */
-export class SnapshotRun {
+export class SnapshotRun implements StageRun {
   readonly #options: SnapshotRunOptions;
   readonly id: string;
+  readonly kind = 'snapshot';
   /** The flow has none of the rows yet. */
   readonly isFirst: boolean;
   /** Those that have not begun; in order. */
@@ -46,7 +47,6 @@ export class SnapshotRun {
   #isListed = false;
   #isPaused = false;
   #isClosed = false;
-  #number = 0;
   /** Whose chunk was taken last. */
   #turn = 0;
 
@@ -64,12 +64,6 @@ export class SnapshotRun {
   /** Whether a chunk waits for the stream. */
   get isWaiting(): boolean {
     return [...this.#reading.values()].some(({ waiting }) => waiting !== undefined);
-  }
-
-  /** Counts the chunks of this process. */
-  nextNumber(): number {
-    this.#number += 1;
-    return this.#number;
   }
 
   /** Does what the operator wants, and begins what may be begun. */
@@ -184,9 +178,7 @@ export class SnapshotRun {
   }
 
   /** The next chunk that the stream has reached. */
-  async due(
-    stateOf: (head: Position, readAt: number) => HeadState,
-  ): Promise<{ readonly name: string; readonly chunk: DueChunk } | undefined> {
+  async due(stateOf: StateOf): Promise<DueRows | undefined> {
     if (this.#isPaused) return undefined;
     const names = [...this.#reading.keys()];
     for (let i = 0; i < names.length; i += 1) {
@@ -199,9 +191,18 @@ export class SnapshotRun {
         this.#reading.delete(name);
         await this.#beginNext();
       }
-      return { name, chunk };
+      return this.#dueRows(name, chunk);
     }
     return undefined;
+  }
+
+  #dueRows(sourceTable: string, due: DueChunk): DueRows {
+    const { rows, keys, before, after, isLast, time, bytes, table } = due;
+    const group: ChangeGroup = this.isFirst
+      ? { op: 'insert', table: table.table, after: rows }
+      : { op: 'update', table: table.table, before: rows, after: rows };
+    const groups = rows.length === 0 ? [] : [group];
+    return { groups, time, bytes, chunk: { run: this.id, sourceTable, keys, before, after, isLast } };
   }
 
   /** The batch with the changes left out of it that are of rows not read yet. */

@@ -33,6 +33,12 @@ export const runCodes = {
     remedy:
       'Give the flow a new start (docs/operations.md); a snapshot beside a running flow is asked for again with `kisflow snapshot`.',
   },
+  REPLAY_RANGE: {
+    meaning:
+      'There is nothing to replay between the positions: the first lies behind the last, or behind the place where the flow stands, or they cannot be compared.',
+    remedy:
+      'Write an earlier `--from`, or a later `--to`. `kisflow status --json` shows where the flow stands; changes behind that place come to it by themselves.',
+  },
   RUN_EXISTS: {
     meaning: 'The flow has a run of this kind that has not ended.',
     remedy: 'Wait for it, or end it: `kisflow runs` shows it, `kisflow runs cancel ID` ends it and keeps what it has done.',

@@ -145,6 +145,8 @@ export interface RunStep {
   readonly cursorKey: Key | null;
   readonly doneKeys: readonly Key[];
   readonly rowsAdded: number;
+  /** How many rows it will have been, by a better guess than before; absent: there is none. */
+  readonly rowsTotal?: number | undefined;
   readonly isDone: boolean;
 }
 
@@ -155,9 +157,20 @@ export async function saveRunTable(transaction: Queryable, step: RunStep): Promi
   const doneKeys = step.doneKeys.length === 0 ? null : toExactJson(step.doneKeys);
   const { affectedRows } = await transaction.query(
     `UPDATE kis_run_table SET state = ?, chunks = chunks + IF(cursor_key <=> ?, 0, 1), cursor_key = ?, done_keys = ?, rows_done = rows_done + ?,
+       rows_total = COALESCE(?, rows_total),
        started_at = COALESCE(started_at, UTC_TIMESTAMP(3)), updated_at = UTC_TIMESTAMP(3), ended_at = IF(?, UTC_TIMESTAMP(3), NULL)
      WHERE run = ? AND source_table = ?`,
-    [isDone ? 'done' : 'reading', cursorKey, cursorKey, doneKeys, rowsAdded, isDone ? 1 : 0, run, sourceTable],
+    [
+      isDone ? 'done' : 'reading',
+      cursorKey,
+      cursorKey,
+      doneKeys,
+      rowsAdded,
+      step.rowsTotal ?? null,
+      isDone ? 1 : 0,
+      run,
+      sourceTable,
+    ],
   );
   if (affectedRows === 0) throw new CodedError('RUN_UNKNOWN', `There is no run ${run} that reads ${sourceTable}.`);
 }

@@ -21,6 +21,9 @@ const runOptions = z.object({
   tables: z.array(z.string()).default([]),
   /** A condition on the rows of these tables. */
   where: z.string().optional(),
+  /** Of a replay: the stretch of the binlog, from the end of one transaction to the end of another; texts of positions. */
+  from: z.string().optional(),
+  to: z.string().optional(),
 });
 
 /** What was asked. */

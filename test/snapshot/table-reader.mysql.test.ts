@@ -70,13 +70,13 @@ eachServer((flavour, server) => {
     const valuesOf = async (keys: readonly Key[]): Promise<unknown[]> => {
       const { rows, head } = await reader.readKeys(table, keys, never);
       expect(head.offset).toBeGreaterThan(4);
-      return rows.map((row) => row['v']).toSorted();
+      return rows.map((row) => Number(row['v'])).toSorted((a, b) => a - b);
     };
     expect(await valuesOf([['A', 1], ['b', 2], ['c', 1], ["'", -3]])).toEqual([2, 3, 5]); // prettier-ignore
     expect(await valuesOf([])).toEqual([]);
     const single = await setup();
     const found = await single.reader.readKeys(single.table, [[4], [2], [9]], never);
-    expect(found.rows.map((row) => row['a']).toSorted()).toEqual([20, 40]);
+    expect(new Set(found.rows.map((row) => row['a']))).toEqual(new Set([20, 40]));
   });
 
   it('a chunk is the table at one moment, and its head lies behind all that it shows', async () => {

@@ -40,12 +40,20 @@ function percentOf(done: number, total: number | null): number | null {
   return total === 0 ? 0 : Math.min(99, Math.floor((100 * done) / total));
 }
 
+/** Up to where a replay is committed; null for other runs, and at its beginning. */
+export function positionOf({ kind, tables }: Pick<Run, 'kind' | 'tables'>): string | null {
+  const position = kind === 'replay' ? tables[0]?.cursorKey?.[0] : undefined;
+  return typeof position === 'string' ? position : null;
+}
+
 /** A run as JSON documents have it: what is kept, and the figures. */
 export function documentOfRun(run: Run) {
   const { tables, ...kept } = run;
+  const named = tables.filter(({ sourceTable }) => sourceTable !== '');
   return {
     ...kept,
     ...figuresOf(run),
-    tables: tables.map(({ cursorKey: _cursor, doneKeys: _done, ...table }) => table),
+    position: positionOf(run),
+    tables: named.map(({ cursorKey: _cursor, doneKeys: _done, ...table }) => table),
   };
 }
