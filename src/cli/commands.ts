@@ -39,6 +39,11 @@ export const commands: readonly NamedCommand[] = [
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
   {
+    name: 'replay',
+    summary: 'run a flow again over the rows that changed since a position, or between two, while the flow goes on',
+    load: async () => (await import('./replay.ts')).replay,
+  },
+  {
     name: 'runs',
     summary: 'list the snapshots and other runs of repair, the latest first; show one; pause it, let it go on, or cancel it',
     load: async () => (await import('./runs.ts')).runs,

@@ -5,7 +5,7 @@ import { visible } from '../../lib/visible.ts';
 import type { CommandContext } from '../command.ts';
 import { readLimit } from '../dead-rows/list.ts';
 import { formatCount, formatDuration, formatTable } from '../table.ts';
-import { documentOfRun, figuresOf } from '../../daemon/operate/run-document.ts';
+import { documentOfRun, figuresOf, positionOf } from '../../daemon/operate/run-document.ts';
 import { shownState } from './run-figures.ts';
 
 const columns = [
@@ -61,8 +61,7 @@ export async function printRun(options: {
     ['run', `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}`],
     ['flow', run.flow],
     ['state', shownState(run)],
-    ['tables', run.options.tables.length === 0 ? 'all of the flow' : run.options.tables.join(', ')],
-    ...(run.options.where === undefined ? [] : [['where', run.options.where] as [string, string]]),
+    ...askedOf(run),
     [
       'rows',
       `${formatCount(rowsDone)}${rowsTotal === null ? '' : ` of about ${formatCount(rowsTotal)}`}${percent === null ? '' : `, ${percent} %`}`,
@@ -74,8 +73,24 @@ export async function printRun(options: {
     ['ended', run.endedAt ?? '-'],
   ];
   context.print(facts.map(([name, value]) => `${name.padEnd(7)}  ${visible(value)}`).join('\n'));
-  if (run.tables.length > 0) context.print(`\n${formatTable(tableColumns, run.tables.map(lineOfTable))}`);
+  if (run.kind !== 'replay' && run.tables.length > 0) context.print(`\n${formatTable(tableColumns, run.tables.map(lineOfTable))}`);
   if (run.errorCode !== null) context.print(`\n${run.errorCode}: ${run.errorText ?? ''}`);
+}
+
+/** What was asked; of a replay also up to where it is. */
+function askedOf(run: Run): [string, string][] {
+  const { from, to, tables, where } = run.options;
+  if (run.kind === 'replay') {
+    return [
+      ['from', from ?? '-'],
+      ['to', to ?? '-'],
+      ['is at', positionOf(run) ?? '-'],
+    ];
+  }
+  return [
+    ['tables', tables.length === 0 ? 'all of the flow' : tables.join(', ')],
+    ...(where === undefined ? [] : [['where', where] as [string, string]]),
+  ];
 }
 
 const tableColumns = [

@@ -53,6 +53,7 @@ export const runSchema = z.object({
   rowsTotal: numberOrNull,
   percent: numberOrNull,
   msLeft: numberOrNull,
+  position: textOrNull.describe('Up to where a replay is committed'),
   tables: z.array(
     z.object({
       sourceTable: text,
