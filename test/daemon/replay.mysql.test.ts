@@ -2,6 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/lib/abort.ts';
+import { silentLogger } from '../../src/lib/logger.ts';
+import { createRun, readRun, setRunWish } from '../../src/repair/run-record.ts';
+import type { RunState } from '../../src/repair/run.ts';
+import { openStore } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
 import { createFolder, spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
@@ -154,6 +158,20 @@ eachServer((_flavour, server) => {
     expect(touched.map(({ id }) => String(id)).toSorted()).toEqual(
       (await rowsOf(source, `SELECT CAST(id AS CHAR) COLLATE utf8mb4_general_ci AS id FROM goods WHERE id <= 100 UNION ALL SELECT word FROM words WHERE word IN ('a', 'b', 'd')`)).map(({ id }) => String(id)).toSorted(), // prettier-ignore
     );
+    // paused it does nothing, then it goes on; or it is cancelled
+    await store.connection.query('UPDATE prices SET price = 0');
+    const records = await openStore({ url: store.url, logger: silentLogger });
+    onEnd(() => records.close());
+    const whole = { flow: 'prices', kind: 'replay', isStart: false, options: { from, to: String((await checkpointOf('prices'))?.['position']) } } as const; // prettier-ignore
+    const is = (id: string, state: RunState): Promise<boolean> => waitFor(async () => (await readRun(records, id)).state === state);
+    for (const end of ['resume', 'cancel'] as const) {
+      const id = await createRun(records, whole);
+      await setRunWish(records, id, 'pause');
+      await is(id, 'paused');
+      expect(await rowsOf(store, 'SELECT 1 FROM prices WHERE price > 0')).toHaveLength(end === 'resume' ? 0 : 94);
+      await setRunWish(records, id, end);
+      await is(id, end === 'resume' ? 'done' : 'cancelled');
+    }
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
     expect(daemon.stderr.filter((line) => /"level":(50|60)/.test(line))).toEqual([]);
