@@ -2,13 +2,14 @@ import { deferred, sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { groupSize, type ChangeGroup } from '../row/change.ts';
 import { comparePositions, formatPosition, type Position } from '../row/position.ts';
-import { readOpenRuns, setRunState } from '../repair/run-record.ts';
+import { readOpenRuns, setRunRate, setRunState } from '../repair/run-record.ts';
 import type { TableReader } from '../snapshot/contract.ts';
 import type { Source } from '../source/contract.ts';
 import type { DueChunk, HeadState } from '../snapshot/table-snapshot.ts';
-import { originOf, type Batch, type RoutedPart } from './batch.ts';
+import { originOf, type Batch, type BatchChunk, type RoutedPart } from './batch.ts';
 import type { BatchSource } from './flow-worker.ts';
 import { hasPassed } from './freshness.ts';
+import { RateMeter } from './rate-meter.ts';
 import { SnapshotRun, type SnapshotRunOptions } from './snapshot-run.ts';
 
 export interface SnapshotStageOptions extends Omit<SnapshotRunOptions, 'run' | 'onArrived' | 'reader'> {
@@ -36,6 +37,8 @@ export class SnapshotStage implements BatchSource {
   #place: Position;
   #next: Promise<Batch | undefined> | undefined;
   #isLoading = false;
+  readonly #rate = new RateMeter();
+  #ratedAt = Number.NEGATIVE_INFINITY;
   #woken = deferred<void>();
   /** The runs in the store are to be looked at. */
   #isStale = true;
@@ -62,7 +65,20 @@ export class SnapshotStage implements BatchSource {
 
   /** A batch is committed. */
   onCommit({ chunk }: Batch): void {
-    if (chunk?.isLast === true && this.#run === undefined) this.#isLoading = false;
+    if (chunk === undefined) return;
+    this.#noteRate(chunk);
+    if (!chunk.isLast || this.#run !== undefined) return;
+    this.#isLoading = false;
+    this.#options.logger.info({ flow: this.#options.flow, run: chunk.run }, 'snapshot is done');
+  }
+
+  /** Once a second, for whoever looks at the run. */
+  #noteRate({ run, keys }: BatchChunk): void {
+    const now = performance.now();
+    this.#rate.add(keys.length, now);
+    if (now - this.#ratedAt < 1000) return;
+    this.#ratedAt = now;
+    void setRunRate(this.#options.store, run, this.#rate.perSecond(now)).catch(() => {}); // a figure only; the next one is tried again
   }
 
   /** Reads which runs are open; before the first batch, so that no change passes that has to wait. */
