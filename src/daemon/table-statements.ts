@@ -5,6 +5,7 @@ import type { TableStatement } from '../row/change.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { quoteName } from '../store/name.ts';
 import type { Batch } from './batch.ts';
+import type { BatchTrace } from './batch-trace.ts';
 import { keepPassedStatements, tableOf, type PassedStatement } from './table-statement-record.ts';
 
 type TablePolicy = 'stop' | 'ignore' | 'apply';
@@ -20,6 +21,8 @@ export interface TablePolicies {
 export interface PassOptions {
   readonly flow: string;
   readonly policies: TablePolicies;
+  /** Is told of tables that were emptied; absent where the flow keeps no lineage. */
+  readonly trace?: Pick<BatchTrace, 'emptied'> | undefined;
 }
 
 /**
@@ -39,6 +42,7 @@ export async function passTableStatements(
   const applied = passed.findLast(({ outcome }) => outcome === 'applied');
   if (applied !== undefined) {
     await emptyTables(transaction, options);
+    options.trace?.emptied(options.policies.computed);
     // they are changes of rows that are gone, all of the one table that such a flow reads
     await discardKeptRows(transaction, options.flow, `${applied.op} of ${tableOf(applied)} at ${applied.position}`);
   }

@@ -1,3 +1,5 @@
+import { lineageMigration } from './schema-lineage.ts';
+
 /**
  * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
  * a table is a new entry at the end. They are applied before the user's files, under the same lock and the same record.
@@ -236,4 +238,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0007-table-statements', statements: [tableStatementTable] },
   { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
+  lineageMigration,
 ];

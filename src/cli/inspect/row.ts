@@ -6,30 +6,64 @@ import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import type { ComputedTable } from './computed-table.ts';
 import { describeOwners } from './table.ts';
+import { readRowLineage, type FieldTrace, type RowLineage } from './lineage.ts';
 import { ownerJson } from './tables.ts';
 import { formatTable } from '../table.ts';
 
-/** One row with all its fields. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
-export async function printRow(options: {
+interface PrintRowOptions {
   readonly context: CommandContext;
   readonly store: Store;
   readonly table: ComputedTable;
   readonly key: string;
-}): Promise<void> {
-  const { context, store, table, key } = options;
+}
+
+/** One row with all its fields, and what wrote them. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
+export async function printRow({ context, store, table, key }: PrintRowOptions): Promise<void> {
   const definition = await readTable(store, parseTableName(table.id, store.database));
   const where = whereOf(definition, key);
-  const { rows } = await store.query(`SELECT * FROM ${definition.sql} WHERE ${where} LIMIT 1`);
-  const row = rows[0];
-  if (row === undefined) throw new CodedError('NAME_UNKNOWN', `${table.id} has no row with the key ${key}.`);
+  const { row, lineage } = await store.transaction(async (transaction) => {
+    const { rows } = await transaction.query(`SELECT * FROM ${definition.sql} WHERE ${where} LIMIT 1`);
+    const [found] = rows;
+    if (found === undefined) throw new CodedError('NAME_UNKNOWN', `${table.id} has no row with the key ${key}.`);
+    return { row: found, lineage: await readRowLineage(transaction, { table, definition, row: found }) };
+  });
   const owner = table.owners.map(ownerJson);
   if (context.json) {
-    context.print(JSON.stringify({ table: table.id, row, owners: owner }, (_name, value: unknown) => plain(value)));
+    const { fields, notes } = lineage;
+    const document = { table: table.id, row, owners: owner, lineage: { fields, notes } };
+    context.print(JSON.stringify(document, (_name, value: unknown) => plain(value)));
     return;
   }
-  const lines = Object.entries(row).map(([field, value]) => [field, shown(value)]);
-  context.print(formatTable([{ title: 'field' }, { title: 'value' }], lines));
+  context.print(lineage.isKept ? formatTraced(row, lineage) : formatFields(row));
+  for (const note of lineage.notes) context.print(note);
   context.print(`\n${table.id}\n${describeOwners(table.owners)}`);
+}
+
+function formatFields(row: Row): string {
+  const lines = Object.entries(row).map(([field, value]) => [field, shown(value)]);
+  return formatTable([{ title: 'field' }, { title: 'value' }], lines);
+}
+
+function formatTraced(row: Row, { fields }: RowLineage): string {
+  const titles = ['field', 'value', 'flow', 'function', 'source change', 'committed'];
+  const known = new Map(fields.map((field) => [field.field, field]));
+  const lines = Object.entries(row).map(([field, value]) => {
+    const { trace = null, reason = '' } = known.get(field) ?? {};
+    if (trace === null) return [field, shown(value), '-', '-', reason];
+    return [field, shown(value), trace.flow, trace.function, describeChange(trace), trace.commitTime ?? '-'];
+  });
+  return formatTable(
+    titles.map((title) => ({ title })),
+    lines,
+  );
+}
+
+/** What is known, and not more. */
+function describeChange({ known, sourceTable, position, positionTo }: FieldTrace): string {
+  if (known === 'batch')
+    return `one of ${sourceTable ?? 'its tables'} in the batch ${position} to ${positionTo ?? '?'}, with the last one committed`;
+  const change = `${sourceTable ?? 'unknown'} at ${position}`;
+  return known === 'change' ? change : `${change} (by key: the last change of this key in its batch)`;
 }
 
 /** The key's values, one for each column of the primary key: the text itself, `k1,k2`, or a JSON list where values hold commas. */

@@ -43,6 +43,7 @@ const columns = [
   { title: 'flow' },
   { title: 'state' },
   { title: 'lag', isNumber: true },
+  { title: 'fresh', isNumber: true },
   { title: 'last change' },
   { title: 'position' },
 ];
@@ -67,7 +68,8 @@ export async function printTables(options: {
       owner?.status.flow ?? '(no enabled flow)',
       owner?.status.state ?? '-',
       owner === undefined || owner.status.lagMs === null ? '-' : formatDuration(owner.status.lagMs),
-      formatAge(owner?.status.lastChangeAgeMs ?? null),
+      owner === undefined || owner.status.freshMs === null ? '-' : formatDuration(owner.status.freshMs),
+      owner?.status.lastChange ?? '-',
       shortPosition(owner?.status.position ?? null),
     ]);
   });
@@ -89,6 +91,7 @@ function toJson({ table, count }: { readonly table: ComputedTable; readonly coun
 
 /** An owner as JSON: which columns are its own, and how fresh they are. */
 export function ownerJson({ status, columns: owned }: ComputedTable['owners'][number]): object {
-  const { flow, state, position, lagMs, lastChange, lastChangeAgeMs } = status;
-  return { flow, columns: owned === undefined ? null : [...owned], state, position, lagMs, lastChange, lastChangeAgeMs };
+  const { flow, state, position, lagMs, freshMs, lastChange, lastChangeAgeMs } = status;
+  const columnNames = owned === undefined ? null : [...owned];
+  return { flow, columns: columnNames, state, position, lagMs, freshMs, lastChange, lastChangeAgeMs };
 }
