@@ -77,9 +77,7 @@ eachServer((_flavour, server) => {
       expect((await store.query('SELECT id, cents FROM copy ORDER BY id')).rows).toEqual([{ id: 1, cents: 10 }, { id: 3, cents: 8 }]); // prettier-ignore
       expect((await inspect('copy', '3')).fields).toMatchObject({
         cents: 'Copy change shop.orders 121 00:00:01',
-        note: expect.stringMatching(
-          /^not traced: written before lineage was on \(2026-|^not traced: written before lineage was on \(20/,
-        ),
+        note: expect.stringMatching(/^not traced: written before lineage was on \(20/),
       });
     });
   });
@@ -100,7 +98,7 @@ eachServer((_flavour, server) => {
       });
       const conf =
         `${flow('price', { steps: '{fname: Price}, {fname: Copy}', rows: 'after' })}---\n` +
-        `${flow('sum', { steps: '{fname: Sum}, {fname: Total}', rows: 'after' })}` +
+        flow('sum', { steps: '{fname: Sum}, {fname: Total}', rows: 'after' }) +
         '---\nkistype: func\nfname: Price\nfmode: Calculate\n---\nkistype: func\nfname: Sum\nfmode: Calculate\n' +
         save('Copy', 'copy') +
         save('Total', 'totals');

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { createCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { inspect } from '../../src/cli/inspect.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
@@ -72,11 +73,8 @@ export async function createTracedProject(
     open: (flow) => openFlow({ store, conf: () => conf, functions, flow }),
     print: async (...args) => (await run(...args)).out,
     async inspect(table, key) {
-      // decoded edge: what the command prints as JSON
-      const document = documentOf(await run(table, key, '--json')) as {
-        lineage: { fields: { field: string; reason: string; trace: Record<string, string> | null }[]; notes: string[] };
-      };
-      const fields = document.lineage.fields.map(({ field, reason, trace }) => [field, trace === null ? reason : describe(trace)]);
+      const document = inspected.parse(documentOf(await run(table, key, '--json')));
+      const fields = document.lineage.fields.map((one) => [one.field, one.trace === null ? one.reason : describe(one.trace)]);
       return { fields: Object.fromEntries(fields), notes: document.lineage.notes };
     },
     edit(from, to) {
@@ -85,7 +83,11 @@ export async function createTracedProject(
   };
 }
 
-function describe({ function: fname, known, sourceTable, position, positionTo, commitTime }: Record<string, string>): string {
+const trace = z.record(z.string(), z.string().nullable());
+const field = z.object({ field: z.string(), reason: z.string(), trace: trace.nullable() });
+const inspected = z.object({ lineage: z.object({ fields: z.array(field), notes: z.array(z.string()) }) });
+
+function describe({ function: fname, known, sourceTable, position, positionTo, commitTime }: z.infer<typeof trace>): string {
   const span = positionTo === null ? position : `${position}-${positionTo}`;
   return `${fname} ${known} ${sourceTable} ${span} ${commitTime?.slice(11, 19)}`.replaceAll('binlog.000001:', '');
 }

@@ -4,7 +4,7 @@ import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { shortPosition } from '../flow-status.ts';
 import type { ComputedTable } from './computed-table.ts';
-import { formatAge, formatCount, formatDuration, formatTable } from '../table.ts';
+import { formatCount, formatDuration, formatTable } from '../table.ts';
 
 /** Above this many rows a count would read too much of the table, and the engine is asked for its estimate. */
 const countMax = 100_000;
