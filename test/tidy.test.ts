@@ -34,7 +34,8 @@ const walls: Record<string, readonly string[]> = {
   router: ['lib', 'row'],
   binlog: ['lib', 'row'],
   source: ['lib', 'row', 'binlog'],
-  snapshot: ['lib', 'row', 'source', 'store'],
+  // a chunk's values are made as the binlog's are
+  snapshot: ['lib', 'row', 'binlog', 'source', 'store'],
   repair: ['lib', 'row', 'store', 'checkpoint', 'flow', 'source', 'snapshot'],
   daemon: ['lib', 'row', 'config', 'store', 'connector', 'checkpoint', 'flow', 'router', 'binlog', 'source', 'snapshot', 'repair'],
   job: ['lib', 'row', 'config', 'store', 'flow', 'daemon/contract.ts'],

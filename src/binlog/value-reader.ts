@@ -1,4 +1,4 @@
-import { decoderOfCharset } from './charset/charset.ts';
+import { decoderOfCharset, type DecodeText } from './charset/charset.ts';
 import { BINARY, ColumnType, type ColumnFormat, type ColumnMeta } from './column-type.ts';
 import type { Cursor } from './cursor.ts';
 import { decimalReader, decimalSize } from './decimal.ts';
@@ -113,7 +113,11 @@ function textMaker(column: ColumnFormat): MakeValue {
   if (charset === BINARY) return type === ColumnType.STRING ? padded(meta.size) : copyBytes;
   const decode = decoderOfCharset(charset);
   if (decode === undefined) throw new MalformedEvent(`${describe(column)} has the character set ${charset}, which is not known`);
-  // Bytes that are no characters of the set, which a server lets into many: a SELECT shows '?', and the value would be lost.
+  return textOrBytes(decode);
+}
+
+/** Bytes that are no characters of the set, which a server lets into many: a SELECT shows '?', and the value would be lost. */
+export function textOrBytes(decode: DecodeText): MakeValue {
   return (buffer, start, end) => {
     try {
       return decode(buffer, start, end);

@@ -75,6 +75,34 @@ export const errorCodes = {
     meaning: 'Another reader uses the same server_id; the source server ends one of the two connections.',
     remedy: 'Set server_id: 0 to have one chosen, or give each reader its own.',
   },
+  SNAPSHOT_NO_TABLE: {
+    meaning: 'A table that is to be read from the source is not there, is a view, or the source user may not see it.',
+    remedy: 'Correct the name, name the tables of the view, or GRANT SELECT ON the table TO the source user.',
+  },
+  SNAPSHOT_NO_KEY: {
+    meaning: 'A table of the source has no key along which it can be read in chunks.',
+    remedy:
+      'Give it a PRIMARY KEY, or a UNIQUE key whose columns are all NOT NULL and none of them an ENUM, SET, FLOAT, DOUBLE or BIT; the message says what is wrong with the keys that it has. Or start the flow at `latest`.',
+  },
+  SNAPSHOT_GRANT_MISSING: {
+    meaning: 'The source user may not read a table, or not all of its columns.',
+    remedy: 'GRANT SELECT ON the table TO the source user: the message has the statement.',
+  },
+  SNAPSHOT_WHERE: {
+    meaning: 'The condition of a snapshot is no valid SQL, or would do more than choose rows.',
+    remedy:
+      'Mend the condition as the message says. It is one expression over the columns of the table, without WHERE, semicolons and comments, and it writes, locks and waits for nothing.',
+  },
+  SNAPSHOT_TIMEOUT: {
+    meaning:
+      'A read of a table took longer than the limit: the chunk is too large, no index serves the condition, or another session locks the table.',
+    remedy:
+      'It is tried again by itself, with a smaller chunk. Where it stays, end the session that locks the table, or index what the condition asks for.',
+  },
+  SNAPSHOT_TABLE_CHANGED: {
+    meaning: 'A table was altered while it was being read.',
+    remedy: 'Nothing: the table is looked at anew, and the read goes on.',
+  },
   STORE_UNREACHABLE: {
     meaning: 'The store server does not answer, or the connection was lost.',
     remedy:

@@ -29,6 +29,25 @@ export async function readHead(query: Query, identity: ServerIdentity): Promise<
   return { server: identity.server, file, offset, gtid: identity.hasGtid ? compact(gtid ?? '') : '', rows: 0 };
 }
 
+/**
+ * As readHead, for who only has to know that what was committed before lies at or before it: place and GTIDs are of two answers. MariaDB's
+ * BINLOG_GTID_POS, which would give those of the place, reads the file from its beginning.
+ */
+export async function readBound(query: Query, identity: ServerIdentity): Promise<Position> {
+  if (identity.flavour === 'mysql') return readHead(query, identity);
+  const [place] = await query('SHOW MASTER STATUS');
+  if (place === undefined) throw new CodedError('SOURCE_BINLOG_OFF', 'the source server writes no binlog');
+  const [row] = await query('SELECT @@GLOBAL.gtid_binlog_pos AS gtid');
+  const { server } = identity;
+  return {
+    server,
+    file: textOf(place, 'File'),
+    offset: Number(textOf(place, 'Position')),
+    gtid: compact(textOf(row, 'gtid')),
+    rows: 0,
+  };
+}
+
 /** MariaDB: the GTIDs up to a place; undefined when the place is not the beginning of an event in a file that exists. */
 export async function mariadbGtidAt(query: Query, file: string, offset: number): Promise<string | undefined> {
   const [row] = await query(`SELECT BINLOG_GTID_POS(${quote(file)}, ${Math.max(4, offset)}) AS gtid`);

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { createConnection, type Connection } from 'mysql2';
 import { CodedError } from '../lib/error.ts';
@@ -6,6 +5,7 @@ import { PauseLock } from '../lib/pause-lock.ts';
 import { GtidSet } from '../row/gtid-set.ts';
 import { FarStart } from './far-start.ts';
 import { toCodedError } from './server-error.ts';
+import { sendCommand } from './raw-command.ts';
 import { openSourceLogin, parseSourceUrl } from './server-link.ts';
 
 /** Where a dump begins: behind a GTID set, or at the end of a transaction. */
@@ -133,13 +133,13 @@ export class DumpConnection {
 
   #dump(): void {
     const { onEnd, onError } = this.#options;
-    const command = new DumpCommand(this.#request(), (packet) => {
+    sendCommand(this.#connection, this.#request(), (packet) => {
       this.#packets += 1;
       if (packet.isError()) onError(toCodedError(packet.asError('utf8')));
       else if (packet.isEOF()) onEnd();
       else this.#take(packet.buffer.subarray(packet.offset + 1, packet.end));
+      return false;
     });
-    insideOf(this.#connection).addCommand(command);
   }
 
   #take(bytes: Buffer): void {
@@ -178,67 +178,4 @@ export class DumpConnection {
     request.writeUInt32LE(serverId, 7);
     return Buffer.concat([request, Buffer.from(file)]);
   }
-}
-
-/** What mysql2 has inside, of which its types do not speak. */
-interface Packet {
-  readonly buffer: Buffer;
-  /** Of the first byte behind the packet's header. */
-  readonly offset: number;
-  readonly end: number;
-  isError(): boolean;
-  isEOF(): boolean;
-  asError(encoding: string): Error;
-}
-
-interface OutgoingPacket {
-  readonly buffer: Buffer;
-  writeHeader(sequenceId: number): void;
-  length(): number;
-}
-
-interface ConnectionInside {
-  addCommand(command: DumpCommand): void;
-  writePacket(packet: OutgoingPacket): void;
-  _resetSequenceId(): void;
-}
-
-/** mysql2's types leave these members out; test/source reads real binlogs through them. */
-function insideOf(connection: Connection): ConnectionInside {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return connection as unknown as ConnectionInside;
-}
-
-/** A command as mysql2 runs them: it gets every packet until it says that it is done, which it never does. */
-class DumpCommand extends EventEmitter {
-  readonly #request: Buffer;
-  readonly #onPacket: (packet: Packet) => void;
-  #isSent = false;
-
-  constructor(request: Buffer, onPacket: (packet: Packet) => void) {
-    super();
-    this.#request = request;
-    this.#onPacket = onPacket;
-  }
-
-  execute(packet: Packet | null | undefined, connection: ConnectionInside): boolean {
-    if (!this.#isSent) {
-      this.#isSent = true;
-      connection._resetSequenceId();
-      connection.writePacket(outgoing(this.#request));
-    } else if (packet) this.#onPacket(packet);
-    return false;
-  }
-}
-
-function outgoing(body: Buffer): OutgoingPacket {
-  const buffer = Buffer.concat([Buffer.alloc(4), body]);
-  return {
-    buffer,
-    length: () => buffer.length,
-    writeHeader(sequenceId) {
-      buffer.writeUIntLE(body.length, 0, 3);
-      buffer.writeUInt8(sequenceId, 3);
-    },
-  };
 }

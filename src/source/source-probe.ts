@@ -1,5 +1,4 @@
-import type { Position } from '../row/position.ts';
-import { compact, listBinlogs, readHead } from './binlog-places.ts';
+import { listBinlogs, readBound } from './binlog-places.ts';
 import type { KeptBinlogs, ServerIdentity, SourceProbe, SourceSight } from './contract.ts';
 import { KeptLink, type KeptLinkOptions } from './kept-link.ts';
 import type { ScanVisitor } from './resolve-start.ts';
@@ -34,25 +33,9 @@ async function readBegin(file: string, scan: SourceProbeOptions['scan'], signal:
 }
 
 async function look(query: Query, identity: ServerIdentity): Promise<SourceSight> {
-  const head = identity.flavour === 'mariadb' ? await readMariadbHead(query, identity) : await readHead(query, identity);
+  const head = await readBound(query, identity);
   const [row] = await query('SELECT UNIX_TIMESTAMP(NOW(3)) AS now');
   return { head, time: Number(textOf(row, 'now')) * 1000 };
-}
-
-/**
- * Place and GTIDs of two answers: each by itself is behind everything that was committed before. BINLOG_GTID_POS, which would give those
- * of the place, reads the file from its beginning.
- */
-async function readMariadbHead(query: Query, { server }: ServerIdentity): Promise<Position> {
-  const [place] = await query('SHOW MASTER STATUS');
-  const [row] = await query('SELECT @@GLOBAL.gtid_binlog_pos AS gtid');
-  return {
-    server,
-    file: textOf(place, 'File'),
-    offset: Number(textOf(place, 'Position')),
-    gtid: compact(textOf(row, 'gtid')),
-    rows: 0,
-  };
 }
 
 const expiryVariables = "'binlog_expire_logs_seconds', 'expire_logs_days', 'binlog_expire_logs_auto_purge'";

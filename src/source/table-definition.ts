@@ -23,7 +23,7 @@ export interface ColumnDefinition {
 
 /** Asks the server; undefined where there is no such table. */
 export async function readTableDefinition(query: Query, schema: string, table: string): Promise<TableDefinition | undefined> {
-  const where = `WHERE table_schema = ${quote(schema)} AND table_name = ${quote(table)}`;
+  const where = `WHERE table_schema = ${quoteText(schema)} AND table_name = ${quoteText(table)}`;
   const rows = await query(
     'SELECT column_name AS name, column_type AS type, character_set_name AS charset, datetime_precision AS digits, generation_expression AS expression ' +
       `FROM information_schema.columns ${where} ORDER BY ordinal_position`,
@@ -60,7 +60,7 @@ function versionColumns(columns: readonly Readonly<Record<string, unknown>>[]): 
 }
 
 /** Text as an SQL literal, whatever sql_mode says of backslashes. */
-function quote(text: string): string {
+export function quoteText(text: string): string {
   return `CONVERT(X'${Buffer.from(text).toString('hex')}' USING utf8)`;
 }
 

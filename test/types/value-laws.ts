@@ -2,6 +2,7 @@ import type { Connection } from 'mysql2/promise';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import type { Row, Value } from '../../src/row/change.ts';
 import { inSchema, never, openSource, Reading, type FlatChange } from '../source/reading.ts';
+import { openTableReader } from '../snapshot/table-reading.ts';
 import { createDatabase } from '../support/servers.ts';
 import type { ColumnCase } from './column-case.ts';
 import { describeValue, selectRows, type SelectedRow } from './comparison.ts';
@@ -19,6 +20,9 @@ interface Table {
   readonly column: ColumnCase;
   readonly inserted: readonly SelectedRow[];
   readonly updated: readonly SelectedRow[];
+  /** The table as a snapshot reads it, after the inserts and after the updates. */
+  readonly insertedChunk: readonly Row[];
+  readonly updatedChunk: readonly Row[];
   readonly changes: readonly FlatChange[];
 }
 
@@ -57,12 +61,13 @@ async function writeAndRead(server: SqlAddress, cases: readonly ColumnCase[]): P
   const { name, connection } = await createDatabase(server);
   const asker = await connectAsKisflow(server, name);
   const source = openSource(server.url);
+  const readChunk = chunkReader(server, name);
   for (const [n, column] of cases.entries()) await createTable(connection, `t${n}`, column);
   const from = await source.resolve({ kind: 'latest' }, never);
   const written: Omit<Table, 'changes'>[] = [];
   for (const [n, column] of cases.entries()) {
     await connection.query(`SET ${sessions[n % sessions.length] ?? ''}`);
-    written.push({ name: `t${n}`, column, ...(await write(connection, asker, { name: `t${n}`, column })) });
+    written.push({ name: `t${n}`, column, ...(await write({ connection, asker, readChunk }, { name: `t${n}`, column })) });
   }
   await connection.query('SET NAMES utf8mb4; CREATE TABLE last (id INT PRIMARY KEY); INSERT INTO last VALUES (1)');
   const reading = new Reading(source, { from, wants: inSchema(name) });
@@ -71,26 +76,42 @@ async function writeAndRead(server: SqlAddress, cases: readonly ColumnCase[]): P
   return written.map((table) => ({ ...table, changes: changes.get(table.name) ?? [] }));
 }
 
+function chunkReader(server: SqlAddress, schema: string): (table: string) => Promise<readonly Row[]> {
+  const reader = openTableReader(server.url);
+  return async (name) => {
+    const table = await reader.describe({ schema, name }, never);
+    return (await reader.read({ table, rowsMax: 10_000 }, never)).rows;
+  };
+}
+
 async function createTable(connection: Connection, table: string, { sql }: ColumnCase): Promise<void> {
   await connection.query(`CREATE TABLE ${table} (id INT PRIMARY KEY, v ${sql}) CHARACTER SET utf8mb4`);
 }
 
+interface Hands {
+  readonly connection: Connection;
+  readonly asker: Connection;
+  readonly readChunk: (table: string) => Promise<readonly Row[]>;
+}
+
 /** Each value in two rows; then each row has its neighbour's; then the second rows are deleted. */
-async function write(connection: Connection, asker: Connection, { name, column }: Pick<Table, 'name' | 'column'>) {
+async function write({ connection, asker, readChunk }: Hands, { name, column }: Pick<Table, 'name' | 'column'>) {
   const values = column.sql.includes('NOT NULL') ? column.values : [...column.values, 'NULL'];
   const insert = (first: number) => values.map((value, n) => `(${first + n}, ${value})`).join(', ');
   await connection.query(`INSERT IGNORE INTO ${name} VALUES ${insert(1)}, ${insert(DELETED_FROM)}`);
   const inserted = await selectRows(asker, name, column.form);
+  const insertedChunk = await readChunk(name);
   const updates = [...values.slice(1), ...values.slice(0, 1)].map(
     (value, n) => `UPDATE IGNORE ${name} SET v = ${value} WHERE id IN (${n + 1}, ${DELETED_FROM + n})`,
   );
   await connection.query(updates.join('; '));
   const updated = await selectRows(asker, name, column.form);
+  const updatedChunk = await readChunk(name);
   await connection.query(`DELETE FROM ${name} WHERE id >= ${DELETED_FROM}`);
-  return { inserted, updated };
+  return { inserted, updated, insertedChunk, updatedChunk };
 }
 
-function differences({ column, inserted, updated, changes }: Table): string[] {
+function differences({ column, inserted, updated, insertedChunk, updatedChunk, changes }: Table): string[] {
   const images = (op: string, side: 'before' | 'after') =>
     changes.filter((change) => change.op === op).map((change) => change[side]);
   const compare = (what: string, rows: readonly (Row | undefined)[], wanted: readonly SelectedRow[]) => {
@@ -116,7 +137,25 @@ function differences({ column, inserted, updated, changes }: Table): string[] {
       updated.filter(({ id }) => id >= DELETED_FROM),
     ),
     ...foreignTypes(column, images('insert', 'after')),
+    ...chunkDifferences(column, insertedChunk, images('insert', 'after')),
+    ...chunkDifferences(column, updatedChunk, [...images('insert', 'after'), ...images('update', 'after')]),
   ];
+}
+
+/** Where a snapshot's rows are not those of the binlog, in every bit. */
+function chunkDifferences({ sql }: ColumnCase, chunk: readonly Row[], images: readonly (Row | undefined)[]): string[] {
+  const last = new Map(images.map((row) => [row?.['id'], describeRow(row)]));
+  const wrong = chunk.flatMap((row) => {
+    const [got, wanted = 'nothing'] = [describeRow(row), last.get(row['id'])];
+    return got === wanted ? [] : [`${sql}: a chunk has ${short(got)}, and the binlog ${short(wanted)}`];
+  });
+  return chunk.length === last.size ? wrong : [...wrong, `${sql}: a chunk of ${chunk.length} rows, not ${last.size}`];
+}
+
+function describeRow(row: Row | undefined): string {
+  return Object.entries(row ?? {})
+    .map(([name, value]) => `${name} ${describeValue(value)}`)
+    .join(', ');
 }
 
 function isText({ form }: ColumnCase): boolean {
