@@ -1,24 +1,29 @@
 import { writeKeyLiteral } from '../../connector/mysql-key.ts';
 import { parseTableName, readTable, type TableColumn, type TableDefinition } from '../../connector/mysql-table.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import { exitCode } from '../command.ts';
 import { CodedError } from '../../lib/error.ts';
 import type { Row } from '../../row/change.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import type { ComputedTable } from './computed-table.ts';
 import { describeOwners } from './table.ts';
+import { recomputeRow, type Recomputed } from './recompute.ts';
 import { readRowLineage, type FieldTrace, type RowLineage } from './lineage.ts';
 import { ownerJson } from './tables.ts';
 import { formatTable } from '../table.ts';
 
 interface PrintRowOptions {
   readonly context: CommandContext;
+  readonly configuration: Configuration;
   readonly store: Store;
   readonly table: ComputedTable;
   readonly key: string;
 }
 
-/** One row with all its fields, and what wrote them. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
-export async function printRow({ context, store, table, key }: PrintRowOptions): Promise<void> {
+/** One row with all its fields, and what wrote them; gives the exit code: 1 where it would be another one if it were computed now. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
+export async function printRow(options: PrintRowOptions): Promise<number> {
+  const { context, store, table, key } = options;
   const definition = await readTable(store, parseTableName(table.id, store.database));
   const where = whereOf(definition, key);
   const { row, lineage } = await store.transaction(async (transaction) => {
@@ -27,16 +32,39 @@ export async function printRow({ context, store, table, key }: PrintRowOptions):
     if (found === undefined) throw new CodedError('NAME_UNKNOWN', `${table.id} has no row with the key ${key}.`);
     return { row: found, lineage: await readRowLineage(transaction, { table, definition, row: found }) };
   });
+  const isRecomputed = context.options['recompute'] === true;
+  const recomputed = isRecomputed ? await recomputeRow({ ...options, definition, row, where }) : [];
+  const code = recomputed.some(isDifferent) ? exitCode.failed : exitCode.done;
   const owner = table.owners.map(ownerJson);
   if (context.json) {
     const { fields, notes } = lineage;
-    const document = { table: table.id, row, owners: owner, lineage: { fields, notes } };
+    const more = isRecomputed ? { recomputed } : {};
+    const document = { table: table.id, row, owners: owner, lineage: { fields, notes }, ...more };
     context.print(JSON.stringify(document, (_name, value: unknown) => plain(value)));
-    return;
+    return code;
   }
   context.print(lineage.isKept ? formatTraced(row, lineage) : formatFields(row));
   for (const note of lineage.notes) context.print(note);
+  for (const one of recomputed) context.print(`\n${describeRecomputed(one)}`);
   context.print(`\n${table.id}\n${describeOwners(table.owners)}`);
+  return code;
+}
+
+function isDifferent(one: Recomputed): boolean {
+  return one.kind === 'none' || (one.kind === 'fields' && one.fields.some(({ isSame }) => !isSame));
+}
+
+function describeRecomputed(one: Recomputed): string {
+  if (one.kind === 'unknown') return `flow ${one.flow}: not recomputed: ${one.why}`;
+  if (one.kind === 'none') return `flow ${one.flow}: there would be no such row now: ${one.why}`;
+  const titles = ['field', 'stored', 'recomputed', ''].map((title) => ({ title }));
+  const lines = one.fields.map(({ field, stored, recomputed, isSame }) => [
+    field,
+    shown(stored),
+    shown(recomputed),
+    isSame ? '' : 'differs',
+  ]);
+  return `flow ${one.flow}, recomputed now:\n${formatTable(titles, lines)}`;
 }
 
 function formatFields(row: Row): string {
