@@ -20,6 +20,8 @@ export class BatchTrace implements RowTrace {
   /** Marks that the log has. */
   readonly #marks = new Set<string>();
   #era: LineageEra | undefined;
+  /** That the store has since this batch. */
+  #writers: readonly string[] = [];
 
   constructor(subject: TraceSubject & { readonly flow: string; readonly lineage: Lineage }) {
     this.#subject = subject;
@@ -90,7 +92,8 @@ export class BatchTrace implements RowTrace {
       for (const table of this.#emptied) await emptyLineage(transaction, table);
       const rows = await this.#checked(transaction, foldLineage(flow, await this.#resolved(transaction)));
       const { from, to, time } = this.#subject;
-      await writeLineage(transaction, rows, { flow, era, batch: { id: this.#id, from, to, time, table: this.#rows.onlyTable } });
+      const batch = { id: this.#id, from, to, time, table: this.#rows.onlyTable };
+      this.#writers = await writeLineage(transaction, rows, { flow, era, batch, writers: lineage.writers });
     } catch (error) {
       if (!(error instanceof CodedError) || error.class !== 'row') throw error;
       throw new CodedError(error.code, `The lineage of flow ${flow} could not be kept: ${error.message}`, { cause: error });
@@ -99,7 +102,7 @@ export class BatchTrace implements RowTrace {
 
   /** It is committed. */
   settle(): void {
-    if (this.#era !== undefined) this.#subject.lineage.settle(this.#era);
+    if (this.#era !== undefined) this.#subject.lineage.settle(this.#era, this.#writers);
   }
 
   #mark(known: 'sql' | 'loose', table: string): void {

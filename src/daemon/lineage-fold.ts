@@ -30,7 +30,7 @@ export interface FoldedWrite {
 
 /** What is left of a batch for one row. */
 export interface FoldedRow {
-  /** 40 hexadecimal digits. */
+  /** 48 hexadecimal digits. */
   readonly rowId: string;
   /** A table as a whole by its name. */
   readonly table: TracedTable | string;
@@ -110,7 +110,7 @@ const prefixes = new Map<string, string>();
 function tablePrefix(table: string): string {
   let prefix = prefixes.get(table);
   if (prefix === undefined) {
-    prefix = hash('sha256', table).slice(0, 8);
+    prefix = hash('sha256', table).slice(0, 16);
     prefixes.set(table, prefix);
   }
   return prefix;

@@ -1,4 +1,5 @@
 /** What kis_lineage and kis_lineage_flow hold, written in a batch's transaction. */
+import { hash } from 'node:crypto';
 import { writeLiteral } from '../connector/mysql-literal.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { tableRowId, type FoldedRow, type FoldedWrite } from './lineage-fold.ts';
@@ -32,10 +33,8 @@ export async function stepLineage(
 /** Forgets all that is known of a table's rows; what is known of the table as a whole stays. */
 export async function emptyLineage(transaction: StoreTransaction, table: string): Promise<void> {
   const whole = tableRowId(table);
-  const last = whole.slice(0, 8) + 'f'.repeat(32);
-  await transaction.query(`DELETE FROM kis_lineage WHERE row_id > x'${whole}' AND row_id <= x'${last}' AND store_table = ?`, [
-    table,
-  ]);
+  const last = whole.slice(0, 16) + 'f'.repeat(32);
+  await transaction.query(`DELETE FROM kis_lineage WHERE row_id > x'${whole}' AND row_id <= x'${last}'`);
 }
 
 /** The batch as its rows' lineage names it. */
@@ -52,76 +51,93 @@ interface WriteOptions {
   readonly flow: string;
   readonly era: LineageEra;
   readonly batch: LineageBatch;
+  /** Writers that the store has. */
+  readonly writers: ReadonlySet<string>;
 }
 
-const columns =
-  'row_id, writer, store_table, row_key, flow, fname, fields, known, source_table, position, position_to, commit_time, batch, era, sequence, place, written_at';
-const updated = [
-  'known',
-  'source_table',
-  'position',
-  'position_to',
-  'commit_time',
-  'batch',
-  'era',
-  'sequence',
-  'place',
-  'written_at',
-];
+const columns = 'row_id, writer, row_key, position, position_to, commit_time, batch, era, sequence, place, written_at';
+const updated = ['position', 'position_to', 'commit_time', 'batch', 'era', 'sequence', 'place', 'written_at'];
 const keyCharsMax = 256;
 
-/** One statement removes, one writes; more where they would grow too long. */
+/** One statement removes, one writes; more where they would grow too long. Gives the writers that the store did not have before. */
 export async function writeLineage(
   transaction: StoreTransaction,
   rows: readonly FoldedRow[],
   options: WriteOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   const removed = rows.filter(({ isRemoved }) => isRemoved).map(({ rowId }) => `x'${rowId}'`);
   await inParts(transaction, removed, (list) => `DELETE FROM kis_lineage WHERE row_id IN (${list})`);
-  const places = new Places(options);
+  const writers = new Writers(options);
   const written = rows.flatMap((row) => {
     const { table, key } = row;
-    const name = text(typeof table === 'string' ? table : table.id);
+    const name = typeof table === 'string' ? table : table.id;
     const shown = text(key.slice(0, keyCharsMax));
-    return row.writes.map(
-      (write, place) => `(x'${row.rowId}',x'${write.writer}',${name},${shown},${places.write(write)},${place},UTC_TIMESTAMP(3))`,
-    );
+    return row.writes.map((write, place) => {
+      const { id, origin } = writers.of(write, name);
+      return `(x'${row.rowId}',x'${id}',${shown},${origin},${place},UTC_TIMESTAMP(3))`;
+    });
   });
+  await inParts(
+    transaction,
+    [...writers.added.values()],
+    (list) =>
+      `INSERT IGNORE INTO kis_lineage_writer (writer, flow, fname, store_table, fields, known, source_table) VALUES ${list}`,
+  );
   const sets = updated.map((column) => `${column}=VALUES(${column})`).join(',');
   await inParts(
     transaction,
     written,
     (list) => `INSERT INTO kis_lineage (${columns}) VALUES ${list} ON DUPLICATE KEY UPDATE ${sets}`,
   );
+  return [...writers.added.keys()];
 }
 
-/** What rows of one batch say of their origin: the same text for many rows, so it is kept for the last one. */
-class Places {
+interface Written {
+  /** The writer, 16 hexadecimal digits. */
+  readonly id: string;
+  /** Values from position to sequence, as SQL. */
+  readonly origin: string;
+}
+
+/** Who wrote, and from where: the same for many rows of a batch, so it is kept for the last one. */
+class Writers {
+  /** By their ids, as SQL. */
+  readonly added = new Map<string, string>();
   readonly #options: WriteOptions;
+  readonly #batch: string;
   #last: FoldedWrite | undefined;
-  #text = '';
+  #lastTable = '';
+  #made: Written = { id: '', origin: '' };
 
   constructor(options: WriteOptions) {
     this.#options = options;
+    const { id } = options.batch;
+    this.#batch = /^[\da-f]{32}$/.test(id) ? `x'${id}'` : `x'${'0'.repeat(32)}'`;
   }
 
-  write(write: FoldedWrite): string {
+  of(write: FoldedWrite, table: string): Written {
     const last = this.#last;
-    const isSame = last !== undefined && last.writer === write.writer && last.known === write.known && last.origin === write.origin;
-    if (!isSame) this.#text = this.#make(write);
+    const isSame =
+      last !== undefined &&
+      this.#lastTable === table &&
+      last.writer === write.writer &&
+      last.known === write.known &&
+      last.origin === write.origin;
+    if (!isSame) this.#made = this.#make(write, table);
     this.#last = write;
-    return this.#text;
+    this.#lastTable = table;
+    return this.#made;
   }
 
-  #make({ fname, fields, known, origin }: FoldedWrite): string {
-    const { flow, era, batch } = this.#options;
-    const isChange = origin !== undefined;
-    const { table, position, to, time } = isChange
-      ? { ...origin, to: null }
-      : { table: batch.table ?? null, position: batch.from, to: batch.to, time: batch.time };
+  #make({ fname, fields, known, origin }: FoldedWrite, table: string): Written {
+    const { flow, era, batch, writers } = this.#options;
+    const { position, to, time } =
+      origin === undefined ? { position: batch.from, to: batch.to, time: batch.time } : { ...origin, to: null };
+    const values = [flow, fname, table, fields, known, origin === undefined ? (batch.table ?? null) : origin.table];
+    const id = hash('sha256', JSON.stringify(values)).slice(0, 16);
+    if (!writers.has(id)) this.added.set(id, `(x'${id}',${values.map(text).join(',')})`);
     const at = time === 0 ? null : new Date(time).toISOString().slice(0, -1).replace('T', ' ');
-    const texts = [flow, fname, fields, known, table, position, to, at, batch.id].map(text);
-    return `${texts.join(',')},${era.era},${era.sequence}`;
+    return { id, origin: `${[position, to, at].map(text).join(',')},${this.#batch},${era.era},${era.sequence}` };
   }
 }
 

@@ -17,6 +17,8 @@ import type { TraceSubject } from './traced-rows.ts';
 export class Lineage {
   readonly #flow: string;
   #era: LineageEra | undefined;
+  /** Those that the store is known to have. */
+  readonly writers = new Set<string>();
   readonly #tables = new Map<string, TracedTable>();
 
   constructor(flow: string) {
@@ -32,8 +34,9 @@ export class Lineage {
     return stepLineage(transaction, { flow: this.#flow, sequence, known: this.#era });
   }
 
-  settle(era: LineageEra): void {
+  settle(era: LineageEra, writers: readonly string[]): void {
     this.#era = era;
+    for (const writer of writers) this.writers.add(writer);
   }
 
   /** A table of the store that an operator has written by its name. */

@@ -138,9 +138,10 @@ function notesOf(given: Surroundings & { readonly own: readonly Entry[]; readonl
 
 async function readEntries(store: StoreTransaction, rowId: string): Promise<readonly Entry[]> {
   const { rows } = await store.query(
-    `SELECT l.flow, l.fname, l.fields, l.known, l.source_table, l.position, l.position_to, l.commit_time, l.batch, l.sequence, l.place,
-       l.written_at, l.era = f.era AS is_of_era
-     FROM kis_lineage l LEFT JOIN kis_lineage_flow f ON f.flow = l.flow WHERE l.row_id = x'${rowId}' ORDER BY l.written_at, l.flow, l.fname`,
+    `SELECT w.flow, w.fname, w.fields, w.known, w.source_table, l.position, l.position_to, l.commit_time, HEX(l.batch) AS batch, l.sequence,
+       l.place, l.written_at, l.era = f.era AS is_of_era
+     FROM kis_lineage l JOIN kis_lineage_writer w ON w.writer = l.writer LEFT JOIN kis_lineage_flow f ON f.flow = w.flow
+     WHERE l.row_id = x'${rowId}' ORDER BY l.written_at, w.flow, w.fname`,
   );
   return rows.map((row) => ({
     flow: String(row['flow']),
@@ -150,7 +151,7 @@ async function readEntries(store: StoreTransaction, rowId: string): Promise<read
     position: String(row['position']),
     positionTo: textOrNull(row['position_to']),
     commitTime: isoOrNull(row['commit_time']),
-    batch: String(row['batch']),
+    batch: String(row['batch']).toLowerCase(),
     writtenAt: isoOrNull(row['written_at']),
     fields: readFields(String(row['fields'])),
     isOfEra: Number(row['is_of_era']) === 1,
