@@ -4,12 +4,20 @@ import type { RowOrigin, RowTrace, TracedGroups, TracedTable, TracedWrite } from
 import type { StoreTransaction } from '../store/contract.ts';
 import { foldLineage, type FoldedRow, type LineageOperation } from './lineage-fold.ts';
 import { emptyLineage, writeLineage, type LineageEra } from './lineage-record.ts';
-import type { Lineage } from './lineage.ts';
 import { TracedRows, type GivenRows, type TraceSubject } from './traced-rows.ts';
+
+/** What the batches of one flow share (see lineage.ts). */
+interface SharedLineage {
+  /** Writers that the store is known to have. */
+  readonly writers: ReadonlySet<string>;
+  step(transaction: StoreTransaction, sequence: number): Promise<LineageEra>;
+  settle(era: LineageEra, writers: readonly string[]): void;
+  table(transaction: StoreTransaction, name: string): Promise<TracedTable>;
+}
 
 /** Notes what one batch writes, and where it came from; writes it down at the batch's end, in its transaction (L1). */
 export class BatchTrace implements RowTrace {
-  readonly #subject: TraceSubject & { readonly flow: string; readonly lineage: Lineage };
+  readonly #subject: TraceSubject & { readonly flow: string; readonly lineage: SharedLineage };
   readonly #rows: TracedRows;
   #id = '';
   #fname = '';
@@ -23,7 +31,7 @@ export class BatchTrace implements RowTrace {
   /** That the store has since this batch. */
   #writers: readonly string[] = [];
 
-  constructor(subject: TraceSubject & { readonly flow: string; readonly lineage: Lineage }) {
+  constructor(subject: TraceSubject & { readonly flow: string; readonly lineage: SharedLineage }) {
     this.#subject = subject;
     this.#rows = new TracedRows(subject);
   }

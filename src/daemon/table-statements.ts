@@ -5,7 +5,6 @@ import type { TableStatement } from '../row/change.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { quoteName } from '../store/name.ts';
 import type { Batch } from './batch.ts';
-import type { BatchTrace } from './batch-trace.ts';
 import { keepPassedStatements, tableOf, type PassedStatement } from './table-statement-record.ts';
 
 type TablePolicy = 'stop' | 'ignore' | 'apply';
@@ -22,7 +21,7 @@ export interface PassOptions {
   readonly flow: string;
   readonly policies: TablePolicies;
   /** Is told of tables that were emptied; absent where the flow keeps no lineage. */
-  readonly trace?: Pick<BatchTrace, 'emptied'> | undefined;
+  readonly trace?: { emptied(tables: readonly string[]): void } | undefined;
 }
 
 /**
