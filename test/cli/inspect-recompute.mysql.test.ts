@@ -11,7 +11,7 @@ const stateful = `import { defineFunction } from 'kisflow';
 export default defineFunction({ name: 'Stateful', async run(flow, rows) { await flow.state.get('x'); flow.commitRowBatch(rows); } });
 `;
 const byHand = `import { defineFunction } from 'kisflow';
-export default defineFunction({ name: 'ByHand', async run(flow) { await flow.getConnector().query('DELETE FROM hand'); } });
+export default defineFunction({ name: 'ByHand', async run(flow) { await flow.getConnector().query('TRUNCATE TABLE hand'); } });
 `;
 const half = `import { defineFunction } from 'kisflow';
 export default defineFunction({ name: 'Half', run(flow, rows) { for (const row of rows) flow.commitRow({ id: row.id, half: row.cents / 2 }); } });
