@@ -9,6 +9,7 @@ import { measureDecode } from './measure-decode.ts';
 import { measureFaults } from './measure-faults.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
+import { measureLineage } from './measure-lineage.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
 import { measureSource } from './measure-source.ts';
@@ -24,6 +25,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   source: measureSource,
   mirror: measureMirror,
   aggregate: measureAggregate,
+  lineage: measureLineage,
   latency: measureLatency,
   memory: measureMemory,
   faults: measureFaults,

@@ -195,6 +195,7 @@ export class SnapshotStage implements BatchSource {
       file,
       offset,
       gtid: '',
+      run: run.id,
       time,
       bytes,
       isFinal: true,
