@@ -16,7 +16,7 @@ export interface ProjectOptions {
   readonly hasLineage?: boolean | undefined;
   /** Tables of the source. */
   readonly tables: readonly string[];
-  readonly start: 'earliest' | 'latest';
+  readonly start: 'snapshot' | 'earliest' | 'latest';
   readonly sourceUrl: string;
   readonly storeUrl: string;
 }

@@ -24,9 +24,7 @@ import { folderOrNone } from './project.ts';
  * hides nothing of the store. Nothing is changed anywhere.
  */
 export const check: Command = {
-  name: 'check',
   usage: '[--grants]',
-  summary: 'examine configuration, functions, sources and store; each finding with its code and what mends it',
   options: { grants: { type: 'boolean', default: false } },
   async run(context) {
     const project = await examineProject(context);

@@ -7,9 +7,7 @@ import { unknownName } from '../config/unknown-name.ts';
 
 /** A flow's configuration as files of their own, which load again to the same flow. */
 export const exportCommand: Command = {
-  name: 'export',
   usage: 'FLOW --to DIR',
-  summary: "write the flow's configuration, without secrets, as flow-NAME.yaml, func-NAME.yaml, conn-NAME.yaml",
   positionals: [1, 1],
   options: { to: { type: 'string', default: 'export' } },
   async run(context) {

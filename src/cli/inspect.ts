@@ -10,10 +10,7 @@ import { printTables } from './inspect/tables.ts';
 
 /** Computed tables, one of them, or one row of one. */
 export const inspect: Command = {
-  name: 'inspect',
   usage: '[TABLE] [--key K [--recompute]]',
-  summary:
-    'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2), and what it would be if computed now: exit 1 where that differs',
   positionals: [0, 1],
   options: { key: { type: 'string' }, recompute: { type: 'boolean' } },
   run: (context) =>

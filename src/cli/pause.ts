@@ -4,9 +4,7 @@ import { wishFlow } from './flow-wish.ts';
 
 /** Lets a flow commit what it has and hold; it stays paused, over restarts too, until it is resumed. */
 export const pause: Command = {
-  name: 'pause',
   usage: 'FLOW',
-  summary: 'let a flow commit what it has received and hold there, until it is resumed',
   positionals: [1, 1],
   async run(context) {
     await wishFlow(context, pauseFlow);

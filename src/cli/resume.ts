@@ -4,9 +4,7 @@ import { wishFlow } from './flow-wish.ts';
 
 /** Lets a paused flow go on, or a failed one try again, from its checkpoint. Exit 1 when it failed again at once. */
 export const resume: Command = {
-  name: 'resume',
   usage: 'FLOW',
-  summary: 'let a paused flow go on, and a failed one try again, from its checkpoint',
   positionals: [1, 1],
   async run(context) {
     const { after } = await wishFlow(context, resumeFlow);

@@ -19,9 +19,7 @@ import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
 
 /** Has a flow's tables read as they are, beside the stream. Exit 1 when that failed, was cancelled, or was left before it ended. */
 export const snapshot: Command = {
-  name: 'snapshot',
   usage: 'FLOW [--table SCHEMA.TABLE]… [--where SQL] [--detach]',
-  summary: "read a flow's tables as they are now, or a part of them, while the flow goes on",
   positionals: [1, 1],
   options: {
     table: { type: 'string', multiple: true },

@@ -13,10 +13,7 @@ import { formatBytes, formatCount, formatDuration, formatTable } from './table.t
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
 export const status: Command = {
-  name: 'status',
   usage: '',
-  summary:
-    'show every flow: state, freshness, lag, time until purge, rate, position, last error; exit 1 when an enabled flow has failed',
   run: (context) =>
     withReadableStore(context, async ({ configuration, store, mistakes }) => {
       const flows = await readFlowStatus(configuration, store);

@@ -8,6 +8,16 @@ import { globalYaml, load, mirrorYaml, problemsOf, sourceYaml } from './conf-dir
 const kisflowConf = fileURLToPath(new URL('fixtures/kisflow-conf', import.meta.url));
 
 describe('a KisFlow conf directory', () => {
+  test('without a start a flow begins with a snapshot', async () => {
+    const flow = 'kistype: flow\nflow_name: f\nsource: {name: main, tables: [shop.orders]}\nflows: [{fname: Pass}]\n';
+    const { flows } = await load({
+      'g.yml': globalYaml,
+      's.yml': sourceYaml,
+      'f.yml': `${flow}---\nkistype: func\nfname: Pass\nfmode: Calculate\n`,
+    });
+    expect(flows.get('f')?.source?.start).toBe('snapshot');
+  });
+
   test('loads as it is', async () => {
     const configuration = await loadConfiguration({ dir: kisflowConf, env: {} });
     expect([...configuration.flows.keys()]).toEqual(['ErrorRate', 'Off']);

@@ -20,7 +20,7 @@ flows:
   - fname: broken
 `,
   'flow-b.yml':
-    'kistype: flow\nflow_name: b\nstatus: 7\nsource: {name: main, tables: [shop.x], start: snapshot}\nflows: [{fname: SaveOrders}]\n',
+    'kistype: flow\nflow_name: b\nstatus: 7\nsource: {name: main, tables: [shop.x], on_purged: snapshot}\nflows: [{fname: SaveOrders}]\n',
   'func.yml': `kistype: func
 fname: SaveOrders
 fmode: save
@@ -51,10 +51,10 @@ test('a conf directory with ten different mistakes gives ten errors at once', as
     'flow-a.yml:4: source.name: no source "mian"; did you mean "main"?',
     'flow-a.yml:5: source.tabels: unknown key; did you mean "tables"?',
     'flow-a.yml:6: source.tables[0]: "orders" is no table pattern; write db.table, db.* or a glob such as shop_*.order_?',
-    'flow-a.yml:7: source.start: "tomorrow" is no start; write earliest, latest, <file>:<offset>, a GTID set or an ISO time',
+    'flow-a.yml:7: source.start: "tomorrow" is no start; write snapshot, earliest, latest, <file>:<offset>, a GTID set or an ISO time',
     'flow-a.yml:9: flows[0].fname: no function "saveOrders"; did you mean "SaveOrders"?',
     'flow-b.yml:3: status: is "7", not one of 0, 1; write one of them',
-    'flow-b.yml:4: source.start: snapshots are not built yet; write earliest to take in all that the binlog still holds, or latest to begin now',
+    'flow-b.yml:4: source.on_purged: is snapshot, which would leave rows that were deleted meanwhile, and a rebuild is not there yet; write stop',
     'func.yml:3: fmode: is "save", not one of Verify, Load, Calculate, Save, Expand; did you mean "Save"?',
     'func.yml:5: option.cname: no connector "Ordres"; did you mean "Orders"?',
     'func.yml:6: option.retry_times: is "often"; write a whole number from 0 to 1000',
@@ -153,21 +153,6 @@ describe('mistakes', () => {
   ])('%s is refused with what to write instead', async (_what, yaml, expected) => {
     const lines = (await problemsOf({ 'a.yml': yaml })).map(formatProblem);
     expect(lines[0]).toEqual(expected);
-  });
-
-  test('every place that must hold a start says so until snapshots are built', async () => {
-    const flow = (start: string): string =>
-      mirrorYaml({ flow: 'm', tables: 'shop.orders', key: 'orders' }).replace(', start: earliest', start);
-    const base = { 'g.yml': globalYaml, 's.yml': sourceYaml };
-    expect((await problemsOf({ ...base, 'm.yml': flow('') })).map(formatProblem)).toEqual([
-      'm.yml:4: source.start: missing; write earliest, latest, <file>:<offset>, a GTID set or an ISO time',
-    ]);
-    expect((await problemsOf({ ...base, 'm.yml': flow(', start: snapshot') })).map(formatProblem)).toEqual([
-      'm.yml:4: source.start: snapshots are not built yet; write earliest to take in all that the binlog still holds, or latest to begin now',
-    ]);
-    expect((await problemsOf({ ...base, 'm.yml': flow(', start: latest, on_purged: snapshot') })).map(formatProblem)).toEqual([
-      'm.yml:4: source.on_purged: is snapshot, and snapshots are not there yet; write stop',
-    ]);
   });
 
   test('a Save without code needs a connector, a Calculate in an enabled flow needs code', async () => {

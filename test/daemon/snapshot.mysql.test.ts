@@ -58,11 +58,11 @@ eachServer((_flavour, server) => {
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
     const file = `${project.folder}/conf/shop.yml`;
     await writeFile(file, (await readFile(file, 'utf8')).replaceAll(/^flow_name: \w+$/gm, '$&\nbatch: {rows: 500}'));
-    await fill(project, 60_000);
+    await fill(project, 30_000);
     const stop = new AbortController();
     const writer = await connectTo(server, project.source.name);
     onEnd(async () => stop.abort());
-    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 150, first: 60_000 });
+    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 150, first: 30_000 });
     const place = { cwd: project.folder, env: project.env };
     for (let i = 0; i < 3; i += 1) {
       const before = await rowsRead(project);

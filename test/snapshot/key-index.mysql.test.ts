@@ -32,8 +32,6 @@ const examples: readonly Example[] = [
   { types: ['timestamp'], insert: "'2020-01-01 01:00:00' + INTERVAL n SECOND", after: ['2020-01-01 01:00:09'], upTo: ['2020-01-01 01:09:00'] },
   { types: ['time'], insert: 'SEC_TO_TIME(n * 3600)', after: ['05:00:00'], upTo: ['100:00:00'] },
   { types: ['year', 'int'], insert: '1901 + n DIV 100, n', after: [1902, 150], upTo: [1907, 0] },
-  { types: ["enum('z','y','x','w')", 'int'], insert: 'n MOD 4 + 1, n', after: ['z', 100], upTo: ['x', 7] },
-  { types: ["set('z','y','x')", 'int'], insert: 'n MOD 8, n', after: ['', 70], upTo: ['y', 7] },
 ]; // prettier-ignore
 const mariadbExamples: readonly Example[] = [
   { types: ['uuid'], insert: "CONCAT('00000000-0000-0000-0000-', LPAD(n, 12, '0'))", after: ['00000000-0000-0000-0000-000000000100'], upTo: ['00000000-0000-0000-0000-000000000500'] },
