@@ -9,6 +9,7 @@ import { measureDecode } from './measure-decode.ts';
 import { measureFaults } from './measure-faults.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
+import { measureLineage } from './measure-lineage.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
 import { measureSnapshot } from './measure-snapshot.ts';
@@ -26,6 +27,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   snapshot: measureSnapshot,
   mirror: measureMirror,
   aggregate: measureAggregate,
+  lineage: measureLineage,
   latency: measureLatency,
   memory: measureMemory,
   faults: measureFaults,

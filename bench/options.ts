@@ -8,6 +8,7 @@ export const measurementNames = [
   'snapshot',
   'mirror',
   'aggregate',
+  'lineage',
   'latency',
   'memory',
   'faults',

@@ -20,7 +20,8 @@ export const commands: readonly NamedCommand[] = [
   },
   {
     name: 'inspect',
-    summary: 'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2)',
+    summary:
+      'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2), and what it would be if computed now: exit 1 where that differs',
     load: async () => (await import('./inspect.ts')).inspect,
   },
   {

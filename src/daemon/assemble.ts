@@ -99,6 +99,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
       onDrop: source.on_drop,
       computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.storeDatabase),
     },
+    keepsLineage: spec.lineage,
     fingerprint: fingerprintOf(spec, tables, parts),
   };
 }

@@ -32,6 +32,8 @@ export interface DaemonFlow {
   readonly badRows: BadRowsPolicy;
   /** What it does about rows that go without a change of each. */
   readonly tablePolicies: TablePolicies;
+  /** Whether it keeps in the store which change last wrote each field of its computed rows. */
+  readonly keepsLineage: boolean;
   readonly sourceName: string;
   /** Changes when anything does that makes the flow what it is: its configuration, its functions' code, its connectors. */
   readonly fingerprint: string;

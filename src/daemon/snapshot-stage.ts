@@ -211,6 +211,7 @@ export class SnapshotStage implements BatchSource {
       file,
       offset,
       gtid: '',
+      run: run.id,
       time,
       bytes,
       isFinal: true,

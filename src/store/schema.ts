@@ -1,4 +1,5 @@
 import { runTable, runTableTable } from './run-tables.ts';
+import { lineageMigration } from './schema-lineage.ts';
 import { tableOptions } from './table-options.ts';
 
 /**
@@ -242,4 +243,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
   { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
+  lineageMigration,
 ];
