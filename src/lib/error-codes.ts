@@ -196,6 +196,16 @@ export const errorCodes = {
     meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
     remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
   },
+  REBUILD_IMPOSSIBLE: {
+    meaning: 'The flow cannot be rebuilt beside its tables; the message says why. Nothing was made.',
+    remedy:
+      'Do what the message says. A flow that can never be rebuilt is computed anew while it stands: pause it, empty its tables, delete its row of kis_checkpoint, resume it.',
+  },
+  REBUILD_SWAP_BLOCKED: {
+    meaning: 'The rebuilt tables could not be put in place: somebody has a transaction open that has used one of the old ones.',
+    remedy:
+      'Nothing: the flow goes on as it was, and the swap is tried again by itself. Where it never succeeds, end the transaction that the message names.',
+  },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
