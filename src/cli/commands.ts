@@ -9,6 +9,8 @@ import { migrate } from './migrate.ts';
 import { pause } from './pause.ts';
 import { resume } from './resume.ts';
 import { run } from './run.ts';
+import { runs } from './runs.ts';
+import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   inspect,
   pause,
   resume,
+  snapshot,
+  runs,
   deadRows,
   flow,
   migrate,

@@ -188,6 +188,12 @@ export const errorCodes = {
     meaning: 'The flow has a run of this kind that has not ended.',
     remedy: 'Wait for it, or end it: `kisflow runs` shows it, `kisflow runs cancel ID` ends it and keeps what it has done.',
   },
+  FLOW_INCREMENTS: {
+    meaning:
+      'The flow computes from what it has computed before (it counts, sums, keeps state, or writes in ways that are not known), so reading its rows again would take them twice.',
+    remedy:
+      'What works today is to empty its computed tables and give it a new start; `rebuild`, which does that beside its readers, is not there yet. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
+  },
   RUN_UNKNOWN: {
     meaning: 'There is no run with this number.',
     remedy: '`kisflow runs` lists them.',
@@ -321,3 +327,8 @@ export const errorCodes = {
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** A code that was kept as text: another version of kisflow may have known others. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}
