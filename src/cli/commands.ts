@@ -7,6 +7,7 @@ import { flow } from './flow.ts';
 import { inspect } from './inspect.ts';
 import { migrate } from './migrate.ts';
 import { pause } from './pause.ts';
+import { rebuild } from './rebuild.ts';
 import { resume } from './resume.ts';
 import { run } from './run.ts';
 import { runs } from './runs.ts';
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   snapshot,
+  rebuild,
   runs,
   deadRows,
   flow,

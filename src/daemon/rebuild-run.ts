@@ -2,6 +2,7 @@ import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import { deferred, sleep, type Deferred } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Position } from '../row/position.ts';
+import { shadowDatabaseOf } from '../row/shadow-database.ts';
 import {
   copyProgress,
   endRebuild,
@@ -13,7 +14,7 @@ import {
   type RebuildEnd,
 } from '../repair/rebuild-record.ts';
 import { setRunState } from '../repair/run-record.ts';
-import { areTablesAlike, dropShadow, requireRebuildable, shadowDatabaseOf } from '../repair/shadow-tables.ts';
+import { areTablesAlike, dropShadow, requireRebuildable } from '../repair/shadow-tables.ts';
 import type { Lease } from '../store/lease.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import type { FlowService } from './flow-service.ts';

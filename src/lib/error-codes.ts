@@ -192,7 +192,7 @@ export const errorCodes = {
     meaning:
       'The flow computes from what it has computed before (it counts, sums, keeps state, or writes in ways that are not known), so reading its rows again would take them twice.',
     remedy:
-      'What works today is to empty its computed tables and give it a new start; `rebuild`, which does that beside its readers, is not there yet. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
+      '`kisflow rebuild FLOW` computes it anew beside its readers. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
   },
   RUN_UNKNOWN: {
     meaning: 'There is no run with this number.',

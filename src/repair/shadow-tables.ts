@@ -2,24 +2,10 @@
  * The shadow of a flow: a database beside the store's own in which the same flow computes the same tables anew. It has kisflow's own tables,
  * empty copies of the computed ones, and a view on every other table of the store, so that statements without a database find them.
  */
-import { createHash } from 'node:crypto';
 import { readCheckpoint, type Queryable } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { errnoOf } from '../store/errors.ts';
 import { quoteName } from '../store/name.ts';
-
-/** Of MySQL and MariaDB. */
-const nameLengthMax = 64;
-
-/** The name of a flow's shadow: what a flow is called may be no name of a database. */
-export function shadowDatabaseOf(storeDatabase: string, flow: string): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([storeDatabase, flow]))
-    .digest('hex')
-    .slice(0, 12);
-  const suffix = `_kis_${hash}`;
-  return `${storeDatabase.slice(0, nameLengthMax - suffix.length)}${suffix}`;
-}
 
 /** Where a rebuild is made. */
 export interface ShadowPlace {
