@@ -36,7 +36,7 @@ const nearMs = 2000;
 /** How long the flow may stand and wait for its shadow, and how long for the end of a transaction. */
 const standMsMax = 10_000;
 /** How long after a swap that was blocked the next one is tried. */
-const blockedMs = 15_000;
+const blockedMs = 10_000;
 
 /**
  * One rebuild of a flow that this daemon holds: makes the shadow, lets the flow run there, and swaps when both are at one place.
