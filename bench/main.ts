@@ -11,6 +11,7 @@ import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
+import { measureRebuild } from './measure-rebuild.ts';
 import { measureSource } from './measure-source.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
 import { serverFacts, startPair } from './server-pair.ts';
@@ -26,6 +27,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   aggregate: measureAggregate,
   latency: measureLatency,
   memory: measureMemory,
+  rebuild: measureRebuild,
   faults: measureFaults,
 };
 
