@@ -12,6 +12,7 @@ import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
 import { measureRebuild } from './measure-rebuild.ts';
+import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
 import { serverFacts, startPair } from './server-pair.ts';
@@ -23,6 +24,7 @@ const small: Readonly<Partial<Record<MeasurementName, (bench: SmallBench) => Pro
 const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>>> = {
   decode: measureDecode,
   source: measureSource,
+  snapshot: measureSnapshot,
   mirror: measureMirror,
   aggregate: measureAggregate,
   latency: measureLatency,

@@ -5,6 +5,7 @@ export const measurementNames = [
   'flow',
   'decode',
   'source',
+  'snapshot',
   'mirror',
   'aggregate',
   'latency',
