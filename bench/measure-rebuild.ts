@@ -108,9 +108,9 @@ async function rebuildOnce(bench: Bench, daemon: Daemon, onBlocked: (() => Promi
 async function readWhile({ pair, options }: Bench, work: () => Promise<unknown>): Promise<Answers> {
   const link = await connectTo(`${pair.store.url}/bench`);
   const times: { readonly at: number; readonly ms: number }[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const reading = (async () => {
-    for (let i = 0; !isOver; i += 1) {
+    for (let i = 0; !over.signal.aborted; i += 1) {
       const sentAt = steadyNow();
       const id = 1 + ((i * 7919) % options.rows);
       const [rows] = await link.query<RowDataPacket[]>('SELECT note FROM orders WHERE id = ?', [id]);
@@ -122,7 +122,7 @@ async function readWhile({ pair, options }: Bench, work: () => Promise<unknown>)
   try {
     await work();
   } finally {
-    isOver = true;
+    over.abort();
   }
   await reading;
   await link.end();
