@@ -249,7 +249,7 @@ export const errorCodes = {
   },
   AGGREGATE_MISMATCH: {
     meaning: 'The computed table of an aggregate does not fit it, or holds the figures of another definition.',
-    remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',
+    remedy: 'Mend what the message names; where the definition was changed, `kisflow rebuild FLOW`.',
   },
   ROW_PARKED: {
     meaning:
