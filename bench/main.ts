@@ -12,6 +12,7 @@ import { measureLatency } from './measure-latency.ts';
 import { measureLineage } from './measure-lineage.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
+import { measureRebuild } from './measure-rebuild.ts';
 import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
@@ -30,6 +31,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   lineage: measureLineage,
   latency: measureLatency,
   memory: measureMemory,
+  rebuild: measureRebuild,
   faults: measureFaults,
 };
 

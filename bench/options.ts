@@ -11,6 +11,7 @@ export const measurementNames = [
   'lineage',
   'latency',
   'memory',
+  'rebuild',
   'faults',
 ] as const;
 export type MeasurementName = (typeof measurementNames)[number];

@@ -40,6 +40,11 @@ export const commands: readonly NamedCommand[] = [
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
   {
+    name: 'rebuild',
+    summary: 'compute a flow anew beside its live tables, and swap the new ones in when they have caught up',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
+  {
     name: 'runs',
     summary: 'list the snapshots and other runs of repair, the latest first; show one; pause it, let it go on, or cancel it',
     load: async () => (await import('./runs.ts')).runs,

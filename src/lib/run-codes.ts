@@ -45,4 +45,13 @@ export const runCodes = {
     meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
     remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
   },
+  REBUILD_IMPOSSIBLE: {
+    meaning: 'The flow cannot be rebuilt beside its tables; the message says why. Nothing was made.',
+    remedy: 'Do what the message says. A flow that can never be rebuilt is given a new start.',
+  },
+  REBUILD_SWAP_BLOCKED: {
+    meaning: 'The rebuilt tables could not be put in place: somebody has a transaction open that has used one of the old ones.',
+    remedy:
+      'Nothing: the flow goes on as it was, and the swap is tried again by itself. Where it never succeeds, end the transaction that the message names.',
+  },
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;

@@ -1,3 +1,4 @@
+import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { lineageMigration } from './schema-lineage.ts';
 import { tableOptions } from './table-options.ts';
@@ -244,4 +245,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
   { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
   lineageMigration,
+  rebuildMigration,
 ];

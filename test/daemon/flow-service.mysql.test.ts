@@ -55,6 +55,9 @@ eachServer((_flavour, server) => {
         keepsLineage: false,
         sourceName: 'main',
         fingerprint: 'fingerprint',
+        inShadow: () => {
+          throw new Error('is not rebuilt here');
+        },
       },
       source,
       tables,
