@@ -11,6 +11,7 @@ import type { FunctionDefinition } from '../flow/contract.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
+import { isShadowDatabase } from '../row/shadow-database.ts';
 import { compilePatterns, compileSchemaPatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
@@ -93,7 +94,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     start,
     snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
     wants,
-    wantsSchema: compileSchemaPatterns(source.tables),
+    wantsSchema: wantedSchemas(source, parts),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),
     tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,
@@ -136,6 +137,14 @@ function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
 
 function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** On the store's own server none is wanted in which a flow is rebuilt: that it is dropped at the end concerns nobody. */
+function wantedSchemas(source: { readonly name: string; readonly tables: readonly string[] }, options: AssembleOptions) {
+  const matches = compileSchemaPatterns(source.tables);
+  const { storeDatabase, storeSources } = options;
+  if (!storeSources.has(source.name)) return matches;
+  return (schema: string): boolean => !isShadowDatabase(storeDatabase, schema) && matches(schema);
 }
 
 /**
