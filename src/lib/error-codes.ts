@@ -64,7 +64,7 @@ export const errorCodes = {
     meaning:
       'The server no longer has the binlog that holds the wanted position, or the XA PREPARE of an XA transaction that is committed behind it.',
     remedy:
-      'Give the flow a new start; what lay between is nowhere any more. Raise binlog_expire_logs_seconds, so that it does not happen again.',
+      '`kisflow rebuild FLOW` computes its tables anew from the source as it is; or give the flow a new start. Raise binlog_expire_logs_seconds, so that it does not happen again.',
   },
   SOURCE_WRONG_SERVER: {
     meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
