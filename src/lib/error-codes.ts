@@ -196,6 +196,18 @@ export const errorCodes = {
     meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
     remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
   },
+  VERIFY_TABLE_CHANGED: {
+    meaning: 'A computed table was altered while it was computed anew, so the two cannot be compared.',
+    remedy: 'Compare again.',
+  },
+  VERIFY_NO_HASH: {
+    meaning: 'The store server gives no SHA2(), by which rows are compared.',
+    remedy: '`SELECT SHA2(1, 256)` is NULL on a server that was built without TLS: use one of the packages of MySQL or MariaDB.',
+  },
+  VERIFY_DEAD_ROWS: {
+    meaning: 'The flow has so many dead rows that their keys cannot be told apart from rows that are wrong.',
+    remedy: '`kisflow dead-rows list` shows them: mend their cause and `retry` them, or `discard` them, and compare again.',
+  },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
     remedy: 'Nothing: this daemon stands by and takes over when the other one ends.',
