@@ -7,6 +7,7 @@ import { visibleLines } from '../lib/visible.ts';
 import { nearest } from '../config/nearest.ts';
 import { exitCode, UsageError, type Command, type CommandContext, type CommandOptions } from './command.ts';
 import { commands } from './commands.ts';
+import { ProgressLine } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 const commonOptions = {
@@ -82,6 +83,12 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   process.on('SIGINT', onSignal);
   const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
   const logger = makeLogger(level);
+  const { stderr } = process;
+  const progressLine = new ProgressLine({
+    isTerminal: stderr.isTTY,
+    columns: () => stderr.columns,
+    write: (text) => stderr.write(text),
+  });
   const context: CommandContext = {
     conf: String(line.values.conf),
     functions: String(line.values.functions),
@@ -96,12 +103,14 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
     progress: (text) => {
       if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
     },
+    progressLine,
     stop: stop.signal,
     abort: abort.signal,
   };
   try {
     return await command.run(context);
   } catch (error) {
+    progressLine.end();
     if (error instanceof UsageError) return complainOfUsage(command, error.message);
     return reportError(error, context.json);
   } finally {

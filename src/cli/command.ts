@@ -1,5 +1,6 @@
 import type { ParseArgsConfig } from 'node:util';
 import type { Logger } from '../lib/logger.ts';
+import type { ProgressLine } from './progress-line.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 usage, 78 configuration (sysexits.h EX_CONFIG). */
 export const exitCode = { done: 0, failed: 1, usage: 2, configuration: 78 } as const;
@@ -33,6 +34,8 @@ export interface CommandContext {
   readonly print: (text: string) => void;
   /** Writes progress to stderr where that is a terminal; nothing elsewhere. */
   readonly progress: (text: string) => void;
+  /** How far something is, on stderr: one line that is rewritten. Absent: nobody looks. */
+  readonly progressLine?: ProgressLine;
   /** Aborts on the first SIGTERM or SIGINT. */
   readonly stop: AbortSignal;
   /** Aborts on the second one. */

@@ -7,8 +7,11 @@ import { flow } from './flow.ts';
 import { inspect } from './inspect.ts';
 import { migrate } from './migrate.ts';
 import { pause } from './pause.ts';
+import { rebuild } from './rebuild.ts';
 import { resume } from './resume.ts';
 import { run } from './run.ts';
+import { runs } from './runs.ts';
+import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
@@ -19,6 +22,9 @@ export const commands: readonly Command[] = [
   inspect,
   pause,
   resume,
+  snapshot,
+  rebuild,
+  runs,
   deadRows,
   flow,
   migrate,

@@ -7,7 +7,10 @@ import type { Row } from '../row/change.ts';
 import { parsePosition } from '../row/position.ts';
 import { lockNameOf } from '../store/presence.ts';
 import { countDeadRows, noDeadRows } from '../repair/dead-row-list.ts';
+import { readOpenRuns } from '../repair/run-record.ts';
+import type { Run } from '../repair/run.ts';
 import type { StoreResult } from '../store/contract.ts';
+import { errnoOf } from '../store/errors.ts';
 import { isoOrNull } from '../store/iso-time.ts';
 
 /**
@@ -54,6 +57,8 @@ export interface FlowStatus extends RecordedFigures {
   readonly lastChange: string | null;
   readonly lastChangeAgeMs: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** Snapshots and other runs of repair that have not ended. */
+  readonly runs: readonly Run[];
   readonly isConfigured: boolean;
   readonly isEnabled: boolean;
 }
@@ -82,6 +87,7 @@ export async function readFlowStatus(
   const kept = store === undefined ? undefined : await countDeadRows(store);
   const figures = store === undefined ? undefined : await readFigures(store);
   const passed = store === undefined ? undefined : await countPassedStatements(store);
+  const open = store === undefined ? [] : await readRunsIfAny(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const changes = store === undefined ? [] : await readFlowChanges(store);
   const known = [...configuration.flows.values()].map((written) => {
@@ -97,13 +103,24 @@ export async function readFlowStatus(
     const { dead, waiting, parked, skipped } = kept?.get(status.flow) ?? noDeadRows;
     const kinds = { deadRows: dead, waitingRows: waiting, parkedRows: parked, skippedRows: skipped };
     const measured = figures?.get(status.flow) ?? unknownFigures;
-    return { ...status, ...ofNow(measured, status), ...kinds, tableStatements: passed?.get(status.flow) ?? null };
+    const runs = open.filter(({ flow }) => flow === status.flow);
+    return { ...status, ...ofNow(measured, status), ...kinds, tableStatements: passed?.get(status.flow) ?? null, runs };
   });
+}
+
+/** None in a store that an older version has made. */
+async function readRunsIfAny(store: Readable): Promise<readonly Run[]> {
+  try {
+    return await readOpenRuns(store);
+  } catch (error) {
+    if (errnoOf(error) === 1146) return [];
+    throw error;
+  }
 }
 
 type RecordedStatus = Omit<
   FlowStatus,
-  keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements'
+  keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements' | 'runs'
 >;
 
 /** Of a flow that does not run, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */

@@ -1,11 +1,13 @@
 import type { ConfigurationError } from '../config/problem.ts';
-import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+import { errorCodes, isErrorCode } from '../lib/error-codes.ts';
 import { isShort } from '../daemon/binlog-distance.ts';
 import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import type { StatementCount } from '../daemon/table-statement-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withReadableStore } from './existing-store.ts';
 import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
+import type { Run } from '../repair/run.ts';
+import { documentOfRun, formatFigures, shownState } from './runs/run-figures.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
@@ -20,7 +22,7 @@ export const status: Command = {
       const daemons = store === undefined ? [] : await readReloads(store);
       context.print(
         context.json
-          ? JSON.stringify({ flows, daemons, mistakes: mistakes?.problems ?? [] })
+          ? JSON.stringify({ flows: flows.map(documentOf), daemons, mistakes: mistakes?.problems ?? [] })
           : [formatStatus(flows), ...daemons.flatMap(noteOnRefusal), ...noteOnMistakes(mistakes)].join('\n'),
       );
       return flows.some(({ state, isEnabled }) => state === 'failed' && isEnabled) ? exitCode.failed : exitCode.done;
@@ -117,7 +119,7 @@ function notesOn(flow: FlowStatus): string[] {
       `${flow.flow}: its daemon ${what}. What stands here is old. \`kisflow check\` examines the store; the log of the daemon says more.`,
     );
   }
-  notes.push(...notesOnDistance(flow));
+  notes.push(...notesOnDistance(flow), ...flow.runs.flatMap(noteOnRun));
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
   }
@@ -144,6 +146,15 @@ function notesOn(flow: FlowStatus): string[] {
   return notes;
 }
 
+function documentOf(flow: FlowStatus): object {
+  return { ...flow, runs: flow.runs.map(documentOfRun) };
+}
+
+function noteOnRun(run: Run): string[] {
+  const error = run.errorCode === null ? '' : `; ${run.errorCode}: ${run.errorText ?? ''}`;
+  return ['', `${run.flow}: ${run.kind} ${run.id} is ${shownState(run)}: ${formatFigures(run)}${error}`];
+}
+
 function describeStatements({ count, last }: StatementCount): string {
   const many = count === 1 ? '1 statement' : `${formatCount(count)} statements`;
   const when = last.at === null ? '' : ` of ${last.at}`;
@@ -166,8 +177,4 @@ function noteOnMistakes(mistakes: ConfigurationError | undefined): string[] {
     'The files are not what runs: no daemon starts with them, and one that runs goes on with the version before.',
     mistakes.message,
   ];
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorCodes, code);
 }

@@ -109,6 +109,8 @@ export interface FuncSpec {
     /** Milliseconds that `missing: wait` waits. */
     readonly wait_ms: number;
     readonly default_params: Readonly<Record<string, string>>;
+    /** Giving it the same rows again changes nothing: a flow of such functions may be read again. */
+    readonly repeatable: boolean;
   };
   /** What it does when it is an operator and has no code. */
   readonly operator?: OperatorSpec | undefined;
@@ -211,6 +213,7 @@ const funcOption = mapping({
   missing: oneOf(['null', 'wait', 'dead-row'], 'null'),
   wait_ms: wholeNumber({ min: 1, max: aDay * 1000, fallback: 60_000, unit: ' of milliseconds' }),
   default_params: params,
+  repeatable: flag,
 });
 
 const funcKeys = {

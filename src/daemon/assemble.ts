@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
+import { configurationInShadow, tablesToRebuild } from '../config/shadow-plan.ts';
 import { tablesOfFlow } from '../config/table-policy.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
@@ -11,7 +12,7 @@ import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { compilePatterns, compileSchemaPatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
-import type { DaemonFlow } from './daemon-flow.ts';
+import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
 
@@ -23,6 +24,8 @@ export interface AssembleOptions {
   /** Of each function, by name: differs when its code does. */
   readonly codeHashes: ReadonlyMap<string, string>;
   readonly storeDatabase: string;
+  /** Where the computed tables are, in place of `storeDatabase`. */
+  readonly shadowDatabase?: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
   /** Fields of real tables, for operators. */
@@ -97,10 +100,22 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     tablePolicies: {
       onTruncate: source.on_truncate,
       onDrop: source.on_drop,
-      computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.storeDatabase),
+      computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.shadowDatabase ?? parts.storeDatabase),
     },
+    inShadow: (database) => assembleShadow(spec, parts, database),
     fingerprint: fingerprintOf(spec, tables, parts),
   };
+}
+
+/** The flow as it is run in another database of the store's server: with connectors of its own, whose caches are of that one. */
+function assembleShadow(spec: FlowSpec, { configuration, ...options }: AssembleOptions, shadowDatabase: string): ShadowFlow {
+  const { storeDatabase } = options;
+  const tables = tablesToRebuild(configuration, spec, storeDatabase);
+  const alone = configurationInShadow(configuration, spec, { storeDatabase, tables });
+  const { flows, connectors } = assemble({ ...options, configuration: alone, previous: undefined, shadowDatabase });
+  const [subject] = flows;
+  if (subject === undefined) throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${spec.flow_name} cannot be rebuilt: it is not run.`);
+  return { subject, connectors: [...connectors.values()].map(({ connector }) => connector), tables };
 }
 
 function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {

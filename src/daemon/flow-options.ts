@@ -48,6 +48,7 @@ export function flowOptionsOf(configuration: Configuration, spec: FlowSpec, know
       retryTimes: func?.option.retry_times,
       retryDelayMs: func?.option.return_duration,
       timeoutMs: func?.option.timeout,
+      isRepeatable: func?.option.repeatable,
       missing: func === undefined ? undefined : { kind: func.option.missing, waitMs: func.option.wait_ms },
     };
   });

@@ -2,7 +2,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Flow, FlowStep, FunctionDefinition, FunctionMode, FunctionParams, MissingPolicy } from './contract.ts';
 import { InitConnector } from './init-connector.ts';
 import { unknownFields, type Fields } from './operator/field.ts';
-import { makeOperator, type OperatorOptions } from './operator/make-operator.ts';
+import { keepsState, makeOperator, type OperatorOptions } from './operator/make-operator.ts';
 import { readsOf } from './operator/reads.ts';
 import type { Registry } from './registry.ts';
 
@@ -31,6 +31,8 @@ export interface StepOptions {
   readonly retryDelayMs?: number | undefined;
   /** 0: no limit. */
   readonly timeoutMs?: number | undefined;
+  /** Giving it the same rows again changes nothing. */
+  readonly isRepeatable?: boolean | undefined;
   /** Of a Load function without code, for a row that it finds nothing for; `null` unless said otherwise. */
   readonly missing?: MissingPolicy | undefined;
 }
@@ -164,6 +166,9 @@ function buildStep(step: StepOptions, registry: Registry, operator: FunctionDefi
     retryDelayMs: step.retryDelayMs ?? 0,
     timeoutMs: step.timeoutMs ?? defaultTimeoutMs,
     missing: step.missing,
-    ...(operator === undefined || step.operator === undefined ? {} : { reads: readsOf(step.operator) }),
+    ...(operator === undefined || step.operator === undefined
+      ? {}
+      : { reads: readsOf(step.operator), operator: { kind: step.operator.kind, keepsState: keepsState(step.operator) } }),
+    ...(step.isRepeatable === true ? { isRepeatable: true } : {}),
   };
 }

@@ -103,6 +103,8 @@ export interface FunctionDefinition {
   readonly serialize?: RowSerializer | undefined;
   /** Says that `run` uses `flow.getConnector().call`: a call that is not registered is then a mistake at load. */
   readonly callsConnector?: boolean | undefined;
+  /** Says that giving it the same rows again changes nothing, so that a flow with it may be read again (see findIncrements). */
+  readonly repeatable?: boolean | undefined;
   run(flow: FlowContext, rows: readonly never[]): void | Promise<void>;
 }
 
@@ -155,6 +157,10 @@ export interface FlowStep {
   readonly missing?: MissingPolicy | undefined;
   /** What an operator reads of its rows; absent: the step is none. */
   readonly reads?: OperatorReads | undefined;
+  /** Of an operator: what it is called, and whether it keeps something from batch to batch. */
+  readonly operator?: { readonly kind: string; readonly keepsState: boolean } | undefined;
+  /** The configuration says that giving it the same rows again changes nothing. */
+  readonly isRepeatable?: boolean | undefined;
 }
 
 /** A flow ready to run: data only, shared by all its runs. */

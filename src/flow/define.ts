@@ -15,6 +15,7 @@ interface FunctionOptions {
   readonly name: string;
   readonly serialize?: RowSerializer | undefined;
   readonly callsConnector?: boolean | undefined;
+  readonly repeatable?: boolean | undefined;
 }
 
 /** A function with an input schema: each row is parsed before `run` sees it, and a row that does not fit is a dead row. */

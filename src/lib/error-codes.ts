@@ -188,6 +188,12 @@ export const errorCodes = {
     meaning: 'The flow has a run of this kind that has not ended.',
     remedy: 'Wait for it, or end it: `kisflow runs` shows it, `kisflow runs cancel ID` ends it and keeps what it has done.',
   },
+  FLOW_INCREMENTS: {
+    meaning:
+      'The flow computes from what it has computed before (it counts, sums, keeps state, or writes in ways that are not known), so reading its rows again would take them twice.',
+    remedy:
+      '`kisflow rebuild FLOW` computes it anew beside its readers. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
+  },
   RUN_UNKNOWN: {
     meaning: 'There is no run with this number.',
     remedy: '`kisflow runs` lists them.',
@@ -207,6 +213,16 @@ export const errorCodes = {
   VERIFY_DEAD_ROWS: {
     meaning: 'The flow has so many dead rows that their keys cannot be told apart from rows that are wrong.',
     remedy: '`kisflow dead-rows list` shows them: mend their cause and `retry` them, or `discard` them, and compare again.',
+  },
+  REBUILD_IMPOSSIBLE: {
+    meaning: 'The flow cannot be rebuilt beside its tables; the message says why. Nothing was made.',
+    remedy:
+      'Do what the message says. A flow that can never be rebuilt is computed anew while it stands: pause it, empty its tables, delete its row of kis_checkpoint, resume it.',
+  },
+  REBUILD_SWAP_BLOCKED: {
+    meaning: 'The rebuilt tables could not be put in place: somebody has a transaction open that has used one of the old ones.',
+    remedy:
+      'Nothing: the flow goes on as it was, and the swap is tried again by itself. Where it never succeeds, end the transaction that the message names.',
   },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
@@ -323,3 +339,8 @@ export const errorCodes = {
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** A code that was kept as text: another version of kisflow may have known others. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}

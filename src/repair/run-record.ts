@@ -54,23 +54,19 @@ export async function setRunTables(store: Queryable, run: string, tables: readon
   );
 }
 
-/** The flow's runs that have not ended, in the order in which they were made. */
-export function readOpenRuns(store: Queryable, flow: string): Promise<readonly Run[]> {
-  return readWhere(store, 'flow = ? AND state IN (?) ORDER BY id', [flow, openStates]);
+/** The flow's runs that have not ended, or all flows'; in the order in which they were made. */
+export function readOpenRuns(store: Queryable, flow?: string): Promise<readonly Run[]> {
+  const [ofFlow, params] = flow === undefined ? ['', []] : ['flow = ? AND ', [flow]];
+  return readWhere(store, `${ofFlow}state IN (?) ORDER BY id`, [...params, openStates]);
 }
 
 /** The latest runs, the last one first. */
 export function readRuns(
   store: Queryable,
-  {
-    flow,
-    isOpenOnly = false,
-    limit,
-  }: { readonly flow?: string | undefined; readonly isOpenOnly?: boolean; readonly limit: number },
+  { flow, limit }: { readonly flow?: string | undefined; readonly limit: number },
 ): Promise<readonly Run[]> {
-  const conditions = ['TRUE', ...(flow === undefined ? [] : ['flow = ?']), ...(isOpenOnly ? ['state IN (?)'] : [])];
-  const params = [...(flow === undefined ? [] : [flow]), ...(isOpenOnly ? [openStates] : []), limit];
-  return readWhere(store, `${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`, params);
+  const [condition, params] = flow === undefined ? ['TRUE', []] : ['flow = ?', [flow]];
+  return readWhere(store, `${condition} ORDER BY id DESC LIMIT ?`, [...params, limit]);
 }
 
 /** Throws RUN_UNKNOWN. */
@@ -85,7 +81,7 @@ function unknownRun(id: string): CodedError {
 }
 
 /**
- * Writes what has become of a run, and takes away the wish that this fulfils (paused: pause, running: resume, ended: any). False: it has ended
+ * Writes what has become of a run, and takes away the wish that this fulfils (paused: pause, running: resume, ended: every one). False: it has ended
  * already, and nothing is changed.
  */
 export async function setRunState(store: Queryable, id: string, state: RunState, error?: CodedError): Promise<boolean> {

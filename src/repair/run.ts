@@ -21,6 +21,8 @@ const runOptions = z.object({
   tables: z.array(z.string()).default([]),
   /** A condition on the rows of these tables. */
   where: z.string().optional(),
+  /** Of a rebuild: where it begins, as `source.start` is written; absent: with a snapshot. */
+  from: z.string().optional(),
 });
 
 /** What was asked. */

@@ -25,6 +25,8 @@ export interface Store extends StoreTransaction {
   transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T>;
   /** A dedicated connection for a flow's batches; the timeouts replace the store's own (0: none). */
   openSession(options?: SessionTimeouts): Promise<StoreSession>;
+  /** Another database of the same server, with this account: made where it is not there. A store of its own, with its own connections. */
+  openBeside(database: string): Promise<Store>;
   /** All connections on which a statement is under way, or a session that may have one. */
   links(): readonly StoreLink[];
   /** Connections that nobody uses now are not used again: the link may have gone dead. */
@@ -67,7 +69,12 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
     hasAutocommit: true,
   };
-  const { signal } = options;
+  return open(settings, options, options.signal);
+}
+
+type OpenOptions = Pick<OpenStoreOptions, 'connectionsMax' | 'logger'>;
+
+async function open(settings: ConnectionSettings, options: OpenOptions, signal?: AbortSignal): Promise<Store> {
   const opening = { ...settings, signal };
   await ensureDatabase(opening, options.logger ?? silentLogger);
   let isOpen = false;
@@ -82,7 +89,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   try {
     const facts = await pool.use((connection) => readFacts(connection, settings.address.database));
     isOpen = true;
-    return makeStore(settings, pool, facts);
+    return makeStore({ settings, pool, facts, options });
   } catch (error) {
     await pool.close();
     throw error;
@@ -96,7 +103,14 @@ interface ServerFacts extends StoreFacts {
   readonly serverIdentity: string;
 }
 
-function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
+interface StoreParts {
+  readonly settings: ConnectionSettings;
+  readonly pool: ConnectionPool;
+  readonly facts: ServerFacts;
+  readonly options: OpenOptions;
+}
+
+function makeStore({ settings, pool, facts, options }: StoreParts): Store {
   const { flavour, database } = facts;
   const sessions = new Map<StoreSession, StoreConnection>();
   let isClosed = false;
@@ -116,6 +130,7 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
       sessions.set(session, connection);
       return session;
     },
+    openBeside: (beside) => open({ ...settings, address: { ...settings.address, database: beside } }, options),
     links: () => [...sessions.values(), ...pool.busy],
     dropIdle: () => pool.dropIdle(),
     async close() {

@@ -1,3 +1,4 @@
+import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { tableOptions } from './table-options.ts';
 
@@ -238,4 +239,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
+  rebuildMigration,
 ];

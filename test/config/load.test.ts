@@ -34,6 +34,7 @@ describe('a KisFlow conf directory', () => {
       missing: 'null',
       wait_ms: 60_000,
       default_params: {},
+      repeatable: false,
     });
   });
 

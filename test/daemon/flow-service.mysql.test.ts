@@ -54,6 +54,9 @@ eachServer((_flavour, server) => {
         tablePolicies: { onTruncate: 'stop', onDrop: 'stop', computed: [] },
         sourceName: 'main',
         fingerprint: 'fingerprint',
+        inShadow: () => {
+          throw new Error('is not rebuilt here');
+        },
       },
       source,
       tables,

@@ -35,6 +35,25 @@ export function makeOperator(options: OperatorOptions, input: Fields, columns: F
   return makeForTable(table, input, (fields) => makeRowOperator(options, declareFields(fields, options.types ?? {}), columns));
 }
 
+/** Whether it keeps something from batch to batch: given the same rows again, it gives something else. */
+export function keepsState(options: Pick<OperatorOptions, 'kind'> & { readonly rememberMs?: number | undefined }): boolean {
+  switch (options.kind) {
+    case 'filter':
+    case 'map':
+    case 'project':
+    case 'lookup':
+      return false;
+    case 'dedupe':
+      return options.rememberMs !== undefined;
+    case 'aggregate':
+    case 'join':
+    case 'window':
+      return true;
+    default:
+      return options.kind satisfies never;
+  }
+}
+
 function makeRowOperator(options: RowOperator, fields: Fields, columns: Fields): MadeOperator {
   switch (options.kind) {
     case 'filter':

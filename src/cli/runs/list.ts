@@ -1,0 +1,104 @@
+import { readRun, readRuns } from '../../repair/run-record.ts';
+import type { Run, RunTable } from '../../repair/run.ts';
+import type { Store } from '../../store/open.ts';
+import { visible } from '../../lib/visible.ts';
+import type { CommandContext } from '../command.ts';
+import { readLimit } from '../dead-rows/list.ts';
+import { formatCount, formatDuration, formatTable } from '../table.ts';
+import { documentOfRun, figuresOf, shownState } from './run-figures.ts';
+
+const columns = [
+  { title: 'id', isNumber: true },
+  { title: 'flow' },
+  { title: 'kind' },
+  { title: 'state' },
+  { title: 'rows', isNumber: true },
+  { title: '%', isNumber: true },
+  { title: 'rows/s', isNumber: true },
+  { title: 'left', isNumber: true },
+  { title: 'started' },
+  { title: 'ended' },
+  { title: 'error' },
+];
+
+/** The latest runs, one a line. */
+export async function printRuns(context: CommandContext, store: Store): Promise<void> {
+  const { flow, limit } = context.options;
+  const runs = await readRuns(store, { flow: flow === undefined ? undefined : String(flow), limit: readLimit(limit) });
+  if (context.json) return context.print(JSON.stringify({ runs: runs.map(documentOfRun) }));
+  context.print(runs.length === 0 ? 'There are no such runs.' : formatTable(columns, runs.map(lineOf)));
+}
+
+function lineOf(run: Run): string[] {
+  const { rowsDone, percent, msLeft } = figuresOf(run);
+  return [
+    run.id,
+    run.flow,
+    run.kind,
+    shownState(run),
+    formatCount(rowsDone),
+    percent === null ? '-' : String(percent),
+    run.rate === null ? '-' : formatCount(run.rate),
+    msLeft === null ? '-' : formatDuration(Math.round(msLeft / 1000) * 1000),
+    shortTime(run.startedAt),
+    shortTime(run.endedAt),
+    run.errorCode ?? '-',
+  ];
+}
+
+/** One run with its tables. Rejects with RUN_UNKNOWN. */
+export async function printRun(options: {
+  readonly context: CommandContext;
+  readonly store: Store;
+  readonly id: string;
+}): Promise<void> {
+  const { context, store, id } = options;
+  const run = await readRun(store, id);
+  if (context.json) return context.print(JSON.stringify({ run: documentOfRun(run) }));
+  const { rowsDone, rowsTotal, percent, msLeft } = figuresOf(run);
+  const facts: [string, string][] = [
+    ['run', `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}`],
+    ['flow', run.flow],
+    ['state', shownState(run)],
+    ['tables', run.options.tables.length === 0 ? 'all of the flow' : run.options.tables.join(', ')],
+    ...(run.options.where === undefined ? [] : [['where', run.options.where] as [string, string]]),
+    [
+      'rows',
+      `${formatCount(rowsDone)}${rowsTotal === null ? '' : ` of about ${formatCount(rowsTotal)}`}${percent === null ? '' : `, ${percent} %`}`,
+    ],
+    ...(run.rate === null ? [] : [['rows/s', formatCount(run.rate)] as [string, string]]),
+    ...(msLeft === null ? [] : [['left', formatDuration(Math.round(msLeft / 1000) * 1000)] as [string, string]]),
+    ['made', run.createdAt],
+    ['started', run.startedAt ?? '-'],
+    ['ended', run.endedAt ?? '-'],
+  ];
+  context.print(facts.map(([name, value]) => `${name.padEnd(7)}  ${visible(value)}`).join('\n'));
+  if (run.tables.length > 0) context.print(`\n${formatTable(tableColumns, run.tables.map(lineOfTable))}`);
+  if (run.errorCode !== null) context.print(`\n${run.errorCode}: ${run.errorText ?? ''}`);
+}
+
+const tableColumns = [
+  { title: 'table' },
+  { title: 'state' },
+  { title: 'rows', isNumber: true },
+  { title: 'of about', isNumber: true },
+  { title: 'chunks', isNumber: true },
+  { title: 'key' },
+  { title: 'ended' },
+];
+
+function lineOfTable(table: RunTable): string[] {
+  return [
+    table.sourceTable,
+    table.state,
+    formatCount(table.rowsDone),
+    table.rowsTotal === null ? '-' : formatCount(table.rowsTotal),
+    formatCount(table.chunks),
+    table.keyColumns.join(', '),
+    shortTime(table.endedAt),
+  ];
+}
+
+function shortTime(iso: string | null): string {
+  return iso === null ? '-' : iso.replace('T', ' ').replace(/\.\d+Z$/, '');
+}
