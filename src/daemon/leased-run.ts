@@ -3,6 +3,7 @@ import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
 import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
+import { Aside, type AsideWork } from './aside.ts';
 import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
 import { loadCheckpoint } from './first-checkpoint.ts';
@@ -40,6 +41,8 @@ export interface LeasedRun {
   finish(): void;
   /** Another version of the flow, of the same tables: the batches from the next one on run it. `onTaken`: none runs the old one any more. */
   replace(next: DaemonFlow, onTaken: () => void): void;
+  /** Has it done between two batches, in a transaction of the flow that leaves its position; see Aside. */
+  doAside(work: AsideWork): Promise<void>;
   /** No transaction behind the one that is being read is taken in; what was received is committed. */
   finishBetweenTransactions(): void;
   /** Ends at once with this error; what is in flight is rolled back. */
@@ -64,6 +67,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
     signal: abort,
   });
   const handover = new Handover();
+  const aside = new Aside();
   const runner = new BatchRunner({
     ...options,
     ...subject,
@@ -110,19 +114,21 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
         onTaken();
       });
     },
+    doAside: (work) => aside.do(work),
     finishBetweenTransactions: () => feed.closeBetweenTransactions(finish),
     fail,
     async work() {
       logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
       if (stop.aborted) finish();
       else pool.add(feed);
-      await runFlowWorker({ feed: stage, runner, handover, drain: drain.signal, leave: options.leave, idleSaveMs });
+      await runFlowWorker({ feed: stage, runner, handover, aside, drain: drain.signal, leave: options.leave, idleSaveMs });
     },
     async close() {
       stop.removeEventListener('abort', finish);
       abort.removeEventListener('abort', onAbort);
       pool.remove(feed);
       stage.close();
+      aside.close();
       await runner.close().catch(() => runner.destroy());
     },
   };
