@@ -8,7 +8,7 @@ import type { Batch } from './batch.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { FlowCondition } from './flow-condition.ts';
 import { FlowLease } from './flow-lease.ts';
-import type { FlowState, FlowWish } from './flow-record.ts';
+import type { FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowVersions } from './flow-versions.ts';
