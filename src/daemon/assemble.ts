@@ -62,7 +62,8 @@ export function assemble(options: AssembleOptions): Assembly {
   for (const conn of connectorsOf(configuration, specs)) connectors.set(conn.name, makeOrKeep(conn, options));
   for (const { connector } of connectors.values()) registry.registerConnector(connector);
   const flows = specs.map((spec) => {
-    const flow = assembleFlow(spec, { ...options, registry, connectors });
+    // a flow may outlive many assemblies: it must not hold the one before
+    const flow = assembleFlow(spec, { ...options, previous: undefined, registry, connectors });
     const known = options.previous?.flows.find((other) => other.flow.name === spec.flow_name);
     return known?.fingerprint === flow.fingerprint ? known : flow;
   });

@@ -14,7 +14,7 @@ import {
   type RebuildEnd,
 } from '../repair/rebuild-record.ts';
 import { setRunState } from '../repair/run-record.ts';
-import { areTablesAlike, dropShadow, requireRebuildable } from '../repair/shadow-tables.ts';
+import { dropShadow, hashDefinitions, requireRebuildable } from '../repair/shadow-tables.ts';
 import type { Lease } from '../store/lease.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import type { FlowService } from './flow-service.ts';
@@ -36,7 +36,7 @@ const nearMs = 2000;
 /** How long the flow may stand and wait for its shadow, and how long for the end of a transaction. */
 const standMsMax = 10_000;
 /** How long after a swap that was blocked the next one is tried. */
-const blockedMs = 15_000;
+const blockedMs = 10_000;
 
 /**
  * One rebuild of a flow that this daemon holds: makes the shadow, lets the flow run there, and swaps when both are at one place.
@@ -132,9 +132,10 @@ export class RebuildRun {
     if (isExternal(subject)) {
       throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${service.name} cannot be rebuilt: it writes outside the store as well.`);
     }
-    const details: RebuildDetails = { database, tables: [...tables], fingerprint: subject.fingerprint };
-    const place = placeOf(store, { flow: service.name }, details);
+    const place = { flow: service.name, main: store.database, shadow: database, tables };
     await requireRebuildable(store, place);
+    const definitions = await hashDefinitions(store, place);
+    const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint: subject.fingerprint };
     await setPhase(store, run.id, { phase: null, details });
     await dropShadow(store, database);
     await makeShadow(store, place, signal);
@@ -218,7 +219,7 @@ export class RebuildRun {
     }
     const made = await readCheckpoint(shadow.store, lease.flow);
     if (made === undefined || made.position.rows > 0 || !hasPassed(made.position, live.position)) return false;
-    if (!(await areTablesAlike(store, placeOf(store, lease, details)))) {
+    if ((await hashDefinitions(store, placeOf(store, lease, details))) !== details.definitions) {
       logger.warn({ flow: run.flow, run: run.id }, 'a computed table was altered meanwhile: the rebuild begins anew');
       await setPhase(store, run.id, { phase: null, details });
       return false;
@@ -251,7 +252,7 @@ export class RebuildRun {
     const { store, logger } = this.#options;
     const { run } = rebuild;
     const now = await readRebuild(store, run.flow);
-    if (!(error instanceof CodedError) || now?.phase !== 'catching-up') throw error;
+    if (!(error instanceof CodedError) || error.code === 'LEASE_LOST' || now?.phase !== 'catching-up') throw error;
     logger.warn({ flow: run.flow, run: run.id, code: error.code, error: describeError(error) }, 'rebuilt tables were not swapped');
     if (error.class !== 'retry') return this.#markEnded(now, { outcome: 'failed', error });
     this.#notBefore = performance.now() + blockedMs;

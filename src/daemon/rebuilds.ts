@@ -1,3 +1,4 @@
+import { forgetCache } from '../flow/cache.ts';
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { flowsWithRebuild, readRebuild } from '../repair/rebuild-record.ts';
@@ -45,6 +46,13 @@ export class Rebuilds {
    * tables.
    */
   async settle(lease: Lease): Promise<boolean> {
+    const isNew = await this.#settle(lease);
+    const services = this.#options.services().filter(({ name }) => isNew && name === lease.flow);
+    for (const { subjects } of services) for (const { flow } of subjects) forgetCache(flow);
+    return isNew;
+  }
+
+  async #settle(lease: Lease): Promise<boolean> {
     const { store, logger } = this.#options;
     const rebuild = await readRebuild(store, lease.flow);
     if (rebuild === undefined) return false;

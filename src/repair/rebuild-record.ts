@@ -22,6 +22,8 @@ const rebuildDetails = z.object({
   database: z.string(),
   /** The computed tables that are made anew. */
   tables: z.array(z.string()),
+  /** Hash of their definitions when the new ones were made like them. */
+  definitions: z.string(),
   /** Of the version that computes them. */
   fingerprint: z.string(),
   /** The table that tells whether the swap has happened. */

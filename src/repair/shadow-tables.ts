@@ -2,10 +2,11 @@
  * The shadow of a flow: a database beside the store's own in which the same flow computes the same tables anew. It has kisflow's own tables,
  * empty copies of the computed ones, and a view on every other table of the store, so that statements without a database find them.
  */
+import { createHash } from 'node:crypto';
 import { readCheckpoint, type Queryable } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
-import { errnoOf } from '../store/errors.ts';
 import { quoteName } from '../store/name.ts';
+import type { Store } from '../store/open.ts';
 
 /** Where a rebuild is made. */
 export interface ShadowPlace {
@@ -107,23 +108,22 @@ export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' |
   }
 }
 
-/** Whether the live tables still are what the shadow's were made like. */
-export async function areTablesAlike(store: Queryable, { main, shadow, tables }: ShadowPlace): Promise<boolean> {
+/** Changes when the definition of one of the live tables does. */
+export async function hashDefinitions(store: Queryable, { main, tables }: ShadowPlace): Promise<string> {
+  const hash = createHash('sha256');
   for (const table of tables) {
-    const [live, made] = [await definitionOf(store, main, table), await definitionOf(store, shadow, table)];
-    if (live !== made) return false;
+    const { rows } = await store.query(`SHOW CREATE TABLE ${quoteName(main)}.${quoteName(table)}`);
+    hash.update(String(rows[0]?.['Create Table']).replace(/ AUTO_INCREMENT=\d+/, ''));
   }
-  return true;
+  return hash.digest('hex');
 }
 
-async function definitionOf(store: Queryable, database: string, table: string): Promise<string> {
-  const { rows } = await store.query(`SHOW CREATE TABLE ${quoteName(database)}.${quoteName(table)}`);
-  return String(rows[0]?.['Create Table']).replace(/ AUTO_INCREMENT=\d+/, '');
-}
-
-/** Drops the shadow with all that is in it. */
-export async function dropShadow(store: Queryable, shadow: string): Promise<void> {
-  await store.query(`DROP DATABASE IF EXISTS ${quoteName(shadow)}`).catch((error: unknown) => {
-    if (errnoOf(error) !== 1008) throw error; // another one has dropped it
-  });
+/** Drops the shadow with all that is in it; that may take long. */
+export async function dropShadow(store: Pick<Store, 'openSession'>, shadow: string): Promise<void> {
+  const session = await store.openSession({ statementTimeoutMs: 0 });
+  try {
+    await session.query(`DROP DATABASE IF EXISTS ${quoteName(shadow)}`);
+  } finally {
+    await session.close();
+  }
 }

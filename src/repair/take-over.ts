@@ -47,30 +47,30 @@ export async function requireEpoch(transaction: Queryable, flow: string, epoch: 
   throw new CodedError('LEASE_LOST', `Flow ${flow} was taken over by another daemon.`);
 }
 
-/** Aggregates are known by numbers, which are others here. */
+/** Aggregates are known by numbers: those of the store stay, because a flow that ran a moment ago still goes by them. */
 async function takeAggregates(transaction: Queryable, flow: string, from: string): Promise<void> {
-  await transaction.query('DELETE FROM kis_aggregate WHERE flow = ?', [flow]); // with their values
-  const { rows } = await transaction.query(
-    `SELECT id, fname, definition, plan FROM ${from}.kis_aggregate WHERE flow = ? ORDER BY id`,
+  await transaction.query(
+    `DELETE FROM kis_aggregate WHERE flow = ? AND fname NOT IN (SELECT fname FROM ${from}.kis_aggregate WHERE flow = ?)`,
+    [flow, flow],
+  );
+  await transaction.query('DELETE v FROM kis_aggregate_value v JOIN kis_aggregate a ON a.id = v.aggregate WHERE a.flow = ?', [
+    flow,
+  ]);
+  await transaction.query(
+    `INSERT INTO kis_aggregate (flow, fname, definition, plan) SELECT flow, fname, definition, plan FROM ${from}.kis_aggregate WHERE flow = ?
+     ON DUPLICATE KEY UPDATE definition = VALUES(definition), plan = VALUES(plan)`,
     [flow],
   );
-  for (const { id, fname, definition, plan } of rows) {
-    const made = await transaction.query('INSERT INTO kis_aggregate (flow, fname, definition, plan) VALUES (?, ?, ?, ?)', [
-      flow,
-      fname,
-      definition,
-      plan,
-    ]);
-    if (made.insertId === undefined) throw new CodedError('INTERNAL', 'The store gave an aggregate no number.');
-    const values = 'slot, group_key, value, count, total';
-    await transaction.query(
-      `INSERT INTO kis_aggregate_value (aggregate, ${values}) SELECT ?, ${values} FROM ${from}.kis_aggregate_value WHERE aggregate = ?`,
-      [made.insertId, id],
-    );
-  }
+  const values = ['slot', 'group_key', 'value', 'count', 'total'];
+  await transaction.query(
+    `INSERT INTO kis_aggregate_value (aggregate, ${values.join(', ')}) SELECT m.id, ${values.map((name) => `v.${name}`).join(', ')}
+     FROM ${from}.kis_aggregate s JOIN kis_aggregate m ON m.flow = s.flow AND m.fname = s.fname JOIN ${from}.kis_aggregate_value v ON v.aggregate = s.id
+     WHERE s.flow = ?`,
+    [flow],
+  );
 }
 
-/** So are dead rows; their order is kept, and by it the parts of large ones find theirs. */
+/** Dead rows have numbers too, which are others here; their order is kept, and by it the parts of large ones find theirs. */
 async function takeDeadRows(transaction: Queryable, flow: string, from: string): Promise<void> {
   await transaction.query('DELETE p FROM kis_dead_row_part p JOIN kis_dead_row d ON d.id = p.dead_row WHERE d.flow = ?', [flow]);
   await transaction.query('DELETE FROM kis_dead_row WHERE flow = ?', [flow]);

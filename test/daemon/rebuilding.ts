@@ -1,4 +1,4 @@
-import type { RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -46,4 +46,37 @@ export async function databasesOf({ store }: ShopProject): Promise<unknown[]> {
     [store.name.length, store.name],
   );
   return rows.map(({ name }) => name);
+}
+
+export async function isInPhase(project: ShopProject, phase: string): Promise<boolean> {
+  return (await rebuildsOf(project)).some((run) => run['phase'] === phase);
+}
+
+/** Whether an old table stands in a shadow. */
+export async function hasSwapped({ store }: ShopProject): Promise<boolean> {
+  const [rows] = await store.connection.query<RowDataPacket[]>(
+    "SELECT 1 FROM information_schema.tables WHERE LEFT(table_schema, ?) = ? AND table_name = 'kis_old_0'",
+    [store.name.length + 5, `${store.name}_kis_`],
+  );
+  return rows.length > 0;
+}
+
+/** Says what an operator wants of the rebuild that has not ended. */
+export async function wish({ store }: ShopProject, wanted: 'pause' | 'resume' | 'cancel'): Promise<void> {
+  await store.connection.query("UPDATE kis_run SET wish = ? WHERE open_kind = 'rebuild'", [wanted]);
+}
+
+/** Reads the totals again and again; an answer that is an error ends it. */
+export async function readAlways(
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<{ readonly answers: number; readonly least: number }> {
+  let answers = 0;
+  let least = Number.POSITIVE_INFINITY;
+  while (!signal.aborted) {
+    const [[row]] = await connection.query<RowDataPacket[]>('SELECT SUM(n) AS orders FROM totals');
+    answers += 1;
+    least = Math.min(least, Number(row?.['orders']));
+  }
+  return { answers, least };
 }
