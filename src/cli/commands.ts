@@ -13,6 +13,7 @@ import { run } from './run.ts';
 import { runs } from './runs.ts';
 import { snapshot } from './snapshot.ts';
 import { status } from './status.ts';
+import { verify } from './verify.ts';
 
 /** Every command, in the order `kisflow help` lists them. */
 export const commands: readonly Command[] = [
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   resume,
   snapshot,
   rebuild,
+  verify,
   runs,
   deadRows,
   flow,

@@ -1,6 +1,7 @@
 import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { tableOptions } from './table-options.ts';
+import { verifyMigration } from './verify-tables.ts';
 
 /**
  * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
@@ -240,4 +241,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
   rebuildMigration,
+  verifyMigration,
 ];

@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly project: OpenProject;
   readonly store: Store;
   readonly id: string;
+  /** Prints what came of one that is done, in place of a sentence; the exit code. */
+  readonly report?: (run: Run) => Promise<number>;
 }
 
 /** Shows how far a run is until it ends, then what became of it; the exit code. The signal ends the showing, not the run: exit 1 then. */
@@ -25,6 +27,7 @@ export async function followRun(options: FollowOptions): Promise<number> {
     const run = await readRun(store, id);
     if (!isOpen(run.state) || context.stop.aborted) {
       context.progressLine?.end();
+      if (run.state === 'done' && options.report !== undefined) return options.report(run);
       printRun(context, run, isOpen(run.state) ? howToEnd(run) : outcomeOf(run));
       return run.state === 'done' ? exitCode.done : exitCode.failed;
     }

@@ -1,0 +1,101 @@
+import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { expect, it } from 'vitest';
+import { sleep } from '../../src/lib/abort.ts';
+import { spawnDaemon } from '../support/daemon-process.ts';
+import { connectTo, eachServer } from '../support/servers.ts';
+import { agree, createShopProject, disagreements, randomFrom, type ShopProject } from '../support/shop-project.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { databasesOf, fillOrders } from './rebuilding.ts';
+
+const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 2 ** 31);
+
+/** Asks as a command does, and waits for the end; what was found, by flow. */
+async function verify({ store }: ShopProject, flows: readonly string[], options = {}): Promise<readonly RowDataPacket[]> {
+  const ids: number[] = [];
+  for (const flow of flows) {
+    const [{ insertId }] = await store.connection.query<ResultSetHeader>(
+      "INSERT INTO kis_run (flow, kind, state, options, created_at, updated_at) VALUES (?, 'verify', 'waiting', ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3))",
+      [flow, JSON.stringify(options)],
+    );
+    ids.push(insertId);
+  }
+  return waitFor(
+    async () => {
+      const [rows] = await store.connection.query<RowDataPacket[]>(
+        `SELECT r.flow, r.state, r.error_text, v.missing, v.extra, v.different, v.excused, v.mended, v.unmended, v.held_ms, v.row_count, v.position FROM kis_run r
+         LEFT JOIN kis_verify v ON v.run = r.id WHERE r.id IN (?) ORDER BY r.flow`,
+        [ids],
+      );
+      return rows.every(({ state }) => ['done', 'failed', 'cancelled'].includes(String(state))) ? rows : undefined;
+    },
+    { deadlineMs: 60_000, what: 'the end of verify' },
+  );
+}
+
+/** Random changes of a few rows each, so that every customer has orders all the time. */
+async function writeSmall(connection: Connection, signal: AbortSignal): Promise<void> {
+  const random = randomFrom(seed);
+  const below = (limit: number): number => Math.floor(random() * limit);
+  for (let next = 5001; !signal.aborted; next += 1) {
+    await connection.beginTransaction();
+    for (let n = below(4); n >= 0; n -= 1) {
+      const id = below(next);
+      const [sql, values] = [
+        ['REPLACE INTO orders (id, customer, cents) VALUES (?, ?, ?)', [id + 1, below(50), below(1000)]] as const,
+        ['UPDATE orders SET cents = cents + 1, customer = ? WHERE id = ?', [below(50), id]] as const,
+        ['DELETE FROM orders WHERE id = ?', [id]] as const,
+        ['UPDATE orders SET cents = cents + 1 WHERE id BETWEEN ? AND ?', [id, id + below(30)]] as const,
+      ][below(4)] ?? ['DO 0', []];
+      await connection.query(sql, [...values]);
+    }
+    await connection.commit();
+    await sleep(5);
+  }
+}
+
+const equal = { state: 'done', missing: 0, extra: 0, different: 0, excused: 0 };
+
+eachServer((_flavour, server) => {
+  it(
+    'while its source changes all the time, a right flow is found right, a wrong one wrong, and is mended',
+    { timeout: 180_000 },
+    async () => {
+      const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+      await fillOrders(project, 2000);
+      const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
+      await agree(project);
+      const stop = new AbortController();
+      const writer = await connectTo(server, project.source.name);
+      const writing = writeSmall(writer, stop.signal);
+      try {
+        const right = await verify(project, ['mirror', 'totals']);
+        expect(right, `seed ${seed}: ${daemon.stderr.join('\n')}`).toMatchObject([
+          { flow: 'mirror', ...equal },
+          { flow: 'totals', ...equal },
+        ]);
+        expect(Number(right[0]?.['row_count'])).toBeGreaterThan(1000);
+        for (const { held_ms: held } of right) expect(Number(held)).toBeLessThan(5000);
+        // the writer leaves these alone
+        await project.store.connection.query(
+          'DELETE FROM totals WHERE customer = 7; UPDATE totals SET cents = cents + 1 WHERE customer = 9; INSERT INTO totals VALUES (-5, 1, 1)',
+        );
+        await project.store.connection.query('INSERT INTO orders_copy VALUES (-1, 1, 1, NULL), (-2, 1, 1, NULL)');
+        const wrong = await verify(project, ['mirror', 'totals'], { repair: true });
+        expect(wrong, daemon.stderr.join('\n')).toMatchObject([
+          { flow: 'mirror', ...equal, extra: 2, mended: 2, unmended: 0 },
+          { flow: 'totals', ...equal, extra: 1, unmended: 0 },
+        ]);
+        expect(Number(wrong[1]?.['different']) + Number(wrong[1]?.['missing'])).toBe(2);
+        expect(await verify(project, ['mirror', 'totals'])).toMatchObject([equal, equal]);
+      } finally {
+        stop.abort();
+        await writing;
+      }
+      await agree(project);
+      expect(await disagreements(project)).toEqual([]);
+      expect(await databasesOf(project)).toEqual([project.store.name]);
+      daemon.kill();
+      expect((await daemon.waitForExit()).code).toBe(0);
+    },
+  );
+});
