@@ -82,7 +82,8 @@ export class VerifyRun {
 
   async #fail(error: unknown): Promise<void> {
     const { store, run, logger } = this.#options;
-    const coded = error instanceof CodedError ? error : new CodedError('INTERNAL', describeError(error), { cause: error });
+    const coded =
+      error instanceof CodedError ? asVerify(error) : new CodedError('INTERNAL', describeError(error), { cause: error });
     logger.error({ flow: run.flow, run: run.id, code: coded.code, error: coded.message }, 'verify failed');
     await setRunState(store, run.id, 'failed', coded);
   }
@@ -100,7 +101,7 @@ export class VerifyRun {
     const { store, run, service, logger } = this.#options;
     const subject = this.#subject;
     const database = this.#database;
-    const { tables, owned } = inShadow(subject, database);
+    const { tables, owned } = subject.inShadow(database);
     if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
     const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
     await dropShadow(store, database);
@@ -147,14 +148,10 @@ export class VerifyRun {
   }
 }
 
-/** As for a rebuild, and for the same reasons. */
-function inShadow(subject: DaemonFlow, database: string): ReturnType<DaemonFlow['inShadow']> {
-  try {
-    return subject.inShadow(database);
-  } catch (error) {
-    if (!(error instanceof CodedError) || error.code !== 'REBUILD_IMPOSSIBLE') throw error;
-    throw new CodedError('VERIFY_IMPOSSIBLE', error.message.replace('cannot be rebuilt', 'cannot be verified'), { cause: error });
-  }
+/** It cannot be computed anew for the same reasons for which it cannot be rebuilt. */
+function asVerify(error: CodedError): CodedError {
+  if (error.code !== 'REBUILD_IMPOSSIBLE') return error;
+  return new CodedError('VERIFY_IMPOSSIBLE', error.message.replace('cannot be rebuilt', 'cannot be verified'), { cause: error });
 }
 
 function impossible(flow: string, why: string): CodedError {
