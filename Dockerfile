@@ -22,7 +22,7 @@ COPY demo ./demo
 RUN ln -s ../kisflow/dist/main.js node_modules/.bin/kisflow && ln -s /app/node_modules/kisflow/dist/main.js /usr/local/bin/kisflow
 USER node
 WORKDIR /app/demo
-# For any project; one with http.listen asks /readyz instead, as docker-compose.yml does. Not oftener: each is half a second of a processor.
+# For any project; one with http.listen asks /readyz instead, as docker-compose.yml does. Not oftener: each starts a process.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["kisflow", "status"]
 ENTRYPOINT ["kisflow"]
 CMD ["run"]

@@ -20,17 +20,26 @@ function useMemoryFolder(): void {
 
 useMemoryFolder();
 
+const withServer = ['test/**/*.mysql.test.ts', 'test/**/*.redis.test.ts'];
+const never = ['test/soak/**', 'dist/**', 'node_modules/**'];
+const common = {
+  setupFiles: 'test/support/cleanup-setup.ts',
+  pool: 'forks',
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+} as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/soak/**', 'dist/**', 'node_modules/**'],
     globalSetup: ['test/support/global-setup.ts'],
-    setupFiles: ['test/support/cleanup-setup.ts'],
-    pool: 'forks',
     // Each file may run servers of its own: more at once than this starves them of the processor.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     teardownTimeout: 60_000,
+    projects: [
+      // Reading the code takes longer than most of these tests: a worker reads it once, and not for each file.
+      { test: { ...common, name: 'alone', include: ['test/**/*.test.ts'], exclude: [...never, ...withServer], isolate: false } },
+      // What a test of these leaves behind when it fails, the next file shall not meet.
+      { test: { ...common, name: 'servers', include: withServer, exclude: never } },
+    ],
   },
 });

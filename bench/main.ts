@@ -11,6 +11,8 @@ import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
+import { measureRebuild } from './measure-rebuild.ts';
+import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
 import { serverFacts, startPair } from './server-pair.ts';
@@ -22,10 +24,12 @@ const small: Readonly<Partial<Record<MeasurementName, (bench: SmallBench) => Pro
 const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Promise<readonly Figure[]>>>> = {
   decode: measureDecode,
   source: measureSource,
+  snapshot: measureSnapshot,
   mirror: measureMirror,
   aggregate: measureAggregate,
   latency: measureLatency,
   memory: measureMemory,
+  rebuild: measureRebuild,
   faults: measureFaults,
 };
 

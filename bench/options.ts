@@ -1,7 +1,18 @@
 import { parseArgs } from 'node:util';
 import type { SqlFlavour } from '../src/embedded/server.ts';
 
-export const measurementNames = ['flow', 'decode', 'source', 'mirror', 'aggregate', 'latency', 'memory', 'faults'] as const;
+export const measurementNames = [
+  'flow',
+  'decode',
+  'source',
+  'snapshot',
+  'mirror',
+  'aggregate',
+  'latency',
+  'memory',
+  'rebuild',
+  'faults',
+] as const;
 export type MeasurementName = (typeof measurementNames)[number];
 
 export interface BenchOptions {

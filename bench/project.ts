@@ -14,7 +14,7 @@ export interface ProjectOptions {
   readonly rows: 'after' | 'change';
   /** Tables of the source. */
   readonly tables: readonly string[];
-  readonly start: 'earliest' | 'latest';
+  readonly start: 'snapshot' | 'earliest' | 'latest';
   readonly sourceUrl: string;
   readonly storeUrl: string;
 }

@@ -85,6 +85,17 @@ export interface FlowLoopResult {
   readonly allocatedBytesPerRow: number;
 }
 
+export interface SnapshotInput {
+  readonly url: string;
+  /** How many chunks are read at once. */
+  readonly parallel: number;
+}
+
+export interface SnapshotResult extends RunResult {
+  readonly cpuSeconds: number;
+}
+
+export const snapshotToFlow: Script<SnapshotInput, SnapshotResult> = { file: new URL('./snapshot-to-flow.ts', import.meta.url) };
 export const flowLoop: Script<FlowLoopInput, FlowLoopResult> = { file: new URL('./flow-loop.ts', import.meta.url) };
 export const zongjiAlone: Script<ReadInput, RunResult> = { file: new URL('./zongji-alone.ts', import.meta.url) };
 export const sourceAlone: Script<DecodeInput, RunResult> = { file: new URL('./source-alone.ts', import.meta.url) };

@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli/command-line.ts';
 import { endStreams, guardStreams } from './cli/standard-streams.ts';
-import { keepHeapSmall } from './lib/small-heap.ts';
 
-keepHeapSmall();
 guardStreams();
 await endStreams(await runCommandLine(process.argv.slice(2)));

@@ -123,7 +123,7 @@ describe('the configuration page', () => {
   const least: Record<Kistype, Record<string, unknown>> = {
     global: {},
     source: { name: 'a', type: 'mysql-binlog', url: 'mysql://h' },
-    flow: { flow_name: 'a', source: { name: 'a', tables: ['a.b'], start: 'latest' }, flows: [{ fname: 'a' }] },
+    flow: { flow_name: 'a', source: { name: 'a', tables: ['a.b'] }, flows: [{ fname: 'a' }] },
     func: { fname: 'a', fmode: 'Save' },
     conn: { cname: 'a', type: 'mysql' },
   };

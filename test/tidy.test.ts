@@ -39,7 +39,8 @@ const walls: Record<string, readonly string[]> = {
   repair: ['lib', 'row', 'store', 'checkpoint', 'flow', 'source', 'snapshot'],
   daemon: ['lib', 'row', 'config', 'store', 'connector', 'checkpoint', 'flow', 'router', 'binlog', 'source', 'snapshot', 'repair'],
   job: ['lib', 'row', 'config', 'store', 'flow', 'daemon/contract.ts'],
-  console: ['lib', 'config', 'store', 'job', 'daemon'],
+  // its dead rows are those that the daemon's own code reads
+  console: ['lib', 'config', 'store', 'repair', 'job', 'daemon'],
   embedded: ['lib'],
   cli: everything,
 };

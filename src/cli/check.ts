@@ -8,7 +8,7 @@ import { exitCode, type Command, type CommandContext } from './command.ts';
 import { examineChanges } from './check/changes.ts';
 import { examineConnectors } from './check/connectors.ts';
 import { findCopyingFlows } from './check/copy-columns.ts';
-import { examineAddresses, examineFiles } from './check/exposure.ts';
+import { examineAddresses, examineApi, examineFiles } from './check/exposure.ts';
 import type { Finding } from './check/finding.ts';
 import { examineFlows } from './check/flows.ts';
 import { countFindings, formatFindings } from './check/format.ts';
@@ -24,9 +24,7 @@ import { folderOrNone } from './project.ts';
  * hides nothing of the store. Nothing is changed anywhere.
  */
 export const check: Command = {
-  name: 'check',
   usage: '[--grants]',
-  summary: 'examine configuration, functions, sources and store; each finding with its code and what mends it',
   options: { grants: { type: 'boolean', default: false } },
   async run(context) {
     const project = await examineProject(context);
@@ -45,7 +43,11 @@ export const check: Command = {
       isConfigured &&= ofChanges.length === 0;
       findings.push(...ofChanges);
       findings.push(...(await examineServers({ context, configuration, functionNames })));
-      findings.push(...(await examineConnectors(project.connectors)), ...examineAddresses(configuration));
+      findings.push(
+        ...(await examineConnectors(project.connectors)),
+        ...examineAddresses(configuration),
+        ...examineApi(configuration),
+      );
     }
     findings.push(...(await examineFiles(project.configuration, context)));
     const counts = countFindings(findings);

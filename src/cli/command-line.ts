@@ -1,11 +1,10 @@
 import { parseArgs } from 'node:util';
-import { makeLogger } from '../lib/default-logger.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { errorCodes } from '../lib/error-codes.ts';
 import { maskPasswords } from '../lib/mask.ts';
 import { visibleLines } from '../lib/visible.ts';
 import { nearest } from '../config/nearest.ts';
-import { exitCode, UsageError, type Command, type CommandContext, type CommandOptions } from './command.ts';
+import { exitCode, UsageError, type Command, type CommandContext, type CommandOptions, type NamedCommand } from './command.ts';
 import { commands } from './commands.ts';
 import { ProgressLine } from './progress-line.ts';
 import { formatTable } from './table.ts';
@@ -29,8 +28,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     print(overview());
     return name === undefined ? exitCode.usage : exitCode.done;
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) {
+  const named = commands.find((candidate) => candidate.name === name);
+  if (named === undefined) {
     const near = nearest(
       name,
       commands.map((candidate) => candidate.name),
@@ -40,15 +39,20 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     );
     return exitCode.usage;
   }
-  const parsed = parse(command, rest);
+  const called: CalledCommand = { ...named, command: await named.load() };
+  const parsed = parse(called.command, rest);
   if (typeof parsed === 'string') {
-    return complainOfUsage(command, parsed);
+    return complainOfUsage(called, parsed);
   }
   if (parsed.values.help === true) {
-    print(`${command.summary}\n\nusage: kisflow ${usageOf(command)}`);
+    print(`${named.summary}\n\nusage: kisflow ${usageOf(called)}`);
     return exitCode.done;
   }
-  return runCommand(command, parsed);
+  return runCommand(called, parsed);
+}
+
+interface CalledCommand extends NamedCommand {
+  readonly command: Command;
 }
 
 interface ParsedLine {
@@ -75,14 +79,15 @@ function parse(command: Command, args: readonly string[]): ParsedLine | string {
   }
 }
 
-async function runCommand(command: Command, line: ParsedLine): Promise<number> {
+async function runCommand(called: CalledCommand, line: ParsedLine): Promise<number> {
   const stop = new AbortController();
   const abort = new AbortController();
   const onSignal = (): void => (stop.signal.aborted ? abort.abort() : stop.abort());
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  const level = String(line.values['log-level'] ?? command.logLevel ?? 'warn');
-  const logger = makeLogger(level);
+  const { command } = called;
+  const { makeLogger } = await import('../lib/default-logger.ts');
+  const logger = makeLogger(String(line.values['log-level'] ?? command.logLevel ?? 'warn'));
   const { stderr } = process;
   const progressLine = new ProgressLine({
     isTerminal: stderr.isTTY,
@@ -111,7 +116,7 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
     return await command.run(context);
   } catch (error) {
     progressLine.end();
-    if (error instanceof UsageError) return complainOfUsage(command, error.message);
+    if (error instanceof UsageError) return complainOfUsage(called, error.message);
     return reportError(error, context.json);
   } finally {
     process.off('SIGTERM', onSignal);
@@ -119,8 +124,8 @@ async function runCommand(command: Command, line: ParsedLine): Promise<number> {
   }
 }
 
-function complainOfUsage(command: Command, text: string): number {
-  complain(`kisflow ${command.name}: ${text}\n\nusage: kisflow ${usageOf(command)}`);
+function complainOfUsage(called: CalledCommand, text: string): number {
+  complain(`kisflow ${called.name}: ${text}\n\nusage: kisflow ${usageOf(called)}`);
   return exitCode.usage;
 }
 
@@ -148,9 +153,9 @@ function overview(): string {
   ].join('\n');
 }
 
-function usageOf(command: Command): string {
+function usageOf({ name, command }: CalledCommand): string {
   const common = '[--conf DIR] [--functions DIR] [--connectors DIR] [--log-level L] [--json]';
-  return `${command.name}${command.usage === '' ? '' : ` ${command.usage}`} ${common}`;
+  return `${name}${command.usage === '' ? '' : ` ${command.usage}`} ${common}`;
 }
 
 function print(text: string): void {

@@ -42,11 +42,15 @@ export interface CommandContext {
   readonly abort: AbortSignal;
 }
 
-export interface Command {
+export interface NamedCommand {
   readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+export interface Command {
   /** What comes behind the name in the usage line. */
   readonly usage: string;
-  readonly summary: string;
   readonly options?: CommandOptions;
   /** How many positional arguments it takes: least and most. */
   readonly positionals?: readonly [number, number];

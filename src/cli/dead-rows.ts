@@ -11,10 +11,8 @@ const actions = ['list', 'show', 'retry', 'discard'] as const;
 
 /** Rows that flows could not process: all of them, or one with its change; and what is to become of them. */
 export const deadRows: Command = {
-  name: 'dead-rows',
   usage:
     'list [--flow FLOW] [--code CODE] [--state STATE] [--limit N] | show ID | retry|discard [ID…] [--flow FLOW] [--code CODE] [--all] [--wait SECONDS] [--out-of-order]',
-  summary: 'list the rows that flows could not process, the latest first; show one; try them again, or give them up',
   positionals: [1, 10_000],
   options: {
     flow: { type: 'string' },

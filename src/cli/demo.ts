@@ -15,9 +15,7 @@ import { demoDir, mainFile, startStage, type Stage } from './demo/stage.ts';
 import { formatDuration } from './table.ts';
 
 export const demo: Command = {
-  name: 'demo',
   usage: '[--keep] [--server mysql|mariadb]',
-  summary: 'all of it on a private server: sample flows, live changes, a kill -9, and the proof that nothing was lost',
   options: { keep: { type: 'boolean', default: false }, server: { type: 'string' } },
   async run(context) {
     const flavour = readFlavour(context.options.server);

@@ -1,8 +1,6 @@
-import { nearest } from '../config/nearest.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { ConfigurationError, type ReadableConfiguration } from '../config/problem.ts';
-import { CodedError } from '../lib/error.ts';
 import { connectStore } from '../store/connection.ts';
 import { errnoOf } from '../store/errors.ts';
 import { openStore, type Store } from '../store/open.ts';
@@ -83,12 +81,4 @@ async function hasOwnTables(store: Store): Promise<boolean> {
     [store.database],
   );
   return Number(rows[0]?.['count']) === 3;
-}
-
-/** The error for a name that a command was given and nobody knows: it names the nearest one that exists. */
-export function unknownName(kind: 'flow' | 'table', name: string, known: Iterable<string>): CodedError {
-  const names = [...known];
-  const near = nearest(name, names);
-  const list = names.length === 0 ? `There are no ${kind}s.` : `The ${kind}s are ${names.toSorted().join(', ')}.`;
-  return new CodedError('NAME_UNKNOWN', `There is no ${kind} "${name}". ${near === undefined ? list : `Did you mean "${near}"?`}`);
 }

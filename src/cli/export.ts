@@ -3,13 +3,11 @@ import { exportFlow, writeExport } from '../config/export.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { CodedError } from '../lib/error.ts';
 import { exitCode, type Command } from './command.ts';
-import { unknownName } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
 
 /** A flow's configuration as files of their own, which load again to the same flow. */
 export const exportCommand: Command = {
-  name: 'export',
   usage: 'FLOW --to DIR',
-  summary: "write the flow's configuration, without secrets, as flow-NAME.yaml, func-NAME.yaml, conn-NAME.yaml",
   positionals: [1, 1],
   options: { to: { type: 'string', default: 'export' } },
   async run(context) {

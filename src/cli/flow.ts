@@ -17,10 +17,8 @@ const actions = {
 
 /** Changes a flow by command: kept in the store, over the configuration's files, and taken over by running daemons. */
 export const flow: Command = {
-  name: 'flow',
   usage:
     'add-function FLOW FNAME [--before F | --after F] [--param k=v ...] | remove-function FLOW FNAME | set-status FLOW 0|1 | show FLOW | reset FLOW',
-  summary: "change a flow's functions or status, also while it runs; show what it is; take such changes back",
   positionals: [2, 3],
   options: {
     before: { type: 'string' },

@@ -1,17 +1,15 @@
 import { CodedError } from '../lib/error.ts';
 import type { Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore } from './existing-store.ts';
-import { findComputedTables, type ComputedTable } from './inspect/computed-table.ts';
+import { withExistingStore } from './existing-store.ts';
+import { findComputedTables, findTable, type ComputedTable } from '../daemon/operate/computed-table.ts';
 import { printRow } from './inspect/row.ts';
 import { printTable } from './inspect/table.ts';
 import { printTables } from './inspect/tables.ts';
 
 /** Computed tables, one of them, or one row of one. */
 export const inspect: Command = {
-  name: 'inspect',
   usage: '[TABLE] [--key K]',
-  summary: 'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2)',
   positionals: [0, 1],
   options: { key: { type: 'string' } },
   run: (context) =>
@@ -43,13 +41,4 @@ async function show({
   const table = findTable(name, tables, store.database);
   if (key === undefined) return printTable({ context, store, table });
   return printRow({ context, store, table, key: String(key) });
-}
-
-/** A table is known by `db.table`, and in the store's own database by its name alone. */
-function findTable(name: string, tables: readonly ComputedTable[], database: string): ComputedTable {
-  const id = name.includes('.') ? name : `${database}.${name}`;
-  const found = tables.find((table) => table.id === id);
-  if (found !== undefined) return found;
-  const names = tables.map((table) => (name.includes('.') ? table.id : table.id.replace(`${database}.`, '')));
-  throw unknownName('table', name, names);
 }

@@ -8,9 +8,7 @@ import { formatDuration, formatTable } from './table.ts';
 
 /** Brings the store's tables up to date, as every start of the daemon does. */
 export const migrate: Command = {
-  name: 'migrate',
   usage: '[--migrations DIR]',
-  summary: "make kisflow's own tables in the store and apply the SQL files of migrations/, each once, in name order",
   async run(context) {
     const configuration = await loadConfiguration({ dir: context.conf, env: context.env });
     const dir = await folderOrNone(context.migrations);

@@ -6,14 +6,13 @@ import { parseStart } from '../row/position.ts';
 import { shadowDatabaseOf } from '../row/shadow-database.ts';
 import type { Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore, type OpenProject } from './existing-store.ts';
+import { withExistingStore, type OpenProject } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
 import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
 
 /** Has a flow computed anew beside its tables, and swapped in. Exit 1 when that failed, was cancelled, or was left before it ended. */
 export const rebuild: Command = {
-  name: 'rebuild',
   usage: 'FLOW [--from POSITION] [--detach]',
-  summary: 'compute a flow anew beside its live tables, and swap the new ones in when they have caught up',
   positionals: [1, 1],
   options: {
     from: { type: 'string' },

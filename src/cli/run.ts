@@ -12,12 +12,13 @@ import { Reloader } from '../daemon/reloader.ts';
 import { SourceSet } from '../daemon/source-set.ts';
 import { unlessAborted } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
+import { keepHeapSmall } from '../lib/small-heap.ts';
 import { migrate } from '../store/migrate.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { readKnownFields } from './known-fields.ts';
 import { folderOrNone, requireStoreUrl } from './project.ts';
-import { serveHealth, type HealthServer } from './run/serve-health.ts';
+import { serveDaemon, type DaemonServer } from './run/serve-daemon.ts';
 import { beginStart, overdueError, type Start } from './run/start.ts';
 import { watchFlows, type Watching } from './run/watching.ts';
 import { formatCount, formatTable } from './table.ts';
@@ -29,9 +30,7 @@ const queueBytesMax = 1024 * 1024;
 const filePollMs = 5000;
 
 export const run: Command = {
-  name: 'run',
   usage: '[--until-current] [--queue-bytes N] [--lease-ttl MS] [--stall-limit MS]',
-  summary: 'run the flows; with --until-current, until each has passed the position that its source has now',
   options: {
     'until-current': { type: 'boolean', default: false },
     'queue-bytes': { type: 'string' },
@@ -91,14 +90,15 @@ async function runFiles(context: CommandContext, { files, written, store, start 
   const figures = await openMetrics({ ...metricsOptionsOf(project.configuration), logger: context.logger });
   try {
     // one that ends by itself may run beside a daemon, which has the address
-    const http = context.options['until-current'] === true ? undefined : project.configuration.global.http;
-    const health = await serveHealth({ http, metrics: figures.metrics, logger: context.logger });
+    const isServed = context.options['until-current'] !== true;
+    const { configuration } = project;
+    const served = await serveDaemon({ isServed, configuration, metrics: figures.metrics, logger: context.logger });
     const watching = await watchFlows(figures.metrics, context);
     try {
-      return await runProject(context, { files, store, project, changes, health, watching, start });
+      return await runProject(context, { files, store, project, changes, served, watching, start });
     } finally {
       await watching.close();
-      await health.close();
+      await served.close();
     }
   } finally {
     await figures.close();
@@ -116,7 +116,7 @@ interface OpenedProject {
   readonly project: LoadedProject;
   readonly changes: readonly FlowChange[];
   readonly watching: Watching;
-  readonly health: HealthServer;
+  readonly served: DaemonServer;
 }
 
 async function runProject(context: CommandContext, opened: OpenedProject): Promise<number> {
@@ -134,6 +134,8 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       );
     }
     start.pass();
+    // not before: what is loaded stays, and collecting it again and again is a tenth of what a start costs
+    keepHeapSmall();
     const reports = await runDaemon({
       assembly,
       sources,
@@ -142,7 +144,7 @@ async function runProject(context: CommandContext, opened: OpenedProject): Promi
       observer: watching.observer,
       onStarted: (daemon) => {
         watching.metrics?.watch(daemon);
-        opened.health.watch(daemon);
+        opened.served.watch(daemon);
       },
       logger: context.logger,
       untilCurrent,
@@ -173,6 +175,7 @@ async function followProject(
     build: (next, previous) => buildAssembly({ project: next, store, sources, previous, readKnown: readKnownFields, signal }),
     apply,
     record: new ReloadRecord({ store, holder }),
+    onTaken: ({ configuration }) => opened.served.follow(configuration),
     onNoted: (noted) => opened.watching.metrics?.noteReload(noted),
     logger: context.logger,
     pollMs: filePollMs,

@@ -10,9 +10,7 @@ const actions = ['list', 'show', 'pause', 'resume', 'cancel'] as const;
 
 /** Runs of repair: the latest ones, or one with its tables; and what is to become of one. */
 export const runs: Command = {
-  name: 'runs',
   usage: '[list [--flow FLOW] [--limit N] | show ID | pause ID | resume ID | cancel ID]',
-  summary: 'list the snapshots and other runs of repair, the latest first; show one; pause it, let it go on, or cancel it',
   positionals: [0, 2],
   options: { flow: { type: 'string' }, limit: { type: 'string' } },
   run: (context) =>

@@ -12,15 +12,14 @@ import { parseTablePattern } from '../router/table-pattern.ts';
 import type { Store } from '../store/open.ts';
 import { reservedTables } from './check/source-tables.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore, type OpenProject } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
+import { withExistingStore, type OpenProject } from './existing-store.ts';
 import { folderOrNone } from './project.ts';
 import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
 
 /** Has a flow's tables read as they are, beside the stream. Exit 1 when that failed, was cancelled, or was left before it ended. */
 export const snapshot: Command = {
-  name: 'snapshot',
   usage: 'FLOW [--table SCHEMA.TABLE]… [--where SQL] [--detach]',
-  summary: "read a flow's tables as they are now, or a part of them, while the flow goes on",
   positionals: [1, 1],
   options: {
     table: { type: 'string', multiple: true },

@@ -5,17 +5,15 @@ import { readReloads, type ReloadStatus } from '../daemon/reload-record.ts';
 import type { StatementCount } from '../daemon/table-statement-record.ts';
 import { exitCode, type Command } from './command.ts';
 import { withReadableStore } from './existing-store.ts';
-import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from './flow-status.ts';
+import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from '../daemon/operate/flow-status.ts';
 import type { Run } from '../repair/run.ts';
-import { documentOfRun, formatFigures, shownState } from './runs/run-figures.ts';
+import { documentOfRun } from '../daemon/operate/run-document.ts';
+import { formatFigures, shownState } from './runs/run-figures.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
 export const status: Command = {
-  name: 'status',
   usage: '',
-  summary:
-    'show every flow: state, freshness, lag, time until purge, rate, position, last error; exit 1 when an enabled flow has failed',
   run: (context) =>
     withReadableStore(context, async ({ configuration, store, mistakes }) => {
       const flows = await readFlowStatus(configuration, store);

@@ -4,15 +4,14 @@ import { createRun, readRun } from '../repair/run-record.ts';
 import { requireNoState } from '../repair/verify-state.ts';
 import type { Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { unknownName, withExistingStore, type OpenProject } from './existing-store.ts';
+import { withExistingStore, type OpenProject } from './existing-store.ts';
+import { unknownName } from '../config/unknown-name.ts';
 import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
 import { printVerification } from './verify/report.ts';
 
 /** Has a flow computed anew beside its tables, and says in what they differ. Exit 0: they are right, or were mended; 1: they are not. */
 export const verify: Command = {
-  name: 'verify',
   usage: 'FLOW [--repair] [--rows-per-second N] [--detach]',
-  summary: 'compute a flow anew beside its live tables and say in which rows they differ; mend exactly those',
   positionals: [1, 1],
   options: {
     repair: { type: 'boolean' },

@@ -4,11 +4,22 @@
  */
 import { z } from 'zod';
 import { operatorNames, withSpecs, type OperatorName, type OperatorSpec } from './operator-spec.ts';
-import { flag, list, mapping, mysqlUrl, names, oneOf, optionalText, params, text, textOr, wholeNumber } from './values.ts';
+import { flag, list, mapping, mysqlUrl, names, oneOf, optionalText, params, secret, text, textOr, wholeNumber } from './values.ts';
 
 /** What a document can be. */
 export const kistypes = ['global', 'source', 'flow', 'func', 'conn'] as const;
 export type Kistype = (typeof kistypes)[number];
+
+interface HttpSpec {
+  /** `host:port`. */
+  readonly listen: string;
+  /** For how many seconds behind a flow still counts as ready. */
+  readonly fresh_within: number;
+  /** Whoever sends it may use the API; absent: reads only, on loopback only. */
+  readonly token?: string | undefined;
+  /** Names that requests of the API may call this server by, besides its addresses and localhost. */
+  readonly hosts: readonly string[];
+}
 
 /** The process as a whole; at most one. */
 export interface GlobalSpec {
@@ -16,8 +27,8 @@ export interface GlobalSpec {
   /** The local store: mysql://user:pass@host:3306/database. */
   readonly store?: { readonly url: string } | undefined;
   readonly redis?: { readonly url?: string | undefined } | undefined;
-  /** Health, API and console; absent: none. `listen`: `host:port`. `fresh_within`: for how many seconds behind a flow still counts as ready. */
-  readonly http?: { readonly listen: string; readonly fresh_within: number } | undefined;
+  /** Health and the API; absent: none. */
+  readonly http?: HttpSpec | undefined;
   readonly prometheus_enable: boolean;
   readonly prometheus_listen: boolean;
   /** `host:port`. */
@@ -148,6 +159,8 @@ export const globalSpec: z.ZodType<GlobalSpec> = mapping({
   http: mapping({
     listen: textOr('127.0.0.1:8060'),
     fresh_within: wholeNumber({ min: 1, max: aDay, fallback: 30, unit: ' of seconds' }),
+    token: secret({ charsMin: 16 }),
+    hosts: names,
   }).optional(),
   prometheus_enable: flag,
   prometheus_listen: flag,

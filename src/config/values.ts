@@ -87,6 +87,22 @@ export function mysqlUrl(options: { readonly example: string; readonly needsData
   });
 }
 
+/** A secret that can stand in a header; undefined when absent or empty. The value is never printed. */
+export function secret({ charsMin }: { readonly charsMin: number }) {
+  return optionalSecret.transform((value, context) => {
+    if (value === undefined || new RegExp(`^[\\x21-\\x7e]{${charsMin},}$`).test(value)) return value;
+    return fail(
+      context,
+      `is too short or has spaces or letters outside of ASCII; write at least ${charsMin} random characters: openssl rand -hex 32`,
+    );
+  });
+}
+
+const optionalSecret = z
+  .union([z.string(), z.number()], { error: 'is no text; write a secret, or ${NAME} of the environment' })
+  .optional()
+  .transform((value) => (value === undefined || value === '' ? undefined : String(value)));
+
 /** A list; empty when absent. */
 export function list<Item extends z.ZodType>(item: Item) {
   return z

@@ -2,7 +2,7 @@ import { createCheckpoint, readCheckpoint, type Checkpoint } from '../checkpoint
 import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
 import { cancelOpenRuns, createRun } from '../repair/run-record.ts';
-import type { LeasedRunOptions } from './leased-run.ts';
+import type { LeasedRunOptions } from './leased-run-options.ts';
 
 /** The flow's checkpoint; a flow without one gets it at its start. */
 export async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpoint> {

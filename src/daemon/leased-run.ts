@@ -1,13 +1,12 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
-import type { Lease } from '../store/lease.ts';
-import type { StoreSession } from '../store/session.ts';
 import { Aside, type AsideWork } from './aside.ts';
-import { BatchRunner, type BatchRunnerOptions } from './batch-runner.ts';
+import { BatchRunner } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
 import { loadCheckpoint } from './first-checkpoint.ts';
-import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
+import type { LeasedRunOptions } from './leased-run-options.ts';
+import type { DaemonFlow } from './daemon-flow.ts';
 import { IntentLog } from './intent-log.ts';
 import { runFlowWorker } from './flow-worker.ts';
 import { Handover } from './handover.ts';
@@ -17,12 +16,6 @@ import { SnapshotStage } from './snapshot-stage.ts';
 
 /** How often a place that moved without changes is saved. */
 const idleSaveMs = 5000;
-
-export interface LeasedRunOptions extends FlowServiceOptions, Pick<BatchRunnerOptions, 'onCommit' | 'onRetry'> {
-  readonly lease: Lease;
-  /** The session whose connection the lease names. */
-  readonly session: StoreSession;
-}
 
 /** One run of a flow under one lease: from its checkpoint until it is told to end, or fails. */
 export interface LeasedRun {
@@ -50,37 +43,47 @@ export interface LeasedRun {
   close(): Promise<void>;
 }
 
-/** Reads the flow's checkpoint, or makes its first one, and gets everything ready to go on from there. */
-export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRun> {
-  const { subject, pool, stop, abort, lease, logger } = options;
+/** The parts of a run, from the feed to the store. */
+interface RunParts {
+  readonly checkpoint: Checkpoint;
+  readonly intents: IntentLog;
+  readonly feed: FlowFeed;
+  readonly stage: SnapshotStage;
+  readonly handover: Handover;
+  readonly runner: BatchRunner;
+}
+
+async function makeParts(options: LeasedRunOptions): Promise<RunParts> {
+  const { subject, abort } = options;
   const flow = subject.flow.name;
   const checkpoint = await loadCheckpoint(options);
+  const start = checkpoint.position;
   const intents = await openIntents(options, checkpoint);
-  const feed = new FlowFeed({ ...options, ...subject, flow, start: checkpoint.position, cuts: intents.cuts });
-  const stage = new SnapshotStage({
-    ...options,
-    ...snapshotLimits(subject),
-    ...subject,
-    flow,
-    feed,
-    start: checkpoint.position,
-    signal: abort,
-  });
+  const feed = new FlowFeed({ ...options, ...subject, flow, start, cuts: intents.cuts });
+  const stage = new SnapshotStage({ ...options, ...subject, ...snapshotLimits(subject), flow, feed, start, signal: abort });
   const handover = new Handover();
-  const aside = new Aside();
   const runner = new BatchRunner({
     ...options,
     ...subject,
     atBoundary: () => handover.take(),
     intents,
     sequence: checkpoint.sequence,
-    position: checkpoint.position,
+    position: start,
     signal: abort,
     onCommit: (batch, filtered) => {
       stage.onCommit(batch);
       options.onCommit(batch, filtered);
     },
   });
+  return { checkpoint, intents, feed, stage, handover, runner };
+}
+
+/** Reads the flow's checkpoint, or makes its first one, and gets everything ready to go on from there. */
+export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRun> {
+  const { subject, pool, stop, abort, lease, logger } = options;
+  const flow = subject.flow.name;
+  const { checkpoint, intents, feed, stage, handover, runner } = await makeParts(options);
+  const aside = new Aside();
   await runner.parked.load();
   await stage.load();
   const drain = new AbortController();

@@ -30,6 +30,8 @@ export interface ReloaderOptions {
   readonly record: ReloadRecord;
   /** Told after each look that had something to say; `isNew`: a version took effect, or is refused with an error that was not known. */
   readonly onNoted?: ((noted: { readonly isRefused: boolean; readonly isNew: boolean }) => void) | undefined;
+  /** Told of a version that has taken effect. */
+  readonly onTaken?: ((project: LoadedProject) => void) | undefined;
   readonly logger: Logger;
   /** Files are looked at this often without a hint. */
   readonly pollMs: number;
@@ -174,6 +176,7 @@ export class Reloader {
     const next = await build(project, this.#assembly);
     const difference = await apply(next);
     this.#assembly = next;
+    this.#options.onTaken?.(project);
     this.#runningVersion = versionOf(project.scan.hash, changes);
     this.#seenVersion = this.#runningVersion;
     const { added, changed, removed } = difference;

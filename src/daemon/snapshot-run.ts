@@ -4,6 +4,7 @@ import type { ChangeGroup } from '../row/change.ts';
 import type { Position } from '../row/position.ts';
 import type { Run, RunTable } from '../repair/run.ts';
 import { setRunState, setRunTables } from '../repair/run-record.ts';
+import { requireSameKey } from '../snapshot/chunk-pump.ts';
 import type { ChunkLimits } from '../snapshot/chunk-size.ts';
 import type { SnapshotTable, TableReader } from '../snapshot/contract.ts';
 import { TableSnapshot, type DueChunk, type HeadState } from '../snapshot/table-snapshot.ts';
@@ -40,7 +41,6 @@ export class SnapshotRun {
   /** Those that have not begun; in order. */
   #waiting: readonly RunTable[] = [];
   readonly #reading = new Map<string, TableSnapshot>();
-  readonly #read = new Map<string, SnapshotTable>();
   /** Tables of which every change waits: none of their rows is read. */
   readonly #unbegun = new Set<string>();
   #isListed = false;
@@ -70,12 +70,6 @@ export class SnapshotRun {
   nextNumber(): number {
     this.#number += 1;
     return this.#number;
-  }
-
-  tableOf(name: string): SnapshotTable {
-    const table = this.#reading.get(name)?.table ?? this.#read.get(name);
-    if (table === undefined) throw new CodedError('INTERNAL', `Run ${this.id} does not read ${name}.`);
-    return table;
   }
 
   /** Does what the operator wants, and begins what may be begun. */
@@ -173,18 +167,12 @@ export class SnapshotRun {
   async #begin(record: RunTable): Promise<void> {
     const { run } = this.#options;
     const table = await this.#describe(record.sourceTable);
-    const names = table.key.map(({ name }) => name);
-    if (JSON.stringify(names) !== JSON.stringify(record.keyColumns)) {
-      const was = record.keyColumns.join(', ');
-      throw new CodedError(
-        'SNAPSHOT_KEY_CHANGED',
-        `${record.sourceTable} is read along its key (${was}), and the key is (${names.join(', ')}) now: what is read cannot be told any more`,
-      );
-    }
+    requireSameKey(table, record.keyColumns);
     const snapshot = new TableSnapshot({
       ...this.#options,
       parallel: this.#options.chunksMax,
       table,
+      describe: () => this.#describe(record.sourceTable),
       mode: this.isFirst ? 'first' : 'again',
       read: { cursor: record.cursorKey ?? undefined, done: record.doneKeys },
       where: run.options.where,
@@ -208,7 +196,6 @@ export class SnapshotRun {
       const chunk = await table?.due((head) => stateOf(head, table.waiting?.time ?? 0));
       if (table === undefined || chunk === undefined) continue;
       if (chunk.isLast) {
-        this.#read.set(name, table.table);
         this.#reading.delete(name);
         await this.#beginNext();
       }

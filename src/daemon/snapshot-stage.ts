@@ -83,9 +83,11 @@ export class SnapshotStage implements BatchSource {
       this.#run = new SnapshotRun({ ...this.#options, reader, run, onArrived: () => this.#wake() });
       this.#isLoading = run.isStart;
     }
-    await this.#unlessBeside(this.#run, (open) => open.obey(run));
-    if (this.#run?.isDone === true) this.#run = undefined;
-    if (this.#run === undefined) this.#isLoading = false;
+    const open = this.#run;
+    await this.#unlessBeside(open, () => open.obey(run));
+    if (!open.isDone) return;
+    this.#run = undefined;
+    this.#isLoading = false;
   }
 
   /** There are other runs, or other wishes. */
@@ -168,7 +170,7 @@ export class SnapshotStage implements BatchSource {
     const { source } = this.#options;
     if (this.#run === undefined) return new Promise(() => {});
     await sleep(confirmMs, signal);
-    if (signal.aborted || this.#run?.isWaiting !== true) return new Promise(() => {});
+    if (signal.aborted || !this.#run.isWaiting) return new Promise(() => {});
     const at = Date.now();
     try {
       this.#confirmed = { at, head: await source.head(signal) };
@@ -182,7 +184,7 @@ export class SnapshotStage implements BatchSource {
     const { rows, keys, before, after, isLast, time, bytes } = chunk;
     const { flow } = this.#options;
     const { server, file, offset } = this.#place;
-    const { table } = run.tableOf(name);
+    const { table } = chunk.table;
     const group: ChangeGroup = run.isFirst
       ? { op: 'insert', table, after: rows }
       : { op: 'update', table, before: rows, after: rows };

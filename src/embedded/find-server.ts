@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../lib/package-file.ts';
 import { hasDocker } from './docker-server.ts';
 import { ServerError } from './server-error.ts';
 import { findProgram, isDockerWanted } from './server-program.ts';
 import type { ServerKind } from './server.ts';
 
-const SCRIPT = fileURLToPath(new URL('../../scripts/install-servers.sh', import.meta.url));
+const SCRIPT = packageFile('scripts/install-servers.sh');
 
 /**
  * Sees to it that private servers of these kinds can be started: finds a program, else installs it

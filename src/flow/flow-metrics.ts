@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { loadPrometheus } from '../lib/prometheus.ts';
 import type { Flow, FlowStep, RunObserver } from './contract.ts';
 
 /** KisFlow's, in milliseconds. */
@@ -10,38 +11,39 @@ const flowBuckets = [...functionBuckets, 60_000];
  * count when they begin, times when they end well; a batch that is tried again counts again. `flow_id` is there where the flow has one.
  */
 export class FlowMetrics implements RunObserver {
-  readonly #registry = new Registry();
-  readonly #dataTotal = new Counter({
+  readonly #client = loadPrometheus();
+  readonly #registry = new this.#client.Registry();
+  readonly #dataTotal = new this.#client.Counter({
     name: 'kisflow_data_total',
     help: 'Rows given to all flows.',
     registers: [this.#registry],
   });
-  readonly #flowDataTotal = new Gauge({
+  readonly #flowDataTotal = new this.#client.Gauge({
     name: 'flow_data_total',
     help: 'Rows given to the flow.',
     labelNames: ['flow_name', 'flow_id'],
     registers: [this.#registry],
   });
-  readonly #flowCounts = new Gauge({
+  readonly #flowCounts = new this.#client.Gauge({
     name: 'flow_schedule_cnts',
     help: 'Runs of the flow.',
     labelNames: ['flow_name', 'flow_id'],
     registers: [this.#registry],
   });
-  readonly #functionCounts = new Gauge({
+  readonly #functionCounts = new this.#client.Gauge({
     name: 'func_schedule_cnts',
     help: 'Calls of the function.',
     labelNames: ['func_name', 'func_mode'],
     registers: [this.#registry],
   });
-  readonly #functionMs = new Histogram({
+  readonly #functionMs = new this.#client.Histogram({
     name: 'func_run_duration',
     help: 'Milliseconds of one call of the function.',
     labelNames: ['func_name', 'func_mode'],
     buckets: functionBuckets,
     registers: [this.#registry],
   });
-  readonly #flowMs = new Histogram({
+  readonly #flowMs = new this.#client.Histogram({
     name: 'flow_run_duration',
     help: 'Milliseconds of one run of the flow.',
     labelNames: ['flow_name', 'flow_id'],

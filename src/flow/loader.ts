@@ -1,8 +1,10 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Jiti } from 'jiti';
 import * as zod from 'zod';
 import { CodedError, describeError } from '../lib/error.ts';
+import { packageFile } from '../lib/package-file.ts';
 import type { FunctionDefinition } from './contract.ts';
 import { createFreshJiti } from './fresh-import.ts';
 
@@ -98,8 +100,8 @@ export async function requireInside(folder: string, file: string): Promise<void>
 
 /** The package's index as this process has it, sources or build: a function's CodedError and isChange are then our own. */
 async function importOwnIndex(): Promise<unknown> {
-  const file = import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js';
-  return import(new URL(file, import.meta.url).href);
+  const file = packageFile(import.meta.url.endsWith('.ts') ? 'src/index.ts' : 'dist/index.js');
+  return import(pathToFileURL(file).href);
 }
 
 function readDefinition(module: unknown): FunctionDefinition {

@@ -54,7 +54,8 @@ export interface DeadRowFilter {
   readonly state?: string | undefined;
 }
 
-const columns =
+/** The columns that toKept takes. */
+export const keptColumns =
   'id, flow, state, tries, wish, ended_at, ended_by, fname, code, message, stack, source_table, row_key, op, position, commit_time, created_at';
 
 /** Every state of a kept row, as people name it. */
@@ -87,7 +88,7 @@ export async function listDeadRows(
 ): Promise<{ readonly rows: readonly KeptDeadRow[]; readonly total: number }> {
   const { where, params } = conditionOf(options);
   const count = await store.query(`SELECT COUNT(*) AS count FROM kis_dead_row${where}`, params);
-  const { rows } = await store.query(`SELECT ${columns} FROM kis_dead_row${where} ORDER BY id DESC LIMIT ?`, [
+  const { rows } = await store.query(`SELECT ${keptColumns} FROM kis_dead_row${where} ORDER BY id DESC LIMIT ?`, [
     ...params,
     options.limit,
   ]);
@@ -111,7 +112,7 @@ export async function readDeadRow(
   store: Readable,
   id: string,
 ): Promise<{ readonly row: KeptDeadRow; readonly change: KeptChange } | undefined> {
-  const { rows } = await store.query(`SELECT ${columns}, parts, row_change FROM kis_dead_row WHERE id = ?`, [id]);
+  const { rows } = await store.query(`SELECT ${keptColumns}, parts, row_change FROM kis_dead_row WHERE id = ?`, [id]);
   const row = rows[0];
   if (row === undefined) return undefined;
   let text = String(row.row_change);
@@ -138,7 +139,7 @@ function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function toKept(row: Row): KeptDeadRow {
+export function toKept(row: Row): KeptDeadRow {
   return {
     id: String(row.id),
     flow: String(row.flow),

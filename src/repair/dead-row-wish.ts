@@ -38,17 +38,23 @@ const idsMax = 500;
 /** The states of rows that a wish can be done to: one that waits is tried anyway. */
 export const wishable = { retry: ['dead'], discard: ['dead', 'waiting'] } as const satisfies Record<RowWish, readonly string[]>;
 
+export interface ChoiceOptions extends DeadRowFilter {
+  readonly ids: readonly string[];
+  /** Without ids: only the first of those that do not have this wish yet. */
+  readonly unwished?: { readonly wish: RowWish; readonly limit: number } | undefined;
+}
+
 /** These rows, whatever their state; without ids all dead rows that the filter lets through. In order. */
-export async function chooseRows(
-  store: Queryable,
-  options: DeadRowFilter & { readonly ids: readonly string[] },
-): Promise<readonly ChosenRow[]> {
+export async function chooseRows(store: Queryable, options: ChoiceOptions): Promise<readonly ChosenRow[]> {
   const { ids, flow, code } = options;
+  const unwished = ids.length === 0 ? options.unwished : undefined;
   const { where, params } = conditionOf({ flow, code, state: ids.length > 0 ? undefined : 'dead' });
   const within = ids.length === 0 ? '' : `${where === '' ? ' WHERE' : ' AND'} id IN (?)`;
   const { rows } = await store.query(
-    `SELECT id, flow, state, source_table, row_key, park_keys IS NULL AS is_overtaken FROM kis_dead_row${where}${within} ORDER BY id`,
-    [...params, ...(ids.length === 0 ? [] : [ids])],
+    `SELECT id, flow, state, source_table, row_key, park_keys IS NULL AS is_overtaken FROM kis_dead_row${where}${within}${
+      unwished === undefined ? '' : ' AND (wish IS NULL OR wish <> ?)'
+    } ORDER BY id${unwished === undefined ? '' : ' LIMIT ?'}`,
+    [...params, ...(ids.length === 0 ? [] : [ids]), ...(unwished === undefined ? [] : [unwished.wish, unwished.limit])],
   );
   return rows.map((row) => ({
     id: String(row.id),

@@ -91,6 +91,12 @@ async function tryRenaming(store: Queryable, { main, shadow }: ShadowPlace): Pro
   await store.query(`DROP TABLE ${here}`);
 }
 
+/** What the account of the store needs for rebuilds: on the databases of shadows, and on its own. */
+export const rebuildRights = {
+  shadow: ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES', 'CREATE VIEW', 'SHOW VIEW'],
+  main: ['CREATE', 'INSERT', 'ALTER', 'DROP'],
+} as const;
+
 /** Runs it; a right that the account has not got becomes REBUILD_IMPOSSIBLE with the statements that give it. */
 export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' | 'shadow'>, work: () => Promise<T>): Promise<T> {
   try {
@@ -99,10 +105,9 @@ export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' |
     if (!(error instanceof CodedError) || error.code !== 'STORE_ACCESS_DENIED') throw error;
     const { flow, main, shadow } = place;
     const escaped = (name: string): string => quoteName(name.replaceAll(/[_%]/g, String.raw`\$&`));
-    const rights = 'SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW';
     throw new CodedError(
       'REBUILD_IMPOSSIBLE',
-      `Flow ${flow} cannot be rebuilt: the account of the store lacks a right (${error.message}). Give it GRANT ${rights} ON ${escaped(shadow)}.* and GRANT CREATE, INSERT, ALTER, DROP ON ${escaped(main)}.*`,
+      `Flow ${flow} cannot be rebuilt: the account of the store lacks a right (${error.message}). Give it GRANT ${rebuildRights.shadow.join(', ')} ON ${escaped(shadow)}.* and GRANT ${rebuildRights.main.join(', ')} ON ${escaped(main)}.*`,
       { cause: error },
     );
   }

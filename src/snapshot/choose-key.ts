@@ -1,7 +1,7 @@
 import { CodedError } from '../lib/error.ts';
 import type { KeyColumn } from './contract.ts';
 
-/** An unique index, as information_schema describes it. */
+/** A unique index, as information_schema describes it. */
 export interface UniqueIndex {
   readonly name: string;
   readonly parts: readonly IndexPart[];
@@ -16,6 +16,8 @@ export interface IndexPart {
   readonly mayBeNull: boolean;
   /** It finds equal values, and has no order. */
   readonly isHash: boolean;
+  /** INVISIBLE, or MariaDB's IGNORED: the server does not read by it. */
+  readonly isHidden: boolean;
 }
 
 export interface ChosenKey {
@@ -56,6 +58,7 @@ function faultOf(part: IndexPart, { name, type }: ColumnOfKey): string | undefin
   if (part.isPrefix) return `it has only the beginning of ${name}`;
   if (part.mayBeNull) return `${name} may be NULL`;
   if (part.isHash) return 'it is a HASH index, which has no order';
+  if (part.isHidden) return 'it is invisible';
   const [word = ''] = unordered.exec(type) ?? [];
   return word === '' ? undefined : `${name} is of the type ${word.toUpperCase()}, whose values are not in a safe order`;
 }

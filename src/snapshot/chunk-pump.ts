@@ -8,6 +8,8 @@ import { keyOf } from './key-text.ts';
 export interface ChunkPumpOptions {
   readonly reader: TableReader;
   readonly table: SnapshotTable;
+  /** Asks again what the table is. */
+  readonly describe: () => Promise<SnapshotTable>;
   /** Where to begin; undefined: at the beginning. */
   readonly from: Key | undefined;
   readonly where: string | undefined;
@@ -25,6 +27,8 @@ export interface ChunkPumpOptions {
 /** A chunk that was read, its range, and when its read began. */
 export interface PumpedChunk extends Chunk, KeyRange {
   readonly stamp: number;
+  /** What the table was when it was read. */
+  readonly table: SnapshotTable;
 }
 
 /** A range that is being read, or was. */
@@ -34,8 +38,11 @@ interface Slot {
   chunk: PumpedChunk | undefined;
 }
 
-/** How many chunks wait to be taken, beside those that are being read. */
-const aheadMax = 2;
+/**
+ * How many chunks are read or wait, at most, however small they are. A stream that lags reaches the ends of many at once: with few of them
+ * a table would be read no faster than two chunks a lag.
+ */
+const slotsMax = 32;
 
 /**
  * Reads a table chunk by chunk, ahead of who takes them, and gives them in the table's order.
@@ -46,6 +53,7 @@ const aheadMax = 2;
 export class ChunkPump {
   readonly #options: ChunkPumpOptions;
   readonly #size: ChunkSize;
+  #table: SnapshotTable;
   /** In order; the last may not be planned yet. */
   #slots: Slot[] = [];
   /** Where the next range begins. */
@@ -60,6 +68,7 @@ export class ChunkPump {
 
   constructor(options: ChunkPumpOptions, rowBytes: number) {
     this.#options = options;
+    this.#table = options.table;
     this.#size = new ChunkSize(options.limits, rowBytes);
     this.#from = options.from;
     options.signal.addEventListener('abort', () => this.#reading.abort(), { once: true });
@@ -128,21 +137,27 @@ export class ChunkPump {
   pump(): void {
     const { parallel, signal } = this.#options;
     if (this.#isPaused || signal.aborted || this.#failure !== undefined) return;
-    while (!this.#isPlanned && !this.#isPlanning && this.#slots.length < parallel + aheadMax - 1) {
+    while (!this.#isPlanned && !this.#isPlanning && this.#hasRoom()) {
       if (parallel > 1) return this.#planRange();
-      if (this.#slots.some(({ chunk }) => chunk === undefined)) return;
       this.#slots.push(this.#begin({ after: this.#from, upTo: undefined }));
     }
   }
 
+  #hasRoom(): boolean {
+    const { parallel, limits } = this.#options;
+    const reading = this.#slots.filter(({ chunk }) => chunk === undefined).length;
+    const bytes = this.#slots.reduce((sum, { chunk }) => sum + (chunk?.bytes ?? 0), 0);
+    return reading < parallel && this.#slots.length < slotsMax && bytes < limits.bytesMax;
+  }
+
   /** Where the next range ends is asked for, and then it is read. */
   #planRange(): void {
-    const { reader, table } = this.#options;
+    const { reader } = this.#options;
     const { signal } = this.#reading;
     const after = this.#from;
     this.#isPlanning = true;
     void this.#persist(
-      () => reader.bound({ table, after, rowsMax: this.#size.rows }, signal),
+      () => reader.bound({ table: this.#table, after, rowsMax: this.#size.rows }, signal),
       signal,
       (end) => {
         this.#isPlanning = false;
@@ -155,14 +170,15 @@ export class ChunkPump {
   }
 
   #begin(range: KeyRange): Slot {
-    const { reader, table, where, onBegin, onArrived } = this.#options;
+    const { reader, where, onBegin, onArrived } = this.#options;
     const { signal } = this.#reading;
     const slot: Slot = { range, stamp: onBegin(), chunk: undefined };
     let since = 0;
-    const rowsMax = range.upTo === undefined ? this.#size.rows : this.#size.rows * 2;
-    const read = (): Promise<Chunk> => {
+    const read = async (): Promise<Chunk & { readonly table: SnapshotTable }> => {
       since = performance.now();
-      return reader.read({ ...range, table, where, rowsMax }, signal);
+      const table = this.#table;
+      const rowsMax = range.upTo === undefined ? this.#size.rows : this.#size.rows * 2;
+      return { ...(await reader.read({ ...range, table, where, rowsMax }, signal)), table };
     };
     void this.#persist(read, signal, (chunk) => {
       this.#size.learn({ rows: chunk.rows.length, bytes: chunk.bytes, ms: performance.now() - since });
@@ -177,14 +193,28 @@ export class ChunkPump {
   #goOnBehind(chunk: Chunk): void {
     const last = chunk.rows.at(-1);
     this.#isPlanned = chunk.isLast;
-    if (last !== undefined) this.#from = keyOf(last, this.#options.table.key);
+    if (last !== undefined) this.#from = keyOf(last, this.#table.key);
+  }
+
+  /** Other columns are read from here on; by another key nobody could say what is read. */
+  async #describe(): Promise<SnapshotTable> {
+    const before = this.#table;
+    const table = await this.#options.describe();
+    requireSameKey(
+      table,
+      before.key.map(({ name }) => name),
+    );
+    return table;
   }
 
   /** Tries until it succeeds, or the error is not of the kind that passes. */
   async #persist<T>(read: () => Promise<T>, signal: AbortSignal, use: (result: T) => void): Promise<void> {
     const { logger, table, onArrived } = this.#options;
+    let isAltered = false;
     for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, 10_000)) {
       try {
+        if (isAltered) this.#table = await this.#describe();
+        isAltered = false;
         const result = await read();
         if (!signal.aborted) use(result);
         return;
@@ -195,8 +225,21 @@ export class ChunkPump {
           return onArrived();
         }
         logger.warn({ table: table.table.id, code: error.code, error: describeError(error) }, 'a chunk will be read again');
+        if (error.code === 'SNAPSHOT_TIMEOUT') this.#size.shrink();
         await sleep(delayMs, signal);
+        isAltered ||= error.code === 'SNAPSHOT_TABLE_CHANGED';
       }
     }
   }
+}
+
+/** Throws SNAPSHOT_KEY_CHANGED (stop). */
+export function requireSameKey({ table, key }: SnapshotTable, columns: readonly string[]): void {
+  const names = key.map(({ name }) => name);
+  if (JSON.stringify(names) === JSON.stringify(columns)) return;
+  throw new CodedError(
+    'SNAPSHOT_KEY_CHANGED',
+    `${table.id} is read along its key (${columns.join(', ')}), and the key is (${names.join(', ')}) now: what is read cannot be told any more`,
+    { details: { table: table.id } },
+  );
 }

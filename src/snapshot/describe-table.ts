@@ -86,21 +86,22 @@ async function readKeyColumns(query: Query, where: string): Promise<readonly Col
 
 /** `versionEnd`: the server puts it behind the keys of a table that keeps its rows' history; it tells none of the rows that hold apart. */
 async function readUniqueIndexes(query: Query, where: string, versionEnd: string | undefined): Promise<readonly UniqueIndex[]> {
+  // all columns, by their own names: each kind of server has one that the other has not
   const rows = await query(
-    'SELECT index_name AS name, column_name AS part, collation AS direction, sub_part AS prefix, nullable AS may_be_null, index_type AS kind ' +
-      `FROM information_schema.statistics ${where} AND non_unique = 0 ORDER BY index_name, seq_in_index`,
+    `SELECT * FROM information_schema.statistics ${where} AND non_unique = 0 ORDER BY index_name, seq_in_index`,
   );
   const parts = new Map<string, IndexPart[]>();
   for (const row of rows) {
-    const column = textOf(row, 'part');
+    const column = textOf(row, 'COLUMN_NAME');
     if (column !== '' && column === versionEnd) continue;
-    const name = textOf(row, 'name');
+    const name = textOf(row, 'INDEX_NAME');
     const part = {
       column,
-      isDescending: textOf(row, 'direction') === 'D',
-      isPrefix: textOf(row, 'prefix') !== '',
-      mayBeNull: textOf(row, 'may_be_null') === 'YES',
-      isHash: textOf(row, 'kind') === 'HASH',
+      isDescending: textOf(row, 'COLLATION') === 'D',
+      isPrefix: textOf(row, 'SUB_PART') !== '',
+      mayBeNull: textOf(row, 'NULLABLE') === 'YES',
+      isHash: textOf(row, 'INDEX_TYPE') === 'HASH',
+      isHidden: textOf(row, 'IS_VISIBLE') === 'NO' || textOf(row, 'IGNORED') === 'YES',
     };
     parts.set(name, [...(parts.get(name) ?? []), part]);
   }

@@ -1,4 +1,5 @@
 import type { Value } from '../row/change.ts';
+import { quoteName } from '../store/name.ts';
 import type { KeyColumn } from './contract.ts';
 import { numberInList, numberOfBits, refuse } from './key-number.ts';
 import { kindOf, typeName } from './key-type.ts';
@@ -60,6 +61,22 @@ function writePattern(column: KeyColumn, value: Value, pattern: RegExp): string 
   return value;
 }
 
+/**
+ * The column as it is compared with a constant. MariaDB keeps an index on CHAR of a NO PAD collation by the values with all their spaces, and
+ * compares without: there the spaces are put back, for which no index serves, and rows would be left out otherwise.
+ */
+export function writeKeyColumn(column: KeyColumn): string {
+  const name = quoteName(column.name);
+  const size = paddedSize(column);
+  return size === undefined ? name : `RPAD(${name}, ${size}, ' ')`;
+}
+
+/** Characters of a CHAR that MariaDB does not compare as its index has it. */
+function paddedSize(column: KeyColumn): number | undefined {
+  const size = /^char\((\d+)\)/i.exec(column.type)?.[1];
+  return size !== undefined && column.collation.includes('_nopad_') ? Number(size) : undefined;
+}
+
 function writeText(column: KeyColumn, value: Value): string {
   const charset = writePattern(column, column.charset, /^\w+$/);
   const collation = writePattern(column, column.collation, /^\w+$/);
@@ -67,7 +84,9 @@ function writeText(column: KeyColumn, value: Value): string {
   if (value instanceof Uint8Array) return `_${charset} ${hex(value)} COLLATE ${collation}`;
   if (typeof value !== 'string') throw refuse(column, value);
   const text = `_utf8mb4 ${hex(Buffer.from(value))}`;
-  return `${charset === 'utf8mb4' ? text : `CONVERT(${text} USING ${charset})`} COLLATE ${collation}`;
+  const converted = charset === 'utf8mb4' ? text : `CONVERT(${text} USING ${charset})`;
+  const size = paddedSize(column);
+  return `${size === undefined ? converted : `RPAD(${converted}, ${size}, ' ')`} COLLATE ${collation}`;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,12 +1,13 @@
 /**
  * SQL that reads a table along its key. The session must have `keySession` set: without it, some values (zero dates, TIMESTAMPs)
- * are not what they are compared with.
+ * are not what they are compared with. A table must be read by the index of its key (FORCE INDEX): some collations sort otherwise than their
+ * indexes do (cp1250_czech_cs, tis620_thai_ci, MariaDB's NO PAD ones), and ranges follow the index.
  */
 import { CodedError } from '../lib/error.ts';
 import type { Value } from '../row/change.ts';
 import { quoteName } from '../store/name.ts';
 import type { Key, KeyColumn, KeyRange } from './contract.ts';
-import { writeKeyConstant } from './key-literal.ts';
+import { writeKeyColumn, writeKeyConstant } from './key-literal.ts';
 import { highestInList } from './key-number.ts';
 import { orderOfColumn } from './key-order.ts';
 import { kindOf } from './key-type.ts';
@@ -44,6 +45,8 @@ export interface BoundOptions extends KeyRange {
   readonly key: readonly KeyColumn[];
   /** What is selected of the row: the key's columns, with the table's columns under the name `kis_t`. Default: as they are. */
   readonly columns?: string | undefined;
+  /** The key's index: read by a sort instead, some collations give another order. */
+  readonly index?: string | undefined;
   readonly rowsMax: number;
 }
 
@@ -51,17 +54,38 @@ export interface BoundOptions extends KeyRange {
  * One row, the last of the next `rowsMax` of the range in key order, or the range's last where there are fewer; none where it is empty.
  * Both ends of a statement see the same rows, so it is never a row beyond.
  */
-export function boundSql({ table, key, columns, rowsMax, ...range }: BoundOptions): string {
-  const where = whereKey(key, range);
-  const names = key.map(({ name }) => quoteName(name));
-  const from = `FROM ${table} AS kis_t${where === '' ? '' : ` WHERE ${where}`}`;
+export function boundSql(options: BoundOptions): string {
+  const isMixed = options.key.some(({ isDescending }) => isDescending !== options.key[0]?.isDescending);
+  return isMixed ? boundOfMixed(options) : boundOfEnds(options);
+}
+
+/** Looks from both ends: nothing is kept of the rows between. */
+function boundOfEnds(options: BoundOptions): string {
+  const { key, rowsMax } = options;
+  const names = key.map(({ name }) => quoteName(name)).join(', ');
   const place = key.some(({ name }) => name.toLowerCase() === 'kis_place') ? 'kis_place_of_row' : 'kis_place';
   const select = (isReverse: boolean): string => {
     const order = orderBy(key, { isReverse, table: 'kis_t' });
     const limit = isReverse ? 'LIMIT 1' : `LIMIT 1 OFFSET ${rowsMax - 1}`;
-    return `(SELECT ${columns ?? names.join(', ')}, ${isReverse ? 1 : 0} AS ${place} ${from} ORDER BY ${order} ${limit})`;
+    return `(SELECT ${options.columns ?? names}, ${isReverse ? 1 : 0} AS ${place} ${fromRange(options)} ORDER BY ${order} ${limit})`;
   };
-  return `SELECT ${names.join(', ')} FROM (${select(false)} UNION ALL ${select(true)}) AS kis_ends ORDER BY ${place} LIMIT 1`;
+  return `SELECT ${names} FROM (${select(false)} UNION ALL ${select(true)}) AS kis_ends ORDER BY ${place} LIMIT 1`;
+}
+
+/** MySQL does not read a range of columns in both directions backwards, but sorts all of it: the next rows' keys are kept, and sorted. */
+function boundOfMixed(options: BoundOptions): string {
+  const { key, rowsMax } = options;
+  const names = key.map(({ name }) => quoteName(name)).join(', ');
+  const orders = key.map(({ name }, index) => `kis_t.${quoteName(name)} AS kis_order_${index}`).join(', ');
+  const last = key.map(({ isDescending }, index) => `kis_order_${index}${isDescending ? '' : ' DESC'}`).join(', ');
+  const next = `SELECT ${options.columns ?? names}, ${orders} ${fromRange(options)} ORDER BY ${orderByKey(key, 'kis_t')} LIMIT ${rowsMax}`;
+  return `SELECT ${names} FROM (${next}) AS kis_next ORDER BY ${last} LIMIT 1`;
+}
+
+function fromRange({ table, key, index, ...range }: BoundOptions): string {
+  const where = whereKey(key, range);
+  const force = index === undefined ? '' : ` FORCE INDEX (${quoteName(index)})`;
+  return `FROM ${table} AS kis_t${force}${where === '' ? '' : ` WHERE ${where}`}`;
 }
 
 /** One row with one column, `answer`: for each key, in order, `1` where it lies at or before the bound in key order, else `0`. */
@@ -107,7 +131,7 @@ function bySide(key: readonly KeyColumn[], bound: Key, write: WriteComparison, s
 const listedMax = 500;
 
 function writeComparison(column: KeyColumn, { comparison, value }: Side): string {
-  const name = quoteName(column.name);
+  const name = writeKeyColumn(column);
   const constant = writeKeyConstant(column, value);
   if (kindOf(column) !== 'list' || comparison === '=' || highestInList(column) > listedMax)
     return `${name} ${comparison} ${constant}`;

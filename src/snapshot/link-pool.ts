@@ -1,5 +1,6 @@
 import { deferred } from '../lib/abort.ts';
-import { CodedError } from '../lib/error.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { MysqlAddress } from '../lib/mysql-address.ts';
 import { parseSourceUrl } from '../source/server-link.ts';
 import { toCodedError, unreachable } from '../source/server-error.ts';
@@ -7,6 +8,7 @@ import { ReadLink } from './read-link.ts';
 
 export interface LinkPoolOptions {
   readonly url: string;
+  readonly logger: Logger;
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
 }
@@ -46,6 +48,7 @@ export class LinkPool {
         const isLost = error instanceof CodedError && error.code === 'SOURCE_UNREACHABLE';
         const isLate = performance.now() - since >= this.#deadlineMs;
         if (!isLost || isLate || signal.aborted || closing.aborted) throw error;
+        this.#options.logger.info({ error: describeError(error) }, 'a connection for reading tables was lost: it is made anew');
       }
     }
     return this.#run(new ReadLink({ ...this.#options, address: this.address }), signal, ask);

@@ -40,7 +40,7 @@ export function readError(error: unknown, { schema, name, where }: ReadOf, wish?
   if (!(errno > CONNECTION_ERRORS_END)) return toCodedError(error, wish);
   if (passing.has(errno)) return unreachable(text, error);
   if (timeouts.has(errno)) return coded('SNAPSHOT_TIMEOUT', `the read took too long: ${text}`, true);
-  const isOfAnother = where !== undefined && !text.includes(name);
+  const isOfAnother = where !== undefined && !text.includes(`${schema}.${name}'`);
   if (where !== undefined && ((missing.has(errno) && isOfAnother) || errno === 1054))
     return whereError(where, `is refused: ${text}`, error);
   if (denied.has(errno)) return coded('SNAPSHOT_GRANT_MISSING', `${text}: ${grantOf({ schema, name })}`);

@@ -24,8 +24,8 @@ export interface TableReaderOptions {
 
 /** Reads tables of a MySQL or MariaDB server (see contract.ts). */
 export function createTableReader(options: TableReaderOptions): TableReader {
-  const { url, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
-  const pool = new LinkPool({ url, connectTimeoutMs, statementTimeoutMs });
+  const { url, logger, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000 } = options;
+  const pool = new LinkPool({ url, logger, connectTimeoutMs, statementTimeoutMs });
   const ask = <T>(signal: AbortSignal, of: ReadOf, use: (link: ReadLink) => Promise<T>): Promise<T> =>
     pool.use(signal, async (link) => {
       try {
@@ -66,6 +66,8 @@ async function listTables({ query }: ReadLink, wants: TableFilter): ReturnType<T
 async function read(link: ReadLink, request: ChunkRequest): Promise<Chunk> {
   const table = asDescribed(request.table);
   const columns = table.table.columns.map(({ name }) => ({ name, form: table.forms.get(name) ?? 'plain' }));
+  // tables that a condition names are those beside its own
+  if (request.where !== undefined) await link.query(`USE ${quoteName(table.table.schema)}`);
   const time = Date.now();
   const { rows, bytes } = await link.select(selectChunk(table, columns, request), columns);
   const head = await readBound(link.query, await link.identity());
@@ -77,8 +79,8 @@ function selectChunk(table: DescribedTable, columns: readonly SelectedColumn[], 
   const expressions = columns.map(({ name, form }) => selectExpression(name, form));
   const range = whereKey(table.key, request);
   const conditions = [...(range === '' ? [] : [range]), ...(where === undefined ? [] : [`(${where}\n)`])];
-  // A condition may have an index of its own that serves better.
-  const from = where === undefined ? `${nameOf(table)} FORCE INDEX (${quoteName(table.index)})` : nameOf(table);
+  // some collations sort otherwise than their index is ordered
+  const from = `${nameOf(table)} FORCE INDEX (${quoteName(table.index)})`;
   return [
     `SELECT ${expressions.join(', ')} FROM ${from}`,
     ...(conditions.length === 0 ? [] : [`WHERE ${conditions.join(' AND ')}`]),
@@ -87,9 +89,10 @@ function selectChunk(table: DescribedTable, columns: readonly SelectedColumn[], 
 }
 
 async function bound(link: ReadLink, request: Omit<ChunkRequest, 'where'>): Promise<Key | undefined> {
-  const { table, rowsMax, after, upTo } = request;
-  const { key } = table;
-  const sql = boundSql({ table: nameOf(table), key, rowsMax, after, upTo });
+  const { rowsMax, after, upTo } = request;
+  const table = asDescribed(request.table);
+  const { key, index } = table;
+  const sql = boundSql({ table: nameOf(table), key, index, rowsMax, after, upTo });
   const { rows } = await link.select(sql, key.map(asSelected));
   return rows[0] === undefined ? undefined : keyOf(rows[0], key);
 }

@@ -10,6 +10,8 @@ import { TableMerge, type MergedChunk, type ReadKeys, type SiftedGroup } from '.
 export interface TableSnapshotOptions {
   readonly reader: TableReader;
   readonly table: SnapshotTable;
+  /** Asks again what the table is. */
+  readonly describe: () => Promise<SnapshotTable>;
   /** See TableMergeOptions. */
   readonly mode: 'first' | 'again';
   readonly read: ReadKeys;
@@ -27,6 +29,7 @@ export interface TableSnapshotOptions {
 
 /** A chunk whose rows are to go into the stream where it is now. */
 export interface DueChunk extends MergedChunk {
+  readonly table: SnapshotTable;
   readonly before: ReadKeys;
   /** When it was read: milliseconds since 1970. */
   readonly time: number;
@@ -55,10 +58,6 @@ export class TableSnapshot {
     this.#pump = new ChunkPump({ ...options, from: options.read.cursor, onBegin: () => this.#merge.stamp() }, table.rowBytes);
     if (options.isPaused) this.#pump.pause();
     else this.#pump.pump();
-  }
-
-  get table(): SnapshotTable {
-    return this.#options.table;
   }
 
   get isRead(): boolean {
@@ -95,7 +94,7 @@ export class TableSnapshot {
     }
     this.#pump.shift(merged.after.cursor);
     if (this.#merge.recordedCount === 0) this.#recordedBytes = 0;
-    return { ...merged, before, time: chunk.time, bytes: chunk.bytes };
+    return { ...merged, before, table: chunk.table, time: chunk.time, bytes: chunk.bytes };
   }
 
   /** What was read and not taken is read again. */

@@ -229,6 +229,9 @@ ALTER TABLE kis_dead_row
   ADD COLUMN ended_by VARCHAR(255) NULL COMMENT 'why it was given up',
   ADD KEY flow_wish (flow, wish)`;
 
+/** For those who look for the dead rows of one code. */
+const deadRowCodes = 'ALTER TABLE kis_dead_row ADD KEY flow_code (flow, code, state)';
+
 export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0001-flows', statements: [checkpointTable, leaseTable, flowTable] },
   { name: 'kisflow:0002-dead-rows', statements: [deadRowTable, deadRowPartTable] },
@@ -240,6 +243,7 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0008-dead-row-wishes', statements: [deadRowWishes] },
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
+  { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
   rebuildMigration,
   verifyMigration,
 ];

@@ -68,6 +68,17 @@ eachServer((flavour, shared) => {
     expect(old.of('warning')).toEqual(flavour === 'mysql' ? ['SOURCE_SESSION_SETTING source main'] : []); // MariaDB does not tell
   });
 
+  test('a flow that begins with a snapshot is told before it starts which of its tables cannot be read, and why', async () => {
+    const { name: database, connection } = await createDatabase(shared, 'shop');
+    await connection.query('CREATE TABLE orders (id INT NULL, total INT, UNIQUE KEY (id))');
+    const files = project({ source: shared.url, store: `${shared.url}/${database}_store`, database, start: 'snapshot' });
+    const found = await examine({ files });
+    expect(found.find('SNAPSHOT_NO_KEY')).toMatchObject({ severity: 'error', subject: 'flow copy' });
+    expect(found.find('SOURCE_POSITION').message).toContain('begins at a snapshot of its tables');
+    await connection.query('ALTER TABLE orders DROP KEY id, ADD PRIMARY KEY (id)');
+    expect((await examine({ files })).findings.filter(({ code }) => code === 'SNAPSHOT_NO_KEY')).toEqual([]);
+  });
+
   test('a server that is set wrong in every way gets every finding at once, and the remedies mend it', async () => {
     const settings = {
       binlog_format: 'STATEMENT',

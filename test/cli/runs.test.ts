@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ProgressLine } from '../../src/cli/progress-line.ts';
-import { figuresOf, formatFigures } from '../../src/cli/runs/run-figures.ts';
+import { figuresOf } from '../../src/daemon/operate/run-document.ts';
+import { formatFigures } from '../../src/cli/runs/run-figures.ts';
 import type { RunTable } from '../../src/repair/run.ts';
 
 function table(state: RunTable['state'], rowsDone: number, rowsTotal: number | null): RunTable {

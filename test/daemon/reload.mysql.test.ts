@@ -26,7 +26,7 @@ import { itLong } from '../support/long.ts';
 /** Runs another command on the project, as another process would; gives all it said, and its exit code. */
 async function command(project: ShopProject, line: string): Promise<string> {
   const [name, ...args] = line.split(' ');
-  const known = commands.find((one) => one.name === name);
+  const known = await commands.find((one) => one.name === name)?.load();
   if (known === undefined) throw new Error(`no command ${name}`);
   const { values, positionals } = parseArgs({ args, options: known.options ?? {}, allowPositionals: true });
   const lines: string[] = [];

@@ -1,8 +1,11 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
+import { onEnd } from '../support/cleanup.ts';
 import { spawnDaemon } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { agree, createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 
 /** Rows that were there before the flows were. */
@@ -18,7 +21,17 @@ async function fill({ source }: ShopProject, size: number): Promise<void> {
   }
 }
 
-async function runsOf({ store }: ShopProject): Promise<unknown[]> {
+/** Rows of chunks that are committed. */
+async function rowsRead({ store }: ShopProject): Promise<number> {
+  try {
+    const [rows] = await store.connection.query<RowDataPacket[]>('SELECT SUM(rows_done) AS n FROM kis_run_table');
+    return Number(rows[0]?.['n'] ?? 0);
+  } catch {
+    return 0; // the daemon has yet to make the table
+  }
+}
+
+async function runsOf({ store }: ShopProject): Promise<RowDataPacket[]> {
   const [rows] = await store.connection.query<RowDataPacket[]>(
     'SELECT r.flow, r.state, t.state AS table_state, t.rows_done FROM kis_run r JOIN kis_run_table t ON t.run = r.id ORDER BY r.flow',
   );
@@ -43,19 +56,35 @@ eachServer((_flavour, server) => {
     const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
     const random = randomFrom(seed);
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
-    await fill(project, 60_000);
+    const file = `${project.folder}/conf/shop.yml`;
+    await writeFile(file, (await readFile(file, 'utf8')).replaceAll(/^flow_name: \w+$/gm, '$&\nbatch: {rows: 500}'));
+    await fill(project, 30_000);
     const stop = new AbortController();
     const writer = await connectTo(server, project.source.name);
-    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 20, first: 60_000 });
+    onEnd(async () => stop.abort());
+    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 150, first: 30_000 });
     const place = { cwd: project.folder, env: project.env };
-    for (let i = 0; i < 4; i += 1) {
+    for (let i = 0; i < 3; i += 1) {
+      const before = await rowsRead(project);
       const killed = await spawnDaemon(['run', '--lease-ttl', '600', '--log-level', 'warn'], place);
-      await delay(500 + random() * 700); // the moment of the kill is what is random here
+      await waitFor(async () => (await rowsRead(project)) > before, { deadlineMs: 20_000, pollMs: 10 });
+      await delay(random() * 300); // the moment of the kill is what is random here
       killed.kill('SIGKILL');
       await killed.waitForExit();
+      if (i === 0)
+        expect(await runsOf(project), 'the first kill comes before the end').toContainEqual(
+          expect.objectContaining({ state: 'running' }),
+        );
     }
     const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], place);
-    await delay(500);
+    await waitFor(
+      async () => {
+        const open = (await runsOf(project)).filter((run) => run.state !== 'done');
+        if (open.length > 0) throw new Error(`${JSON.stringify(open)}\n${daemon.stderr.slice(-20).join('\n')}`);
+        return true;
+      },
+      { deadlineMs: 60_000 },
+    );
     stop.abort();
     await writing;
     await agree(project).catch((error: unknown) => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { wantsTraces } from '../../src/daemon/tracing-wish.ts';
@@ -140,17 +139,4 @@ it('traces are wished for by an endpoint, and by nothing else', () => {
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OTEL_EXPORTER_OTLP_ENDPOINT })).toBe(true);
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: 'true' })).toBe(false);
   expect(wantsTraces({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER: 'none' })).toBe(false);
-});
-
-it('where they are not, nothing that makes them is loaded', () => {
-  const loads = (file: string): string => {
-    const url = new URL(`../../dist/${file}`, import.meta.url).href;
-    const code = `import { createRequire } from 'node:module';
-      await import('${url}');
-      const names = Object.keys(createRequire('${url}').cache);
-      console.log(names.some((name) => name.includes('sdk-trace')));`;
-    return execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }).trim();
-  };
-  expect(loads('cli/command-line.js')).toBe('false');
-  expect(loads('daemon/tracing.js')).toBe('true');
 });

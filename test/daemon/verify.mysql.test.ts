@@ -1,11 +1,12 @@
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/lib/abort.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { agree, createShopProject, disagreements, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { databasesOf, fillOrders } from './rebuilding.ts';
+import { runLine, storeRows } from './run-project.ts';
 
 const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 2 ** 31);
 
@@ -86,7 +87,18 @@ eachServer((_flavour, server) => {
           { flow: 'totals', state: 'done', extra: 1, excused: 0, mended: 3, unmended: 0 },
         ]);
         expect(Number(wrong[1]?.['different']) + Number(wrong[1]?.['missing'])).toBe(2);
-        expect(await verify(project, ['mirror', 'totals'])).toMatchObject([equal, equal]);
+        await project.store.connection.query('INSERT INTO orders_copy VALUES (-3, 1, 1, NULL)');
+        const [said, json] = await Promise.all([
+          runLine(project, ['verify', 'totals']),
+          runLine(project, ['verify', 'mirror', '--json', '--log-level', 'silent'], 1),
+        ]);
+        expect(said).toMatch(/^Flow totals: 50 rows compared as of \S+.*Its tables are right\.$/m);
+        expect(JSON.parse(json)).toMatchObject({
+          run: { state: 'done' },
+          verification: { flow: 'mirror', extra: 1, mended: null },
+          differences: [{ table: `${project.store.name}.orders_copy`, key: [-3], kind: 'extra', isExcused: false, fields: [] }],
+        });
+        await project.store.connection.query('DELETE FROM orders_copy WHERE id = -3');
       } finally {
         stop.abort();
         await writing;
@@ -94,8 +106,33 @@ eachServer((_flavour, server) => {
       await agree(project);
       expect(await disagreements(project)).toEqual([]);
       expect(await databasesOf(project)).toEqual([project.store.name]);
-      daemon.kill();
-      expect((await daemon.waitForExit()).code).toBe(0);
+      await leaveInTheMiddle(project, daemon);
     },
   );
 });
+
+/** A verify whose daemon is killed is begun anew by the next one, and leaves nothing behind when it is cancelled. */
+async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {
+  const isComparing = (): Promise<unknown> =>
+    waitFor(
+      async () => {
+        const [run] = await storeRows(project, "SELECT state FROM kis_run WHERE kind = 'verify' ORDER BY id DESC LIMIT 1");
+        return (await databasesOf(project)).length === 2 && run?.['state'] === 'running' ? true : undefined;
+      },
+      { deadlineMs: 60_000, what: 'a verify under way' },
+    );
+  const ended = verify(project, ['mirror'], { rowsPerSecond: 20 });
+  await isComparing();
+  daemon.kill('SIGKILL');
+  await daemon.waitForExit();
+  const next = await spawnDaemon(['run', '--lease-ttl', '2'], { cwd: project.folder, env: project.env });
+  await next.waitForLine(/"shadow".*flow runs/);
+  await storeRows(project, "UPDATE kis_run SET wish = 'cancel' WHERE open_kind = 'verify'");
+  expect(await ended).toMatchObject([{ state: 'cancelled', missing: null }]);
+  await waitFor(async () => ((await databasesOf(project)).length === 1 ? true : undefined), {
+    deadlineMs: 20_000,
+    what: 'no trace',
+  });
+  next.kill();
+  expect((await next.waitForExit()).code).toBe(0);
+}

@@ -1,6 +1,12 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { beforeAll, expect, it } from 'vitest';
 import { compareTable } from '../../src/repair/compare-table.ts';
+import { keepDeadRows, type DeadRow } from '../../src/repair/dead-row.ts';
+import { readExcusedKeys } from '../../src/repair/excused-keys.ts';
+import type { Value } from '../../src/row/change.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { openStore } from '../../src/store/open.ts';
+import { onEnd } from '../support/cleanup.ts';
 import { eachServer } from '../support/servers.ts';
 import type { ColumnCase } from '../types/column-case.ts';
 import { numberCases } from '../types/numbers.ts';
@@ -132,6 +138,49 @@ eachServer((flavour, server) => {
     await connection.query("INSERT INTO folded VALUES ('a', 1), ('b', 1), ('c', 1)");
     await inShadow("INSERT INTO folded VALUES ('A', 1), ('b', 1), ('É', 1)");
     expect(briefly(await pair.compare('folded'))).toEqual(['different A: k', 'extra c', 'missing É']);
+  });
+
+  it('rows of keys whose changes are dead, wait or were given up are excused, by whatever image of the change names them', async () => {
+    const { main, url, link } = pair;
+    const store = await openStore({ url });
+    onEnd(() => store.close());
+    await migrate({ store });
+    const dead = (flow: string, state: DeadRow['state'], images: Pick<DeadRow, 'key' | 'before' | 'after'>): DeadRow => ({
+      flow,
+      state,
+      waitMs: 0,
+      keys: [],
+      fname: 'f',
+      code: 'X',
+      message: '',
+      stack: undefined,
+      table: 's.t',
+      op: 'update',
+      absent: [],
+      position: 'f:1',
+      time: 0,
+      ...images,
+    });
+    const large = 'x'.repeat(3_000_000);
+    await store.transaction((transaction) =>
+      keepDeadRows(transaction, [
+        dead('one', 'dead', { key: { id: 1 }, before: { id: 1, name: 'a' }, after: { id: 1, name: 'B ' } }),
+        dead('one', 'parked', { key: { id: 2 }, before: null, after: { id: 2, name: 'c', note: large } }),
+        dead('one', 'skipped', { key: { id: '9007199254740993' }, before: null, after: null }),
+        dead('two', 'dead', { key: { id: 4 }, before: null, after: { id: 4, name: 'd' } }),
+      ]),
+    );
+    await pair.both(
+      'CREATE TABLE by_id (id BIGINT PRIMARY KEY); CREATE TABLE by_name (name VARCHAR(20), part INT, PRIMARY KEY (name)) CHARACTER SET utf8mb4',
+    );
+    const tables = [await pair.describe('by_id'), await pair.describe('by_name')];
+    const keys = new Map(tables.map(({ id, described }) => [id, described.key]));
+    const isExcused = await readExcusedKeys(link.query, { database: main, flow: 'one', keys });
+    const of = (table: string, values: readonly Value[]): readonly Value[] =>
+      values.filter((value) => isExcused(`${main}.${table}`, [value]));
+    expect(of('by_id', [1, 2, 3, 4, '9007199254740993', '9007199254740992'])).toEqual([1, 2, '9007199254740993']);
+    expect(of('by_name', ['a', 'b', 'c', 'd', ''])).toEqual(['a', 'b', 'c']);
+    expect(isExcused('other', [1])).toBe(false);
   });
 
   it('a snapshot shows nothing of what is committed after it, and keeps nobody from altering a table between two chunks', async () => {

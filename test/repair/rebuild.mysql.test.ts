@@ -26,7 +26,9 @@ eachServer((_flavour, server) => {
     place = { flow, main: store.database, shadow, tables: ['sums', 'more'] };
     onEnd(async () => void (await store.query(`DROP DATABASE IF EXISTS ${shadow}`)));
     await store.query('CREATE TABLE sums (id INT PRIMARY KEY, n INT)');
-    await store.query('CREATE TABLE more (id INT PRIMARY KEY, n INT)');
+    await store.query(
+      'CREATE TABLE more (id INT AUTO_INCREMENT PRIMARY KEY, n INT, m INT AS (n * 2) STORED, KEY by_n (n), CONSTRAINT small CHECK (n < 9)) PARTITION BY HASH (id) PARTITIONS 2',
+    );
     await store.query('CREATE TABLE rates (id INT PRIMARY KEY, n INT)');
     await store.query('INSERT INTO rates VALUES (1, 10), (2, 20)');
     await store.query(

@@ -18,6 +18,7 @@ const secrets = {
   redis: 'PlantedRedis9@/%x',
   connector: 'PlantedConnector9',
   token: 'PlantedToken9@/%x',
+  http: 'PlantedHttp9@/%x-and-more',
 };
 
 function spellings(secret: string): readonly string[] {
@@ -95,7 +96,7 @@ async function plant(server: SqlAddress): Promise<Planted> {
   await writeFile(join(project.folder, 'conf/more.yml'), moreConf(project.source.name));
   const shop = join(project.folder, 'conf/shop.yml');
   const text = await readFile(shop, 'utf8');
-  const metrics = `prometheus_enable: true\nprometheus_listen: true\nprometheus_serve: 127.0.0.1:${port}\n`;
+  const metrics = `prometheus_enable: true\nprometheus_listen: true\nprometheus_serve: 127.0.0.1:${port}\nhttp: {listen: "127.0.0.1:0", token: "\${HTTP_TOKEN}"}\n`;
   await writeFile(shop, text.replace('kistype: global\n', `kistype: global\n${metrics}`));
   await project.source.connection.query("INSERT INTO orders VALUES (1, 1, 100, 'a'), (2, 1, 50, 'b')");
   const at = `${server.host}:${server.port}`;
@@ -104,6 +105,7 @@ async function plant(server: SqlAddress): Promise<Planted> {
     STORE_URL: `mysql://${storeUser}:${encodeURIComponent(secrets.store)}@${at}/${project.store.name}`,
     REDIS_URL: `redis://:${encodeURIComponent(secrets.redis)}@127.0.0.1:1/0`,
     API_TOKEN: secrets.token,
+    HTTP_TOKEN: secrets.http,
     METRICS: `http://127.0.0.1:${port}/metrics`,
   };
   return { project, env, said: new Map() };
@@ -149,6 +151,13 @@ eachServer((_flavour, server) => {
     const page = await (await fetch(env['METRICS'] ?? '')).text();
     expect(page).toContain('kisflow');
     said.set('metrics', page);
+    const { url } = JSON.parse(await daemon.waitForLine(/health is served/));
+    for (const token of [secrets.http, secrets.wrong])
+      for (const path of ['flows', 'dead-rows/1', 'tables', `flows?token=${token}`, 'openapi.json']) {
+        const answer = await fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+        expect(answer.status).toBe(token === secrets.wrong ? 401 : path.includes('?') ? 400 : 200);
+        said.set(`${path} ${said.size}`, await answer.text());
+      }
     said.set(
       'command line of the process',
       await readFile(`/proc/${daemon.pid}/cmdline`, 'utf8')
@@ -195,6 +204,6 @@ eachServer((_flavour, server) => {
     const leaking = [...said].flatMap(([where, text]) => leaks(text).map((secret) => `${secret} in ${where}`));
     expect(leaking).toEqual([]);
     // and the search would find them
-    expect(leaks(JSON.stringify(env)).length).toBe(4);
+    expect(leaks(JSON.stringify(env)).length).toBe(5);
   }, 240_000);
 });

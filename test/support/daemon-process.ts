@@ -8,6 +8,7 @@ import { onEnd } from './cleanup.ts';
 import { waitFor } from './wait-for.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const keptTransforms = fileURLToPath(new URL('./kept-transforms.cjs', import.meta.url));
 
 export interface Exit {
   readonly code: number | null;
@@ -36,10 +37,15 @@ export interface DaemonOptions {
   readonly nodeArgs?: readonly string[];
 }
 
+/** None outside of a test run; what is told how much memory it may have loads all that is shipped. */
+function keptArgs(): readonly string[] {
+  return process.env['KISFLOW_TEST_TRANSFORMS'] === undefined ? [] : ['--require', keptTransforms];
+}
+
 /** Runs `node dist/main.js ARGS` (npm test has built it). Killed at the end when it still runs. */
 export async function spawnDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<DaemonProcess> {
   const cwd = options.cwd ?? (await createFolder());
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? keptArgs()), MAIN, ...args], {
     cwd,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { ensureServers } from '../../src/embedded/find-server.ts';
 import { startRedis } from '../../src/embedded/redis-server.ts';
@@ -37,6 +40,8 @@ const SHARED_SERVER_ID: Readonly<Record<SqlFlavour, number>> = { mysql: 9101, ma
  * any SQL server, or without both under KISFLOW_REQUIRE_BOTH=1 (.ci/run), fails: it never skips to green.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const transforms = await mkdtemp(join(tmpdir(), 'kisflow-transforms-'));
+  process.env['KISFLOW_TEST_TRANSFORMS'] = transforms; // the test workers have it, and what they start
   const missing = await findMissing();
   const lifes: ServerLife[] = [];
   const servers: Record<string, ServerAddress> = {};
@@ -52,6 +57,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('servers', servers);
   return async () => {
     for (const life of lifes) await life.stop();
+    await rm(transforms, { recursive: true, force: true });
     report(servers, missing);
   };
 }

@@ -75,6 +75,7 @@ that is given the text writes the code that it prefers: the value is the same fo
 | MariaDB, WITH SYSTEM VERSIONING | changes of the rows that hold, which are what a SELECT gives; rows of the history never. Columns ROW START and ROW END come if the definition names them. With BIGINT transaction numbers the server writes statements to its log: SOURCE_STATEMENT_FORMAT |
 | MariaDB, UPDATE and DELETE FOR PORTION OF | the inserts, updates and deletes that the server makes of it |
 | a table without a primary key | its changes, with an empty \`key\`; a Save into such a table is refused (STORE_KEY_MISSING) |
+| a snapshot | rows with the same values as from the binlog. A table is read along its primary key, or else a unique key of whole columns that are NOT NULL; a key with an ENUM, SET, FLOAT, DOUBLE or BIT, or with a prefix, does not serve, and a table without another is refused (SNAPSHOT_NO_KEY) |
 | an ENUM's empty value in a primary key | a Save refuses the row (STORE_CONSTRAINT): a key cannot be written in two steps |
 | JSON in MySQL that holds a DECIMAL, a date, a time or bytes | its text; written back it is equal as text, but for digits behind the point that a DOUBLE has not |
 `;

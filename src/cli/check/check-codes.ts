@@ -111,6 +111,15 @@ export const checkCodes = {
     meaning: 'A server on another machine is connected to without TLS, or with a certificate that nobody looks at.',
     remedy: 'Write ?ssl=verify behind its address.',
   },
+  API_OFF: {
+    meaning:
+      'Others can reach the address that http.listen names, and there is no http.token: the HTTP API is off. Health is served.',
+    remedy: 'Configure http.token, or listen on 127.0.0.1, where the API then reads.',
+  },
+  API_EXPOSED: {
+    meaning: 'The HTTP API listens on more than this machine, and has no TLS: whoever is on the way reads the token.',
+    remedy: 'Put a proxy with TLS before it, and let it listen on 127.0.0.1.',
+  },
   FILE_EXPOSED: {
     meaning: 'Every account of the machine may change code or configuration, or read a configuration that holds a password.',
     remedy: 'chmod o-w, or o-r; secrets are better written as ${NAME}.',

@@ -7,10 +7,11 @@ import { isInStore } from '../../config/plan.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { hasLiteralSecret } from '../../config/secret.ts';
 import { parseRedisAddress } from '../../connector/redis-address.ts';
+import { parseListen } from '../../lib/http-server.ts';
 import { readMysqlAddress } from '../../lib/mysql-address.ts';
 import { isLoopback, type TlsMode } from '../../lib/tls.ts';
 import type { CommandContext } from '../command.ts';
-import type { Finding } from './finding.ts';
+import { findingOf, type Finding } from './finding.ts';
 
 interface Connection {
   readonly subject: string;
@@ -57,6 +58,31 @@ function connectionsOf(configuration: Configuration): readonly Connection[] {
       const isOwn = (conn.type === 'mysql' || conn.type === 'tidb') && !isInStore(conn);
       return isOwn ? mysql(subject, conn.addrs, 'its addrs') : [];
     }),
+  ];
+}
+
+/** What others can reach of the HTTP API, and what is off because of that. */
+export function examineApi({ global: { http } }: Configuration): readonly Finding[] {
+  if (http === undefined) return [];
+  const subject = 'configuration';
+  try {
+    if (isLoopback(parseListen(http.listen, 'http.listen').host)) return [];
+  } catch (error) {
+    return [findingOf(error, { subject, remedy: 'http: {listen: 127.0.0.1:8060}' })];
+  }
+  if (http.token === undefined) {
+    const message = `The HTTP API is off: others can reach ${http.listen}, and there is no http.token. Health is served.`;
+    return [{ code: 'API_OFF', severity: 'info', subject, message, remedy: 'http: {token: "${KISFLOW_HTTP_TOKEN}"}' }];
+  }
+  const message = `The HTTP API at ${http.listen} has no TLS: whoever is on the way reads the token.`;
+  return [
+    {
+      code: 'API_EXPOSED',
+      severity: 'info',
+      subject,
+      message,
+      remedy: '-- a proxy with TLS before it, and http.listen on 127.0.0.1',
+    },
   ];
 }
 

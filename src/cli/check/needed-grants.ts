@@ -28,7 +28,7 @@ export function sourceGrants(
   const monitor = flavour === 'mariadb' ? 'BINLOG MONITOR' : 'REPLICATION CLIENT';
   const flows = enabledFlows(configuration).filter((flow) => flow.source?.name === spec.name);
   const tables = flows.flatMap((flow) => flow.source?.tables ?? []);
-  const why = 'to examine the tables, and to read events that do not describe their columns';
+  const why = 'to examine the tables, to read them by snapshots, and to read events that do not describe their columns';
   return [
     {
       privileges: ['REPLICATION SLAVE', monitor],

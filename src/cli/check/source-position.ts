@@ -8,7 +8,7 @@ import type { Query } from '../../source/server-link.ts';
 import type { ServerSettings } from '../../source/server-settings.ts';
 import { verifyServer } from '../../source/verify-server.ts';
 import { silentLogger } from '../../lib/logger.ts';
-import { shortPosition } from '../flow-status.ts';
+import { shortPosition } from '../../daemon/operate/flow-status.ts';
 import { formatDuration } from '../table.ts';
 import { findingOf, type Finding } from './finding.ts';
 import type { StoredPosition } from './store.ts';

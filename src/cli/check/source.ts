@@ -10,6 +10,7 @@ import { examineCascades, listHiddenCascades } from './cascades.ts';
 import { findingOf, type Finding } from './finding.ts';
 import { isSamePlace, placeOf, placeVariables, type ServerPlace } from './server-place.ts';
 import { examineRowImage } from './row-image.ts';
+import { examineSnapshotTables } from './snapshot-tables.ts';
 import { examinePositions } from './source-position.ts';
 import { examineServerId, examineSessions, examineSourceSettings } from './source-settings.ts';
 import {
@@ -95,6 +96,10 @@ async function lookAround(query: Query, around: Around): Promise<Omit<ExaminedSo
   const place = await readPlace(query, settings);
   const tables = await examineTables(query, settings, { ...around, place });
   const { configuration, functionNames } = around;
+  for (const flow of flows) {
+    if (around.store.checkpoints.has(flow.flow_name)) continue;
+    findings.push(...(await examineSnapshotTables(query, flow, tables.get(flow.flow_name) ?? [])));
+  }
   findings.push(...examineRowImage({ configuration, settings, flows, functionNames, tables }));
   findings.push(...(await examineBinlog(query, settings, { subject, tables: [...tables.values()].flat() })));
   const wanted = flows.filter(({ flow_name }) => around.columnsFor.has(flow_name));

@@ -1,7 +1,7 @@
 import type { ChosenOutcome, ChosenRow } from '../../repair/dead-row-wish.ts';
 import type { RowWish } from '../../repair/parked-row.ts';
 import type { CommandContext } from '../command.ts';
-import { shortHolder, type FlowStatus } from '../flow-status.ts';
+import { shortHolder, type FlowStatus } from '../../daemon/operate/flow-status.ts';
 import { formatCount, formatTable } from '../table.ts';
 import { readLimit, shortenMessage } from './list.ts';
 

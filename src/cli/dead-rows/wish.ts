@@ -1,13 +1,13 @@
 import { sleep } from '../../lib/abort.ts';
 import { UsageError } from '../command.ts';
-import { CodedError } from '../../lib/error.ts';
-import { chooseRows, headsOf, readOutcomes, wishable, writeRowWish } from '../../repair/dead-row-wish.ts';
+import { headsOf, readOutcomes, writeRowWish } from '../../repair/dead-row-wish.ts';
 import type { ChosenOutcome, ChosenRow } from '../../repair/dead-row-wish.ts';
 import { readParkedRows, type RowWish } from '../../repair/parked-row.ts';
 import type { Store } from '../../store/open.ts';
 import { exitCode, type CommandContext } from '../command.ts';
-import { unknownName, type OpenProject } from '../existing-store.ts';
-import { readFlowStatus, type FlowStatus } from '../flow-status.ts';
+import type { OpenProject } from '../existing-store.ts';
+import { chooseDeadRows, withoutOvertaken } from '../../daemon/operate/dead-row-choice.ts';
+import { readFlowStatus, type FlowStatus } from '../../daemon/operate/flow-status.ts';
 import { printWishes, type WishedRow } from './wish-report.ts';
 
 /** How long the daemon is waited for where --wait does not say: it looks about once a second. */
@@ -28,8 +28,7 @@ export async function wishRows(options: WishOptions): Promise<number> {
   const { context, store, wish } = options;
   const waitMs = readWait(context.options['wait']) * 1000;
   const chosen = await choose(options);
-  const overtaken = wish === 'retry' && context.options['out-of-order'] !== true ? chosen.filter((row) => row.isOvertaken) : [];
-  const rows = chosen.filter((row) => !overtaken.includes(row));
+  const { rows, overtaken } = withoutOvertaken(chosen, { wish, isOutOfOrder: context.options['out-of-order'] === true });
   const heads = await readHeads(store, rows);
   await writeRowWish(store, rows.map(({ id }) => id), wish); // prettier-ignore
   const wished = await waitForDaemons({ ...options, rows, heads, until: Date.now() + waitMs });
@@ -38,7 +37,7 @@ export async function wishRows(options: WishOptions): Promise<number> {
   return wished.some(({ outcome }) => outcome === 'dead again') ? exitCode.failed : exitCode.done;
 }
 
-/** The rows that the command line means. Rejects with NAME_UNKNOWN where it means none, or one that is not dead. */
+/** The rows that the command line means. */
 async function choose({ context, project, store, wish, ids }: WishOptions): Promise<readonly ChosenRow[]> {
   const { flow, code, all } = context.options;
   if (ids.length === 0 && flow === undefined && code === undefined && all !== true) {
@@ -48,28 +47,8 @@ async function choose({ context, project, store, wish, ids }: WishOptions): Prom
   }
   const wrong = ids.find((id) => !/^\d{1,20}$/.test(id));
   if (wrong !== undefined) throw new UsageError(`A dead row has a number, and "${wrong}" is none.`);
-  if (flow !== undefined) {
-    const known = (await readFlowStatus(project.configuration, store)).map((status) => status.flow);
-    if (!known.includes(String(flow))) throw unknownName('flow', String(flow), known);
-  }
   const filter = { flow: flow === undefined ? undefined : String(flow), code: code === undefined ? undefined : String(code) };
-  const rows = await chooseRows(store, { ...filter, ids });
-  for (const id of ids) requireDead(rows.find((row) => row.id === id), { id, wish }); // prettier-ignore
-  return rows;
-}
-
-function requireDead(row: ChosenRow | undefined, { id, wish }: { readonly id: string; readonly wish: RowWish }): void {
-  if (row !== undefined && wishable[wish].some((state) => state === row.state)) return;
-  if (row === undefined) {
-    throw new CodedError('NAME_UNKNOWN', `There is no such dead row ${id}: it was applied, or never was; \`kisflow dead-rows list\` names them.`); // prettier-ignore
-  }
-  const why =
-    row.state === 'parked'
-      ? 'it is parked behind an earlier change of its key and has its turn after that one, which `kisflow dead-rows list --state dead` names'
-      : row.state === 'waiting'
-        ? 'it waits for what a Load function did not find, and is tried again by itself'
-        : `it was given up (${row.state}); change the row at the source to send it through the flow again`;
-  throw new CodedError('NAME_UNKNOWN', `Row ${id} of flow ${row.flow} is not dead: ${why}.`);
+  return chooseDeadRows({ configuration: project.configuration, store, wish, ids, ...filter });
 }
 
 interface Waiting extends WishOptions {

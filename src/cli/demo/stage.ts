@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { ensureServers } from '../../embedded/find-server.ts';
 import { findFreePort } from '../../embedded/free-port.ts';
 import { ServerError } from '../../embedded/server-error.ts';
@@ -7,14 +6,15 @@ import { findProgram } from '../../embedded/server-program.ts';
 import type { SqlFlavour, SqlServer } from '../../embedded/server.ts';
 import { startSqlServer } from '../../embedded/sql-server.ts';
 import { CodedError } from '../../lib/error.ts';
+import { packageFile } from '../../lib/package-file.ts';
 import { withConnection } from './live-changes.ts';
 
 /** The demo's own files: configuration, functions, migrations, and the tables of the source. */
-export const demoDir = fileURLToPath(new URL('../../../demo', import.meta.url));
+export const demoDir = packageFile('demo');
 /** The program of this package, from the sources as from the build. */
-export const mainFile = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+export const mainFile = packageFile('dist/main.js');
 /** The accounts of the source and the store, with the grants that kisflow asks for. */
-const accountsFile = fileURLToPath(new URL('../../../scripts/docker/10-users.sql', import.meta.url));
+const accountsFile = packageFile('scripts/docker/10-users.sql');
 
 /** What the demo plays on: one private server that is source and store. */
 export interface Stage {

@@ -4,7 +4,8 @@ import { changeFlow, describeChange, type ChangedFlow } from '../../config/flow-
 import { maskSecrets } from '../../config/secret.ts';
 import { readFlowChanges, type StoredChange } from '../../daemon/flow-change-record.ts';
 import type { CommandContext } from '../command.ts';
-import { unknownName, withExistingStore } from '../existing-store.ts';
+import { unknownName } from '../../config/unknown-name.ts';
+import { withExistingStore } from '../existing-store.ts';
 import { formatTable } from '../table.ts';
 
 interface ShownFunction {

@@ -1,12 +1,10 @@
-import { writeKeyLiteral } from '../../connector/mysql-key.ts';
-import { parseTableName, readTable, type TableColumn, type TableDefinition } from '../../connector/mysql-table.ts';
-import { CodedError } from '../../lib/error.ts';
+import { ownerDocument } from '../../daemon/operate/table-look.ts';
+import { plainRow, readTableRow } from '../../daemon/operate/table-row.ts';
 import type { Row } from '../../row/change.ts';
 import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
-import type { ComputedTable } from './computed-table.ts';
+import type { ComputedTable } from '../../daemon/operate/computed-table.ts';
 import { describeOwners } from './table.ts';
-import { ownerJson } from './tables.ts';
 import { formatTable } from '../table.ts';
 
 /** One row with all its fields. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
@@ -17,66 +15,15 @@ export async function printRow(options: {
   readonly key: string;
 }): Promise<void> {
   const { context, store, table, key } = options;
-  const definition = await readTable(store, parseTableName(table.id, store.database));
-  const where = whereOf(definition, key);
-  const { rows } = await store.query(`SELECT * FROM ${definition.sql} WHERE ${where} LIMIT 1`);
-  const row = rows[0];
-  if (row === undefined) throw new CodedError('NAME_UNKNOWN', `${table.id} has no row with the key ${key}.`);
-  const owner = table.owners.map(ownerJson);
+  const row = await readTableRow(store, table, key);
+  const owners = table.owners.map(ownerDocument);
   if (context.json) {
-    context.print(JSON.stringify({ table: table.id, row, owners: owner }, (_name, value: unknown) => plain(value)));
+    context.print(JSON.stringify({ table: table.id, row: plainRow(row), owners }));
     return;
   }
   const lines = Object.entries(row).map(([field, value]) => [field, shown(value)]);
   context.print(formatTable([{ title: 'field' }, { title: 'value' }], lines));
   context.print(`\n${table.id}\n${describeOwners(table.owners)}`);
-}
-
-/** The key's values, one for each column of the primary key: the text itself, `k1,k2`, or a JSON list where values hold commas. */
-function whereOf(table: TableDefinition, key: string): string {
-  const columns = table.primaryKey;
-  const names = columns.map(({ name }) => name).join(', ');
-  if (columns.length === 0) {
-    throw new CodedError('STORE_KEY_MISSING', `The table ${table.id} has no primary key, so no row of it can be named.`);
-  }
-  const values = readKey(key, columns.length);
-  if (values.length !== columns.length) {
-    throw new CodedError(
-      'NAME_UNKNOWN',
-      `The primary key of ${table.id} is (${names}): --key takes ${columns.length} values, not ${values.length}: k1,k2 or '["k1","k2"]'.`,
-    );
-  }
-  return columns.map((column, index) => `${column.sql} = ${literalOf(table, column, values[index] ?? '')}`).join(' AND ');
-}
-
-function readKey(key: string, count: number): readonly string[] {
-  if (key.startsWith('[')) {
-    try {
-      const list: unknown = JSON.parse(key);
-      if (Array.isArray(list)) return list.map(String);
-    } catch {
-      return count === 1 ? [key] : key.split(','); // not JSON after all: a text that begins with a bracket
-    }
-  }
-  return count === 1 ? [key] : key.split(',').map((part) => part.trim());
-}
-
-/** In the column's own type: the server takes a text beside a number for 0 when it is none, and would find the wrong row. */
-function literalOf(table: TableDefinition, column: TableColumn, value: string): string {
-  const isNumber = column.kind === 'integer' || column.kind === 'decimal' || column.kind === 'float';
-  if (isNumber && !/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(value)) {
-    throw new CodedError('NAME_UNKNOWN', `${table.id}.${column.name} is a number, and "${value}" is none.`);
-  }
-  if (column.kind === 'binary' && /^0x([0-9a-f]{2})+$/i.test(value)) return value;
-  return writeKeyLiteral(column, value);
-}
-
-function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value);
-  // JSON.stringify has called Buffer's toJSON before it asks the replacer
-  const bytes: unknown =
-    typeof value === 'object' && value !== null && Reflect.get(value, 'type') === 'Buffer' ? Reflect.get(value, 'data') : undefined;
-  return Array.isArray(bytes) ? `0x${Buffer.from(bytes).toString('hex')}` : value;
 }
 
 function shown(value: Row[string]): string {

@@ -1,8 +1,9 @@
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { packageFile } from '../../lib/package-file.ts';
 
 /** kisflow's own version. */
 export function packageVersion(): string {
-  const manifest: unknown = createRequire(import.meta.url)('../../../package.json');
+  const manifest: unknown = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
   return z.object({ version: z.string() }).parse(manifest).version;
 }

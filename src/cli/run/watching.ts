@@ -1,5 +1,5 @@
 import { joinObservers, type FlowObserver } from '../../daemon/batch-trail.ts';
-import { DaemonMetrics } from '../../daemon/daemon-metrics.ts';
+import type { DaemonMetrics } from '../../daemon/daemon-metrics.ts';
 import type { Tracing } from '../../daemon/tracing.ts';
 import { wantsTraces } from '../../daemon/tracing-wish.ts';
 import type { RunFlow, RunObserver } from '../../flow/contract.ts';
@@ -27,7 +27,7 @@ export async function watchFlows(
   context: Pick<CommandContext, 'env' | 'logger'>,
 ): Promise<Watching> {
   const version = packageVersion();
-  const metrics = figures === undefined ? undefined : new DaemonMetrics(figures.registry, { version });
+  const metrics = figures === undefined ? undefined : await openMetrics(figures, version);
   const tracing = await openTracing(context, { version, metrics });
   const observer = joinObservers(
     [...(metrics === undefined ? [] : [metrics]), ...(tracing === undefined ? [] : [tracing])],
@@ -41,6 +41,12 @@ export async function watchFlows(
     metrics,
     close: async () => tracing?.close(flushMs),
   };
+}
+
+/** Loaded only where figures are wished for, as traces are. */
+async function openMetrics(figures: FlowMetrics, version: string): Promise<DaemonMetrics> {
+  const { DaemonMetrics: Opened } = await import('../../daemon/daemon-metrics.ts');
+  return new Opened(figures.registry, { version });
 }
 
 /** Every run is told to this one, beside the one that it has. */

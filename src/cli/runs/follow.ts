@@ -5,9 +5,10 @@ import { isOpen, type Run } from '../../repair/run.ts';
 import type { Store } from '../../store/open.ts';
 import { exitCode, type CommandContext } from '../command.ts';
 import type { OpenProject } from '../existing-store.ts';
-import { readFlowStatus } from '../flow-status.ts';
+import { readFlowStatus } from '../../daemon/operate/flow-status.ts';
 import { formatCount, formatDuration } from '../table.ts';
-import { documentOfRun, figuresOf, formatFigures, shownState } from './run-figures.ts';
+import { documentOfRun, figuresOf } from '../../daemon/operate/run-document.ts';
+import { formatFigures, shownState } from './run-figures.ts';
 
 const pollMs = 500;
 

@@ -5,7 +5,8 @@ import { visible } from '../../lib/visible.ts';
 import type { CommandContext } from '../command.ts';
 import { readLimit } from '../dead-rows/list.ts';
 import { formatCount, formatDuration, formatTable } from '../table.ts';
-import { documentOfRun, figuresOf, shownState } from './run-figures.ts';
+import { documentOfRun, figuresOf } from '../../daemon/operate/run-document.ts';
+import { shownState } from './run-figures.ts';
 
 const columns = [
   { title: 'id', isNumber: true },

@@ -2,7 +2,7 @@ import { readDifferences, readVerification, type KeptDifference, type Verificati
 import type { Run } from '../../repair/run.ts';
 import type { Store } from '../../store/open.ts';
 import { exitCode, type CommandContext } from '../command.ts';
-import { documentOfRun } from '../runs/run-figures.ts';
+import { documentOfRun } from '../../daemon/operate/run-document.ts';
 import { formatCount, formatDuration, formatTable } from '../table.ts';
 
 /** So many differences are printed; a JSON document has all that are kept. */

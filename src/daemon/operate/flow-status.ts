@@ -1,33 +1,26 @@
-import type { Configuration } from '../config/configuration.ts';
-import type { FlowSpec } from '../config/spec.ts';
-import { readFlowChanges } from '../daemon/flow-change-record.ts';
-import { readFigures, unknownFigures, type RecordedFigures } from '../daemon/figure-record.ts';
-import { countPassedStatements, type StatementCount } from '../daemon/table-statement-record.ts';
-import type { Row } from '../row/change.ts';
-import { parsePosition } from '../row/position.ts';
-import { lockNameOf } from '../store/presence.ts';
-import { countDeadRows, noDeadRows } from '../repair/dead-row-list.ts';
-import { readOpenRuns } from '../repair/run-record.ts';
-import type { Run } from '../repair/run.ts';
-import type { StoreResult } from '../store/contract.ts';
-import { errnoOf } from '../store/errors.ts';
-import { isoOrNull } from '../store/iso-time.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import type { FlowSpec } from '../../config/spec.ts';
+import { readFlowChanges } from '../flow-change-record.ts';
+import { flowStates } from '../flow-record.ts';
+import { readFigures, unknownFigures, type RecordedFigures } from '../figure-record.ts';
+import { countPassedStatements, type StatementCount } from '../table-statement-record.ts';
+import type { Row } from '../../row/change.ts';
+import { parsePosition } from '../../row/position.ts';
+import { lockNameOf } from '../../store/presence.ts';
+import { countDeadRows, noDeadRows } from '../../repair/dead-row-list.ts';
+import { countDeadRowsUpTo } from '../../repair/dead-row-page.ts';
+import { readOpenRuns } from '../../repair/run-record.ts';
+import type { Run } from '../../repair/run.ts';
+import { errnoOf } from '../../store/errors.ts';
+import type { StoreResult } from '../../store/contract.ts';
+import { isoOrNull } from '../../store/iso-time.ts';
 
 /**
  * What a flow is doing, as people see it: what its daemon last said, as long as a daemon holds it. Of a flow that nobody holds
  * only `failed` and `paused` still stand; everything else is `stopped`.
  */
-type ShownState =
-  | 'never run'
-  | 'no source'
-  | 'disabled'
-  | 'standby'
-  | 'starting'
-  | 'running'
-  | 'retrying'
-  | 'paused'
-  | 'failed'
-  | 'stopped';
+export const shownStates = ['never run', 'no source', 'disabled', ...flowStates] as const;
+type ShownState = (typeof shownStates)[number];
 
 /** One flow, from the configuration, kis_flow, kis_checkpoint and kis_lease. Null: not known. */
 export interface FlowStatus extends RecordedFigures {
@@ -68,6 +61,11 @@ export interface Readable {
   query(sql: string, params?: readonly unknown[]): Promise<StoreResult>;
 }
 
+export interface StatusOptions {
+  /** Dead rows of a flow are counted up to here in each of their states; absent: all of them, which takes longer the more they are. */
+  readonly deadRowsMax?: number | undefined;
+}
+
 const statusQuery = `
 SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text,
   c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
@@ -82,9 +80,10 @@ FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_leas
 export async function readFlowStatus(
   configuration: Pick<Configuration, 'flows'>,
   store: Readable | undefined,
+  { deadRowsMax }: StatusOptions = {},
 ): Promise<readonly FlowStatus[]> {
   const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
-  const kept = store === undefined ? undefined : await countDeadRows(store);
+  const kept = store === undefined ? undefined : await countKept(store, deadRowsMax);
   const figures = store === undefined ? undefined : await readFigures(store);
   const passed = store === undefined ? undefined : await countPassedStatements(store);
   const open = store === undefined ? [] : await readRunsIfAny(store);
@@ -106,6 +105,10 @@ export async function readFlowStatus(
     const runs = open.filter(({ flow }) => flow === status.flow);
     return { ...status, ...ofNow(measured, status), ...kinds, tableStatements: passed?.get(status.flow) ?? null, runs };
   });
+}
+
+function countKept(store: Readable, max: number | undefined): ReturnType<typeof countDeadRows> {
+  return max === undefined ? countDeadRows(store) : countDeadRowsUpTo(store, max);
 }
 
 /** None in a store that an older version has made. */
@@ -151,14 +154,12 @@ function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined
   };
 }
 
-const states: readonly ShownState[] = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'];
-
 function shownState(spec: FlowSpec | undefined, row: Row | undefined, isThere: boolean): ShownState {
   if (row === undefined) {
     if (spec?.status === 0) return 'disabled';
     return spec?.source === undefined ? 'no source' : 'never run';
   }
-  const reported = states.find((state) => state === row['state']) ?? 'stopped';
+  const reported = flowStates.find((state) => state === row['state']) ?? 'stopped';
   if (isThere) return reported;
   if (spec?.status === 0) return 'disabled';
   return reported === 'failed' || reported === 'paused' ? reported : 'stopped';

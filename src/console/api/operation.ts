@@ -1,0 +1,99 @@
+/**
+ * The contract of an operation of the HTTP API. Requests and answers are zod schemas, and the OpenAPI document is made of the same ones.
+ * To add operations: define them in a file of their own, and name that in `operations.ts`.
+ *
+ * The server finds the operation by method and path, asks `accessRule`, and calls `run` with what came; that parses it, and refuses unknown
+ * parameters and keys by name. What `run` rejects with is answered as an error.
+ */
+import { z } from 'zod';
+import type { Configuration } from '../../config/configuration.ts';
+import { didYouMean } from '../../config/nearest.ts';
+import { CodedError } from '../../lib/error.ts';
+import type { Store } from '../../store/open.ts';
+
+/** What operations work with. */
+export interface ApiContext {
+  readonly configuration: Configuration;
+  /** Rejects where it does not answer. */
+  readonly openStore: () => Promise<Store>;
+  /** Aborts when the request has taken too long. */
+  readonly signal: AbortSignal;
+}
+
+export interface RawCall {
+  /** Decoded values of the path's parameters. */
+  readonly path: Readonly<Record<string, string>>;
+  /** Each parameter once. */
+  readonly query: Readonly<Record<string, string>>;
+  /** Parsed JSON. */
+  readonly body: unknown;
+}
+
+export interface Operation {
+  /** `listFlows`: its operationId. */
+  readonly id: string;
+  readonly method: 'GET' | 'POST';
+  /** `/api/v1/flows/{flow}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly query: z.ZodObject;
+  readonly body: z.ZodObject | undefined;
+  /** Its name among the schemas of the document. */
+  readonly answerName: string;
+  readonly answer: z.ZodType;
+  readonly run: (call: RawCall, context: ApiContext) => Promise<unknown>;
+}
+
+/** What a schema lets out, of which nothing is changed any more. */
+type Shown<T> = T extends readonly (infer Item)[]
+  ? readonly Shown<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Shown<T[Key]> }
+    : T;
+
+export interface OperationSpec<Query extends z.ZodObject, Body extends z.ZodObject, Answer> extends Omit<
+  Operation,
+  'query' | 'body' | 'answer' | 'run'
+> {
+  readonly query?: Query;
+  readonly body?: Body;
+  readonly answer: z.ZodType<Answer>;
+  readonly run: (
+    call: { readonly path: Readonly<Record<string, string>>; readonly query: z.output<Query>; readonly body: z.output<Body> },
+    context: ApiContext,
+  ) => Promise<Shown<Answer>>;
+}
+
+export function defineOperation<Query extends z.ZodObject, Body extends z.ZodObject, Answer>(
+  spec: OperationSpec<Query, Body, Answer>,
+): Operation {
+  const { query = z.strictObject({}), body, run, ...rest } = spec;
+  return {
+    ...rest,
+    query,
+    body,
+    run: ({ path, query: given, body: sent }, context) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the decoded edge: without a schema nothing but {} passes
+      const parsedQuery = parse(query, given, 'parameter') as z.output<Query>;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- likewise
+      const parsedBody = parse(body ?? z.strictObject({}), sent, 'key') as z.output<Body>;
+      return run({ path, query: parsedQuery, body: parsedBody }, context);
+    },
+  };
+}
+
+/** Throws REQUEST_INVALID, which names everything that is wrong. */
+function parse(schema: z.ZodObject, value: unknown, what: 'parameter' | 'key'): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const known = Object.keys(schema.shape);
+  const wrong = result.error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') {
+      const place = issue.path.join('.');
+      return [place === '' ? issue.message : `${place}: ${issue.message}`];
+    }
+    const list = known.length === 0 ? `there are no ${what}s here` : `the ${what}s here are ${known.join(', ')}`;
+    return issue.keys.map((key) => `"${key.slice(0, 100)}" is no ${what}; ${didYouMean(key, known, list)}`);
+  });
+  throw new CodedError('REQUEST_INVALID', `${wrong.slice(0, 20).join('. ')}.`);
+}

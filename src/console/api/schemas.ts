@@ -1,0 +1,222 @@
+import { z } from 'zod';
+import { shownStates } from '../../daemon/operate/flow-status.ts';
+import { keptStates } from '../../repair/dead-row-list.ts';
+
+const text = z.string();
+const textOrNull = z.string().nullable();
+const count = z.int().min(0);
+const numberOrNull = z.number().nullable();
+const timeOrNull = z.string().nullable().describe('ISO 8601, UTC; null: not known');
+
+/** A number that a query has as a text. */
+export function wholeNumber(min: number, max: number, fallback: number) {
+  const range = `write a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, range)
+    .transform(Number)
+    .pipe(z.int().min(min, range).max(max, range))
+    .default(fallback);
+}
+
+export const rowId = z
+  .string()
+  .regex(/^\d{1,20}$/, 'a dead row has a number')
+  .describe('The number of a dead row');
+
+/** Dead rows of a flow are counted up to here. */
+export const deadRowsCountedMax = 10_000;
+
+const keptCount = count.describe(`${deadRowsCountedMax}: so many or more`);
+
+const flowError = z.object({ code: text, message: text }).nullable();
+
+const runState = z.enum(['waiting', 'running', 'paused', 'done', 'cancelled', 'failed']);
+
+export const runSchema = z.object({
+  id: z.string().describe('The number of a run'),
+  flow: text,
+  kind: z.enum(['snapshot', 'replay', 'rebuild', 'verify']),
+  state: runState,
+  wish: z.enum(['pause', 'resume', 'cancel']).nullable().describe('What an operator wants, until its daemon has done it'),
+  options: z.record(z.string(), z.unknown()).describe('What was asked'),
+  isStart: z.boolean().describe('The first snapshot of a flow'),
+  rate: numberOrNull.describe('Source rows a second'),
+  errorCode: textOrNull,
+  errorText: textOrNull,
+  createdAt: text,
+  startedAt: timeOrNull,
+  updatedAt: text,
+  endedAt: timeOrNull,
+  tablesDone: count,
+  rowsDone: count,
+  rowsTotal: numberOrNull,
+  percent: numberOrNull,
+  msLeft: numberOrNull,
+  tables: z.array(
+    z.object({
+      sourceTable: text,
+      state: z.enum(['waiting', 'reading', 'done']),
+      keyColumns: z.array(text),
+      rowsDone: count,
+      rowsTotal: numberOrNull,
+      chunks: count,
+      startedAt: timeOrNull,
+      updatedAt: text,
+      endedAt: timeOrNull,
+    }),
+  ),
+});
+
+export const runListSchema = z.object({ runs: z.array(runSchema).describe('The latest first') });
+
+export const flowSchema = z.object({
+  flow: text,
+  state: z.enum(shownStates),
+  wanted: z.enum(['run', 'pause']).nullable().describe('What an operator wants of it; null: it has never run'),
+  holder: textOrNull.describe('Host, process and start of the daemon that holds it, or held it last'),
+  isHeld: z.boolean().describe('Whether that daemon is alive'),
+  isSilent: z.boolean().describe('Whether it is connected, but its lease has run out'),
+  position: textOrNull,
+  rowsTotal: count.nullable(),
+  lastChange: timeOrNull,
+  lastChangeAgeMs: numberOrNull,
+  error: flowError,
+  isConfigured: z.boolean(),
+  isEnabled: z.boolean(),
+  lagMs: numberOrNull,
+  lagBytes: numberOrNull,
+  freshMs: numberOrNull.describe('How old its computed rows may be'),
+  purgeMs: z
+    .union([z.number(), z.literal('never')])
+    .nullable()
+    .describe('Time until the source may purge what it needs next'),
+  purgeMsMax: numberOrNull,
+  queueBytes: numberOrNull,
+  reader: z.enum(['connected', 'not connected']).nullable(),
+  readerError: textOrNull,
+  batchMs: numberOrNull.describe('For how long the oldest batch that is under way has been'),
+  rate: numberOrNull.describe('Source rows a second'),
+  deadRows: keptCount,
+  waitingRows: keptCount,
+  parkedRows: keptCount,
+  skippedRows: keptCount,
+  tableStatements: z
+    .object({
+      count,
+      last: z.object({ outcome: text, table: text, statement: text, position: text, at: timeOrNull }),
+    })
+    .nullable(),
+  runs: z.array(runSchema).describe('Those that have not ended'),
+});
+
+export const flowListSchema = z.object({
+  flows: z.array(flowSchema),
+  daemons: z.array(
+    z.object({
+      holder: text,
+      changesHash: text,
+      reloadedAt: timeOrNull,
+      refused: z
+        .object({ at: text, code: text, message: text })
+        .nullable()
+        .describe('The change of the project that it refuses now'),
+    }),
+  ),
+});
+
+export const flowWishSchema = z.object({
+  flow: text,
+  before: z.enum(shownStates),
+  state: z.enum(shownStates).describe('At the end of the wait for its daemon'),
+  wanted: z.enum(['run', 'pause']).nullable(),
+  holder: textOrNull,
+  isHeld: z.boolean(),
+  error: flowError,
+  message: text,
+});
+
+export const deadRowSchema = z.object({
+  id: rowId,
+  flow: text,
+  state: text.describe(keptStates.join(' | ')),
+  tries: count,
+  wish: textOrNull.describe('retry | discard, until its daemon has done it'),
+  endedAt: timeOrNull,
+  endedBy: textOrNull,
+  fname: text.describe('The function that failed; empty where none did'),
+  code: text,
+  message: text,
+  stack: textOrNull.describe("Where in the project's function it was thrown"),
+  table: text,
+  key: text.describe('The primary key with its values, as JSON'),
+  op: text,
+  position: text,
+  commitTime: timeOrNull,
+  createdAt: text,
+});
+
+export const deadRowListSchema = z.object({
+  deadRows: z.array(deadRowSchema).describe('The latest first'),
+  next: rowId.nullable().describe('`after` of the next page; null: this is the last one'),
+});
+
+export const deadRowWithChangeSchema = deadRowSchema.extend({
+  change: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .describe(
+      'The row before and after. Values that JSON lacks are {"$bigint": …}, {"$binary": …} and so on; null: longer than 1 MiB',
+    ),
+});
+
+export const rowWishSchema = z.object({
+  wish: z.enum(['retry', 'discard']),
+  chosen: count.describe('Rows that have the wish now; the daemons of their flows do it within seconds'),
+  rows: z.array(z.object({ id: rowId, flow: text, table: text, key: text })).describe('The first of them'),
+  overtaken: z
+    .array(rowId)
+    .describe('The first of those that were left alone: later changes of their keys have taken effect. See outOfOrder'),
+  overtakenCount: count,
+  hasMore: z.boolean().describe('Whether there were more than are chosen at a time: ask again'),
+});
+
+const owner = z.object({
+  flow: text,
+  columns: z.array(text).nullable().describe('In lower case; null: all'),
+  state: z.enum(shownStates),
+  position: textOrNull,
+  lagMs: numberOrNull,
+  lastChange: timeOrNull,
+  lastChangeAgeMs: numberOrNull,
+});
+
+export const tableSchema = z.object({
+  table: text.describe('db.table'),
+  exists: z.boolean(),
+  rows: count.nullable(),
+  isExact: z.boolean().nullable().describe('false: rows is an estimate'),
+  owners: z.array(owner),
+});
+
+export const tableListSchema = z.object({ tables: z.array(tableSchema) });
+
+export const tableWithColumnsSchema = tableSchema.extend({
+  columns: z.array(
+    z.object({
+      name: text,
+      type: text,
+      keyPart: count.describe('Its place in the primary key, from 1; 0: outside'),
+      isNullable: z.boolean(),
+      default: textOrNull,
+      isGenerated: z.boolean(),
+      owner: textOrNull.describe('The flow that owns it'),
+    }),
+  ),
+});
+
+export const tableRowSchema = z.object({
+  table: text,
+  row: z.record(z.string(), z.unknown()).describe('Large whole numbers are texts, bytes are 0x…'),
+  owners: z.array(owner),
+});

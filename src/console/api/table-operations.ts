@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { findComputedTables, findTable, type ComputedTable } from '../../daemon/operate/computed-table.ts';
+import { countRows, ownerDocument, readColumns, tableDocument } from '../../daemon/operate/table-look.ts';
+import { plainRow, readTableRow } from '../../daemon/operate/table-row.ts';
+import type { Store } from '../../store/open.ts';
+import { defineOperation, type ApiContext, type Operation } from './operation.ts';
+import { tableListSchema, tableRowSchema, tableWithColumnsSchema } from './schemas.ts';
+
+/** Above this many rows a table is not counted, but estimated. */
+const countedMax = 1000;
+
+const listTables = defineOperation({
+  id: 'listTables',
+  method: 'GET',
+  path: '/api/v1/tables',
+  summary: 'The computed tables, each with the flows that own it',
+  answerName: 'TableList',
+  answer: tableListSchema,
+  async run(_call, { configuration, openStore }) {
+    const store = await openStore();
+    const tables = [];
+    for (const table of await findComputedTables(configuration, store)) tables.push(await look(store, table));
+    return { tables };
+  },
+});
+
+const getTable = defineOperation({
+  id: 'getTable',
+  method: 'GET',
+  path: '/api/v1/tables/{table}',
+  summary: 'One computed table (`table`, or `db.table`) with its columns and who owns each',
+  answerName: 'Table',
+  answer: tableWithColumnsSchema,
+  async run({ path }, context) {
+    const { store, table } = await open(context, path);
+    const columns = await readColumns(store, table);
+    return { ...(await look(store, table)), columns };
+  },
+});
+
+const getTableRow = defineOperation({
+  id: 'getTableRow',
+  method: 'GET',
+  path: '/api/v1/tables/{table}/row',
+  summary: 'The row of a computed table that has this primary key',
+  query: z.strictObject({
+    key: z.string().max(3000).describe('`k`, or `k1,k2`, or `["k1","k2"]` where values have commas'),
+  }),
+  answerName: 'TableRow',
+  answer: tableRowSchema,
+  async run({ path, query }, context) {
+    const { store, table } = await open(context, path);
+    const row = await readTableRow(store, table, query.key);
+    return { table: table.id, row: plainRow(row), owners: table.owners.map(ownerDocument) };
+  },
+});
+
+async function open(
+  { configuration, openStore }: ApiContext,
+  path: Readonly<Record<string, string>>,
+): Promise<{ readonly store: Store; readonly table: ComputedTable }> {
+  const store = await openStore();
+  const tables = await findComputedTables(configuration, store);
+  return { store, table: findTable(path['table'] ?? '', tables, store.database) };
+}
+
+async function look(store: Store, table: ComputedTable) {
+  return tableDocument({ table, count: await countRows(store, table.id, countedMax) });
+}
+
+export const tableOperations: readonly Operation[] = [listTables, getTable, getTableRow];
