@@ -11,6 +11,7 @@ export const measurementNames = [
   'latency',
   'memory',
   'rebuild',
+  'verify',
   'faults',
 ] as const;
 export type MeasurementName = (typeof measurementNames)[number];
