@@ -69,36 +69,29 @@ eachServer((_flavour, server) => {
       const writer = await connectTo(server, project.source.name);
       const writing = writeSmall(writer, stop.signal);
       try {
-        const right = await verify(project, ['mirror', 'totals']);
-        expect(right, `seed ${seed}: ${daemon.stderr.join('\n')}`).toMatchObject([
-          { flow: 'mirror', ...equal },
-          { flow: 'totals', ...equal },
+        await project.store.connection.query('INSERT INTO orders_copy VALUES (-3, 1, 1, NULL)');
+        const [said, json] = await Promise.all([
+          runLine(project, ['verify', 'totals']),
+          runLine(project, ['verify', 'mirror', '--json', '--log-level', 'silent'], 1),
         ]);
-        expect(Number(right[0]?.['row_count'])).toBeGreaterThan(1000);
-        for (const { held_ms: held } of right) expect(Number(held)).toBeLessThan(5000);
+        expect(said, `seed ${seed}`).toMatch(/^Flow totals: 50 rows compared as of \S+.*Its tables are right\.$/m);
+        const document: unknown = JSON.parse(json.split('\n', 1)[0] ?? '');
+        expect(document, `seed ${seed}`).toMatchObject({
+          run: { state: 'done' },
+          verification: { flow: 'mirror', missing: 0, extra: 1, different: 0, excused: 0, mended: null },
+          differences: [{ table: `${project.store.name}.orders_copy`, key: [-3], kind: 'extra', isExcused: false, fields: [] }],
+        });
         // the writer leaves these alone
         await project.store.connection.query(
           'DELETE FROM totals WHERE customer = 7; UPDATE totals SET cents = cents + 1 WHERE customer = 9; INSERT INTO totals VALUES (-5, 1, 1)',
         );
-        await project.store.connection.query('INSERT INTO orders_copy VALUES (-1, 1, 1, NULL), (-2, 1, 1, NULL)');
+        await project.store.connection.query('INSERT INTO orders_copy VALUES (-1, 1, 1, NULL)');
         const wrong = await verify(project, ['mirror', 'totals'], { repair: true });
         expect(wrong, daemon.stderr.join('\n')).toMatchObject([
           { flow: 'mirror', ...equal, extra: 2, mended: 2, unmended: 0 },
           { flow: 'totals', state: 'done', extra: 1, excused: 0, mended: 3, unmended: 0 },
         ]);
         expect(Number(wrong[1]?.['different']) + Number(wrong[1]?.['missing'])).toBe(2);
-        await project.store.connection.query('INSERT INTO orders_copy VALUES (-3, 1, 1, NULL)');
-        const [said, json] = await Promise.all([
-          runLine(project, ['verify', 'totals']),
-          runLine(project, ['verify', 'mirror', '--json', '--log-level', 'silent'], 1),
-        ]);
-        expect(said).toMatch(/^Flow totals: 50 rows compared as of \S+.*Its tables are right\.$/m);
-        expect(JSON.parse(json.split('\n', 1)[0] ?? '')).toMatchObject({
-          run: { state: 'done' },
-          verification: { flow: 'mirror', extra: 1, mended: null },
-          differences: [{ table: `${project.store.name}.orders_copy`, key: [-3], kind: 'extra', isExcused: false, fields: [] }],
-        });
-        await project.store.connection.query('DELETE FROM orders_copy WHERE id = -3');
       } finally {
         stop.abort();
         await writing;

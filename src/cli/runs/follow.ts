@@ -83,7 +83,7 @@ export function outcomeOf(run: Run): string {
   const head = `${titleOf(run.kind)} ${run.id} of flow ${run.flow}`;
   if (run.state === 'done') return `${head} is done: ${what} in ${formatDuration(ms)}${rate}.`;
   if (run.state === 'cancelled')
-    return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
+    return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' || run.kind === 'verify' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
   const code = run.errorCode ?? 'INTERNAL';
   const remedy = isErrorCode(code) ? `\n  ${errorCodes[code].remedy}` : '';
   return `${head} has failed. ${what} had been read. ${code}: ${run.errorText ?? ''}${remedy}`;
