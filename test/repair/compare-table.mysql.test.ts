@@ -70,6 +70,10 @@ eachServer((flavour, server) => {
     const insert = (side: 0 | 1) => `INSERT INTO pairs VALUES ${rows.map((row, id) => `(${id}, ${row[side]})`).join(', ')}`;
     await connection.query(insert(0));
     await inShadow(insert(1));
+    await pair.both('CREATE TABLE places (id INT PRIMARY KEY, a VARCHAR(20), n INT)');
+    await connection.query("INSERT INTO places VALUES (1, 'x', 10), (2, 'y', 20)");
+    await inShadow("INSERT INTO places VALUES (1, 'y', 20), (2, 'x', 10)");
+    expect(briefly(await pair.compare('places'))).toEqual(['different 1: a, n', 'different 2: a, n']);
     const found = await pair.compare('pairs');
     expect(briefly(found)).toEqual(rows.map(([, , columns], id) => `different ${id}: ${columns}`));
     expect(found.differences[0]?.fields).toEqual([
