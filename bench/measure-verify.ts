@@ -1,11 +1,13 @@
-import type { TableComparison } from '../src/repair/compare-table.ts';
+import { CompareLink } from '../src/repair/compare-link.ts';
+import { compareTable } from '../src/repair/compare-table.ts';
+import { describeCompared } from '../src/repair/compared-table.ts';
+import { parseStoreUrl } from '../src/store/url.ts';
 import type { Bench } from './bench.ts';
-import { importBuilt } from './built.ts';
 import { compare, seriesOf, type Figure } from './figure.ts';
 
 const database = 'bench_verify';
 
-/** Two equal tables of the store, compared; CHECKSUM TABLE of both reads as much, and can tell nothing of rows. */
+/** Two equal tables of the store, compared, which is the server's work nearly alone; CHECKSUM TABLE of both reads as much, and can tell nothing of rows. */
 export async function measureVerify({ pair, options, log }: Bench): Promise<readonly Figure[]> {
   const link = pair.storeLink;
   const rows = Math.min(options.rows, 1_000_000);
@@ -42,12 +44,6 @@ async function fill(link: Bench['pair']['storeLink'], rows: number): Promise<voi
 }
 
 async function compareOnce(url: string, rows: number): Promise<number> {
-  const [{ CompareLink }, { compareTable }, { describeCompared }, { parseStoreUrl }] = await Promise.all([
-    importBuilt<typeof import('../src/repair/compare-link.ts')>('repair/compare-link.js'),
-    importBuilt<typeof import('../src/repair/compare-table.ts')>('repair/compare-table.js'),
-    importBuilt<typeof import('../src/repair/compared-table.ts')>('repair/compared-table.js'),
-    importBuilt<typeof import('../src/store/url.ts')>('store/url.js'),
-  ]);
   const { signal } = new AbortController();
   const link = await CompareLink.open({ address: parseStoreUrl(`${url}/${database}`), signal });
   try {
@@ -59,7 +55,7 @@ async function compareOnce(url: string, rows: number): Promise<number> {
     const table = await describeCompared(link.query, wish, link.flavour);
     await link.begin();
     const startedAt = performance.now();
-    const found: TableComparison = await compareTable(link, table, { isExcused: () => false, keptMax: 10, signal });
+    const found = await compareTable(link, table, { isExcused: () => false, keptMax: 10, signal });
     const seconds = (performance.now() - startedAt) / 1000;
     if (found.rows !== rows || found.ranges.length > 0)
       throw new Error(`${found.rows} rows compared, ${found.ranges.length} ranges differ`);

@@ -24,6 +24,8 @@ export interface ComparedFlowOptions {
   readonly service: FlowService;
   readonly shadow: Shadow;
   readonly run: Run;
+  /** The flow is still of the version that runs in the shadow. */
+  readonly isCurrent: () => boolean;
   readonly tables: readonly string[];
   readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
   readonly logger: Logger;
@@ -47,8 +49,14 @@ export class ComparedFlow {
 
   /** Saves what it finds. Rejects with what may pass (retry) when the two did not stand for one position. */
   async compare(): Promise<void> {
-    const { store, signal } = this.#options;
+    const { store, run, logger, signal } = this.#options;
     const link = await CompareLink.open({ address: store.address, signal });
+    if (link.holdsTables) {
+      logger.info(
+        { flow: run.flow, run: run.id },
+        'computed tables cannot be altered until they are compared: the store account has no BINLOG ADMIN',
+      );
+    }
     try {
       const tables = await this.#describe(link);
       let position: Position | undefined;
@@ -67,19 +75,18 @@ export class ComparedFlow {
   async mend(): Promise<void> {
     const { store, shadow, run, logger } = this.#options;
     await requireNoState(store, [store.database, shadow.store.database], run.flow);
-    const counts: MendCounts[] = [];
+    const counts: (MendCounts & { readonly table: string })[] = [];
     for (const { table, comparison } of this.#found) {
       if (comparison.ranges.length === 0) continue;
-      counts.push(
-        await mendTable(table, {
-          ranges: comparison.ranges,
-          isExcused: (key) => this.#isExcused(table.id, key),
-          run: async (work) => void (await this.#atOnePosition(() => this.#live.doAside(work))),
-        }),
-      );
+      const mended = await mendTable(table, {
+        ranges: comparison.ranges,
+        isExcused: (key) => this.#isExcused(table.id, key),
+        run: async (work) => void (await this.#atOnePosition(() => this.#live.doAside(work))),
+      });
+      counts.push({ table: table.id, ...mended });
     }
     await saveMended(store, run.id, counts);
-    logger.info({ flow: run.flow, run: run.id, ...counts[0] }, 'verify has mended');
+    logger.info({ flow: run.flow, run: run.id, tables: counts }, 'verify has mended');
   }
 
   get #live() {
@@ -112,8 +119,11 @@ export class ComparedFlow {
 
   /** The snapshot is of a moment at which both stood: their checkpoints are in it as they were before. */
   async #beginAt(link: CompareLink): Promise<void> {
-    const { store, shadow, run } = this.#options;
+    const { store, shadow, run, isCurrent } = this.#options;
     const stores = [store, shadow.store];
+    if (!isCurrent()) {
+      throw new CodedError('VERIFY_NOT_STANDING', `Flow ${run.flow} is of another version now.`, { class: 'retry' });
+    }
     const before = await Promise.all(stores.map((one) => readCheckpoint(one, run.flow)));
     await link.begin();
     for (const [index, { database }] of stores.entries()) {

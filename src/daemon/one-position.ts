@@ -12,7 +12,7 @@ export interface OnePositionOptions {
   readonly signal: AbortSignal;
 }
 
-const standMsMax = 10_000;
+const standMsMax = 5000;
 const pollMs = 2;
 
 /**

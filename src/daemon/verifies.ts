@@ -1,6 +1,7 @@
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { readOpenRuns } from '../repair/run-record.ts';
+import { flowsWithVerify } from '../repair/verify-record.ts';
 import type { FlowService } from './flow-service.ts';
 import type { RebuildsOptions } from './rebuilds.ts';
 import { VerifyRun } from './verify-run.ts';
@@ -36,8 +37,9 @@ export class Verifies {
 
   async #look(signal: AbortSignal): Promise<void> {
     const { services, store, logger } = this.#options;
+    const wanted = await flowsWithVerify(store);
     for (const service of services()) {
-      if (!service.isHolder || this.#runs.has(service)) continue;
+      if (!wanted.has(service.name) || !service.isHolder || this.#runs.has(service)) continue;
       const run = (await readOpenRuns(store, service.name)).find(({ kind }) => kind === 'verify');
       if (run === undefined || signal.aborted) continue;
       const verify = new VerifyRun({ ...this.#options, service, run, signal });

@@ -41,7 +41,6 @@ export class VerifyRun {
     const over = new AbortController();
     const watching = this.#watchWish(AbortSignal.any([over.signal, signal]));
     try {
-      await setRunState(store, run.id, 'running');
       await this.#tryUntilDone();
       await setRunState(store, run.id, 'done');
     } catch (error) {
@@ -98,9 +97,10 @@ export class VerifyRun {
   }
 
   async #verify(): Promise<void> {
-    const { store, run, service, logger } = this.#options;
+    const { store, run } = this.#options;
     const subject = this.#subject;
     const database = this.#database;
+    await setRunState(store, run.id, 'running');
     const { tables, owned } = subject.inShadow(database);
     if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
     const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
@@ -109,7 +109,8 @@ export class VerifyRun {
     const shadow = await openShadow({ ...this.#options, flow: subject, details, from: undefined });
     try {
       await this.#catchUp(shadow, details);
-      const compared = new ComparedFlow({ store, shadow, service, run, tables, owned, logger, signal: this.#signal });
+      const isCurrent = (): boolean => this.#subject.fingerprint === subject.fingerprint;
+      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, signal: this.#signal });
       await compared.compare();
       if (run.options.repair === true) await compared.mend();
     } finally {

@@ -120,9 +120,10 @@ export async function readVerification(store: Queryable, run: string): Promise<V
   return found;
 }
 
-/** The last one of each flow. */
-export function readLastVerifications(store: Queryable): Promise<readonly Verification[]> {
-  return readWhere(store, 'run IN (SELECT MAX(run) FROM kis_verify GROUP BY flow) ORDER BY flow', []);
+/** Flows with a verify that has not ended. */
+export async function flowsWithVerify(store: Queryable): Promise<ReadonlySet<string>> {
+  const { rows } = await store.query("SELECT flow FROM kis_run WHERE open_kind = 'verify'");
+  return new Set(rows.map((row) => String(row.flow)));
 }
 
 async function readWhere(store: Queryable, condition: string, params: readonly unknown[]): Promise<readonly Verification[]> {
