@@ -56,7 +56,7 @@ export const runCodes = {
   },
   VERIFY_TABLE_CHANGED: {
     meaning: 'A computed table was altered while it was computed anew, so the two cannot be compared.',
-    remedy: 'Compare again.',
+    remedy: 'Nothing: the verify begins anew by itself.',
   },
   VERIFY_IMPOSSIBLE: {
     meaning: 'The flow cannot be computed anew beside its tables, so there is nothing to compare them with; the message says why.',

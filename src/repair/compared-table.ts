@@ -50,6 +50,7 @@ export async function describeCompared(query: Query, wish: ComparedWish, flavour
   if (other !== undefined) {
     const what = `${other.name} is ${other.definition} and was ${theirs.get(other.name) ?? 'not there'}`;
     throw new CodedError('VERIFY_TABLE_CHANGED', `${described.table.id} was altered since it began to be computed anew: ${what}.`, {
+      class: 'retry',
       details: { table: described.table.id },
     });
   }
