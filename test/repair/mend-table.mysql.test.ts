@@ -3,6 +3,8 @@ import { beforeAll, expect, it } from 'vitest';
 import { mendTable, type MendCounts } from '../../src/repair/mend-table.ts';
 import type { ComparedWish } from '../../src/repair/compared-table.ts';
 import type { CompareOptions } from '../../src/repair/compare-table.ts';
+import { requireNoState } from '../../src/repair/verify-state.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
 import { eachServer } from '../support/servers.ts';
@@ -132,5 +134,25 @@ eachServer((flavour, server) => {
       { k: 'c', mine: null, word: 'none', other: 3 },
       { k: 'd', mine: 4, word: 'z', other: null },
     ]);
+  });
+
+  it('a flow that keeps state beside its tables is not mended row by row, and the refusal names what is right for it', async () => {
+    await migrate({ store });
+    const refusal = (flow: string): Promise<unknown> =>
+      requireNoState(store, [store.database], flow).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    await store.query("INSERT INTO kis_state (flow, fname, state_key, value) VALUES ('joins', 'Join', 'k', '1')");
+    await store.query(
+      "INSERT INTO kis_aggregate (flow, fname, definition, plan) VALUES ('sums', 'Sum', '{}', 'increments'), ('medians', 'Median', '{}', 'counts')",
+    );
+    expect(await refusal('joins')).toMatchObject({
+      code: 'VERIFY_KEEPS_STATE',
+      message: expect.stringContaining('kisflow rebuild joins'),
+    });
+    expect(await refusal('medians')).toMatchObject({ code: 'VERIFY_KEEPS_STATE', message: expect.stringContaining('Median') });
+    expect(await refusal('sums')).toBeUndefined();
+    expect(await refusal('other')).toBeUndefined();
   });
 });
