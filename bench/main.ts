@@ -15,6 +15,7 @@ import { measureMirror } from './measure-mirror.ts';
 import { measureRebuild } from './measure-rebuild.ts';
 import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
+import { measureVerify } from './measure-verify.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
 import { serverFacts, startPair } from './server-pair.ts';
 import { fillSource } from './source-data.ts';
@@ -32,6 +33,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   latency: measureLatency,
   memory: measureMemory,
   rebuild: measureRebuild,
+  verify: measureVerify,
   faults: measureFaults,
 };
 

@@ -12,6 +12,7 @@ export const measurementNames = [
   'latency',
   'memory',
   'rebuild',
+  'verify',
   'faults',
 ] as const;
 export type MeasurementName = (typeof measurementNames)[number];

@@ -45,6 +45,11 @@ export const commands: readonly NamedCommand[] = [
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   {
+    name: 'verify',
+    summary: 'compute a flow anew beside its live tables and say in which rows they differ; mend exactly those',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
     name: 'runs',
     summary: 'list the snapshots and other runs of repair, the latest first; show one; pause it, let it go on, or cancel it',
     load: async () => (await import('./runs.ts')).runs,

@@ -34,6 +34,23 @@ export function tablesToRebuild(configuration: Configuration, flow: FlowSpec, st
   return [...own].map((id) => id.slice(storeDatabase.length + 1)).toSorted();
 }
 
+/** Of each table that the flow computes, the columns that it owns, lower case; undefined: all of them. */
+export function ownedColumns(
+  configuration: Configuration,
+  flow: FlowSpec,
+  storeDatabase: string,
+): ReadonlyMap<string, ReadonlySet<string> | undefined> {
+  const graph = flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false });
+  const owned = new Map<string, ReadonlySet<string> | undefined>();
+  for (const { table: id, columns } of graph.find((node) => node.flow === flow.flow_name)?.writes ?? []) {
+    const table = id.slice(storeDatabase.length + 1);
+    const known = owned.get(table);
+    const isWhole = columns === undefined || (owned.has(table) && known === undefined);
+    owned.set(table, isWhole ? undefined : new Set([...(known ?? []), ...columns]));
+  }
+  return owned;
+}
+
 function refuseStep(flow: string, { func, conn }: Step, storeDatabase: string): void {
   const isLoad = func.fmode === 'Load';
   if (!isInStore(conn)) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
-import { configurationInShadow, tablesToRebuild } from '../config/shadow-plan.ts';
+import { configurationInShadow, ownedColumns, tablesToRebuild } from '../config/shadow-plan.ts';
 import { tablesOfFlow } from '../config/table-policy.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
@@ -118,7 +118,12 @@ function assembleShadow(spec: FlowSpec, { configuration, ...options }: AssembleO
   const { flows, connectors } = assemble({ ...options, configuration: alone, previous: undefined, shadowDatabase });
   const [subject] = flows;
   if (subject === undefined) throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${spec.flow_name} cannot be rebuilt: it is not run.`);
-  return { subject, connectors: [...connectors.values()].map(({ connector }) => connector), tables };
+  return {
+    subject,
+    connectors: [...connectors.values()].map(({ connector }) => connector),
+    tables,
+    owned: ownedColumns(configuration, spec, storeDatabase),
+  };
 }
 
 function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {

@@ -49,6 +49,8 @@ export interface ShadowFlow {
   readonly connectors: readonly Connector[];
   /** The names of its computed tables. */
   readonly tables: readonly string[];
+  /** Of each of them, the columns that the flow owns, lower case; undefined: all. */
+  readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
 }
 
 /** What one flow needs to be kept running. */

@@ -17,8 +17,10 @@ import { FlowRecords } from './flow-record.ts';
 import type { FlowServiceOptions } from './daemon-flow.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { makeDaemonView, type DaemonView } from './daemon-view.ts';
-import { FlowService, type FlowReport } from './flow-service.ts';
+import type { FlowReport } from './flow-report.ts';
+import { FlowService } from './flow-service.ts';
 import { Rebuilds, type RebuildsOptions } from './rebuilds.ts';
+import { Verifies } from './verifies.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
 import { Supervisor, type AssemblyDifference } from './supervisor.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
@@ -74,7 +76,8 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
   const connectors = new OpenConnectors();
   const parts = { leases, records, watchdog, settle: (lease: Lease) => rebuilds.settle(lease) };
-  const rebuilds: Rebuilds = makeRebuilds(options, { holder, watchdog, services: () => flows.running });
+  const shadows = shadowParts(options, { holder, watchdog, services: () => flows.running });
+  const rebuilds: Rebuilds = new Rebuilds(shadows);
   const flows: Supervisor = new Supervisor({
     makeService: (subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject, onReplaced: () => tidy.run() }),
     once: options.untilCurrent,
@@ -102,6 +105,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       heartbeat.run(watching.signal),
       options.untilCurrent ? undefined : rebuilds.run(stop.signal),
+      options.untilCurrent ? undefined : new Verifies(shadows).run(stop.signal),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -120,16 +124,16 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
 }
 
 /** A flow in its shadow is a flow like others, that nobody measures. */
-function makeRebuilds(
+function shadowParts(
   options: DaemonOptions,
   { watchdog, ...parts }: Pick<RebuildsOptions, 'holder' | 'services'> & { readonly watchdog: Watchdog },
-): Rebuilds {
-  return new Rebuilds({
+): RebuildsOptions {
+  return {
     ...options,
     ...parts,
     makeService: ({ store, logger, stop, abort, ...shadow }) =>
       makeService({ ...options, store, logger, stop, abort, observer: undefined }, { watchdog, onReplaced: () => {}, ...shadow }),
-  });
+  };
 }
 
 type ServiceParts = Pick<FlowServiceOptions, 'subject' | 'leases' | 'records' | 'watchdog' | 'onReplaced' | 'settle'>;

@@ -8,22 +8,13 @@ import type { Batch } from './batch.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { FlowCondition } from './flow-condition.ts';
 import { FlowLease } from './flow-lease.ts';
-import type { FlowState, FlowWish } from './flow-record.ts';
+import type { FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
-import type { CommitFigures } from './commit-counts.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowVersions } from './flow-versions.ts';
 import { FlowMeter } from './flow-meter.ts';
-import type { KeptCounts } from './park.ts';
+import type { FlowReport } from './flow-report.ts';
 import { Tries } from './tries.ts';
-
-export interface FlowReport extends CommitFigures {
-  readonly name: string;
-  readonly state: FlowState;
-  readonly error: CodedError | undefined;
-  /** Rows that are kept and may still be applied; undefined while it does not run here. */
-  readonly kept: KeptCounts | undefined;
-}
 
 /**
  * Keeps one flow running for as long as the daemon does: waits for its lease, runs it from its checkpoint, and decides what
@@ -87,6 +78,11 @@ export class FlowService {
   /** What the flow has received, while it runs. */
   get received(): Position | undefined {
     return this.#run?.feed.received;
+  }
+
+  /** Its run, for what is done beside its batches. */
+  get live(): Pick<LeasedRun, 'feed' | 'doAside'> | undefined {
+    return this.#run;
   }
 
   get figures(): FlowFigures {

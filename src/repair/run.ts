@@ -23,6 +23,10 @@ const runOptions = z.object({
   where: z.string().optional(),
   /** Of a rebuild: where it begins, as `source.start` is written; absent: with a snapshot. */
   from: z.string().optional(),
+  /** Of a verify: what differs is mended. */
+  repair: z.boolean().optional(),
+  /** Of a verify: it compares no more rows in a second. */
+  rowsPerSecond: z.number().positive().optional(),
 });
 
 /** What was asked. */

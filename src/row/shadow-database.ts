@@ -14,6 +14,11 @@ export function shadowDatabaseOf(storeDatabase: string, flow: string): string {
   return `${beginningOf(storeDatabase)}_kis_${hash}`;
 }
 
+/** The one in which it is computed anew to be compared; no flow has a name with this character. */
+export function verifyDatabaseOf(storeDatabase: string, flow: string): string {
+  return shadowDatabaseOf(storeDatabase, `${flow}\0verify`);
+}
+
 /** Whether it may be the shadow of a flow of this store. */
 export function isShadowDatabase(storeDatabase: string, name: string): boolean {
   return /_kis_[0-9a-f]{12}$/.test(name) && name.slice(0, -suffixLength) === beginningOf(storeDatabase);

@@ -7,11 +7,13 @@ import { errnoOf } from './errors.ts';
 import { quoteName } from './name.ts';
 import { closedError, ConnectionPool } from './pool.ts';
 import { makeSession, type StoreFacts, type StoreSession } from './session.ts';
-import { parseStoreUrl } from './url.ts';
+import { parseStoreUrl, type StoreAddress } from './url.ts';
 
 /** The local store: a MySQL or MariaDB database that kisflow writes to. */
 export interface Store extends StoreTransaction {
   readonly flavour: Flavour;
+  /** Where it is, and as whom; for a connection of another kind. */
+  readonly address: StoreAddress;
   /** As the server says it: `9.7.0`, `10.11.19-MariaDB`. */
   readonly version: string;
   readonly database: string;
@@ -116,6 +118,7 @@ function makeStore({ settings, pool, facts, options }: StoreParts): Store {
   let isClosed = false;
   return {
     ...facts,
+    address: settings.address,
     query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession(timeouts = {}) {

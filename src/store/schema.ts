@@ -2,6 +2,7 @@ import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { lineageMigration } from './schema-lineage.ts';
 import { tableOptions } from './table-options.ts';
+import { verifyMigration } from './verify-tables.ts';
 
 /**
  * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
@@ -246,4 +247,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
   lineageMigration,
   rebuildMigration,
+  verifyMigration,
 ];

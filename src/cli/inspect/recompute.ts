@@ -89,7 +89,7 @@ async function recomputeFlow(options: RecomputeOptions, subject: DaemonFlow): Pr
 }
 
 function unknown(why: string): Outcome {
-  return { kind: 'unknown', why: `${why}; kisflow verify, which compares whole tables, is not built yet` };
+  return { kind: 'unknown', why: `${why}; kisflow verify compares whole tables` };
 }
 
 interface ReadOptions {

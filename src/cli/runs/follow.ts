@@ -17,6 +17,8 @@ export interface FollowOptions {
   readonly project: OpenProject;
   readonly store: Store;
   readonly id: string;
+  /** Prints what came of one that is done, in place of a sentence; the exit code. */
+  readonly report?: (run: Run) => Promise<number>;
 }
 
 /** Shows how far a run is until it ends, then what became of it; the exit code. The signal ends the showing, not the run: exit 1 then. */
@@ -26,6 +28,7 @@ export async function followRun(options: FollowOptions): Promise<number> {
     const run = await readRun(store, id);
     if (!isOpen(run.state) || context.stop.aborted) {
       context.progressLine?.end();
+      if (run.state === 'done' && options.report !== undefined) return options.report(run);
       printRun(context, run, isOpen(run.state) ? howToEnd(run) : outcomeOf(run));
       return run.state === 'done' ? exitCode.done : exitCode.failed;
     }
@@ -80,7 +83,7 @@ export function outcomeOf(run: Run): string {
   const head = `${titleOf(run.kind)} ${run.id} of flow ${run.flow}`;
   if (run.state === 'done') return `${head} is done: ${what} in ${formatDuration(ms)}${rate}.`;
   if (run.state === 'cancelled')
-    return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
+    return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' || run.kind === 'verify' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
   const code = run.errorCode ?? 'INTERNAL';
   const remedy = isErrorCode(code) ? `\n  ${errorCodes[code].remedy}` : '';
   return `${head} has failed. ${what} had been read. ${code}: ${run.errorText ?? ''}${remedy}`;
