@@ -9,10 +9,13 @@ import { measureDecode } from './measure-decode.ts';
 import { measureFaults } from './measure-faults.ts';
 import { measureFlow } from './measure-flow.ts';
 import { measureLatency } from './measure-latency.ts';
+import { measureLineage } from './measure-lineage.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
+import { measureRebuild } from './measure-rebuild.ts';
 import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
+import { measureVerify } from './measure-verify.ts';
 import { measurementNames, readOptions, usage, type BenchOptions, type MeasurementName } from './options.ts';
 import { serverFacts, startPair } from './server-pair.ts';
 import { fillSource } from './source-data.ts';
@@ -26,8 +29,11 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   snapshot: measureSnapshot,
   mirror: measureMirror,
   aggregate: measureAggregate,
+  lineage: measureLineage,
   latency: measureLatency,
   memory: measureMemory,
+  rebuild: measureRebuild,
+  verify: measureVerify,
   faults: measureFaults,
 };
 

@@ -68,7 +68,7 @@ async function runLoop(bench: Bench): Promise<number> {
 /** One run of a flow over all changes. Rejects when its computed table does not agree with the source. */
 export async function runFlow(
   bench: Bench,
-  kind: { readonly flow: FlowKind; readonly rows: 'after' | 'change' },
+  kind: { readonly flow: FlowKind; readonly rows: 'after' | 'change'; readonly hasLineage?: boolean },
 ): Promise<CurrentRun> {
   const { pair, options } = bench;
   await resetStore(pair);

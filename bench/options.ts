@@ -8,8 +8,11 @@ export const measurementNames = [
   'snapshot',
   'mirror',
   'aggregate',
+  'lineage',
   'latency',
   'memory',
+  'rebuild',
+  'verify',
   'faults',
 ] as const;
 export type MeasurementName = (typeof measurementNames)[number];

@@ -12,6 +12,8 @@ export type FlowKind = 'mirror' | 'totals' | 'figures';
 export interface ProjectOptions {
   readonly flow: FlowKind;
   readonly rows: 'after' | 'change';
+  /** Absent: it keeps none. */
+  readonly hasLineage?: boolean | undefined;
   /** Tables of the source. */
   readonly tables: readonly string[];
   readonly start: 'snapshot' | 'earliest' | 'latest';
@@ -40,7 +42,7 @@ export async function createProject(options: ProjectOptions): Promise<Project> {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-function configuration({ flow, rows, tables, start, sourceUrl, storeUrl }: ProjectOptions): string {
+function configuration({ flow, rows, tables, start, sourceUrl, storeUrl, hasLineage = false }: ProjectOptions): string {
   const { fname, table, operator } = functions[flow];
   return `kistype: global
 store: {url: "${storeUrl}/bench"}
@@ -52,6 +54,7 @@ url: "${sourceUrl}"
 ---
 kistype: flow
 flow_name: ${flow}
+lineage: ${hasLineage}
 source: {name: main, tables: [${tables.join(', ')}], rows: ${rows}, start: ${start}, on_truncate: ignore, on_drop: ignore}
 flows: [{fname: ${fname}}]
 ---

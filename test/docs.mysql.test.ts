@@ -131,6 +131,22 @@ eachServer((flavour) => {
     expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
   }, 120_000);
 
+  test('a flow is rebuilt as the operations page says, by an account with the rights that it names', async () => {
+    const { server, ...at } = await setUp(flavour);
+    const admin = await connectTo(server);
+    const heading = '## A changed function';
+    await runLines(['kisflow run --until-current'], at);
+    const daemon = await spawnDaemon(['run'], at);
+    await daemon.waitForLine(/flow runs/);
+    await admin.query('UPDATE kisflow.stu_avg_score SET avg_score = 1');
+    for (const statement of statementsOf('docs/operations.md', heading)) await admin.query(statement);
+    expect(await runLines(linesOf('docs/operations.md', heading), at)).toMatch(/Rebuild \d+ of flow CalStuAvgScore is done/);
+    const [rows] = await admin.query<RowDataPacket[]>('SELECT avg_score FROM kisflow.stu_avg_score ORDER BY stu_id');
+    expect(rows.map((row) => row['avg_score'])).toEqual([90, 76.66666666666667]);
+    daemon.kill();
+    expect(await daemon.waitForExit()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
   test('a running flow is changed by the commands of the operations page, and is as its file says at the end', async () => {
     const { cwd, env } = await setUp(flavour);
     await writeFile(join(cwd, 'conf/round.yml'), 'kistype: func\nfname: RoundScore\nfmode: Calculate\n');

@@ -20,7 +20,8 @@ export const commands: readonly NamedCommand[] = [
   },
   {
     name: 'inspect',
-    summary: 'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2)',
+    summary:
+      'show the computed tables; one table with its columns; or the row with this primary key (k, or k1,k2), and what it would be if computed now: exit 1 where that differs',
     load: async () => (await import('./inspect.ts')).inspect,
   },
   {
@@ -42,6 +43,16 @@ export const commands: readonly NamedCommand[] = [
     name: 'replay',
     summary: 'run a flow again over the rows that changed since a position, or between two, while the flow goes on',
     load: async () => (await import('./replay.ts')).replay,
+  },
+  {
+    name: 'rebuild',
+    summary: 'compute a flow anew beside its live tables, and swap the new ones in when they have caught up',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
+  {
+    name: 'verify',
+    summary: 'compute a flow anew beside its live tables and say in which rows they differ; mend exactly those',
+    load: async () => (await import('./verify.ts')).verify,
   },
   {
     name: 'runs',

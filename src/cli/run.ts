@@ -4,7 +4,7 @@ import { buildAssembly } from '../daemon/build-assembly.ts';
 import { runDaemon, type DaemonControl } from '../daemon/daemon.ts';
 import { readFlowChanges } from '../daemon/flow-change-record.ts';
 import { metricsOptionsOf } from '../daemon/flow-options.ts';
-import type { FlowReport } from '../daemon/flow-service.ts';
+import type { FlowReport } from '../daemon/flow-report.ts';
 import { openMetrics } from '../daemon/metrics.ts';
 import { ProjectFiles, type LoadedProject } from '../daemon/project-files.ts';
 import { ReloadRecord } from '../daemon/reload-record.ts';

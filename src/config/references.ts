@@ -94,8 +94,8 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
   if (source.on_purged === 'snapshot') {
     add(
       'source.on_purged',
-      'is snapshot, which would leave rows that were deleted meanwhile, and a rebuild is not there yet',
-      'write stop',
+      'is snapshot, and no flow does that by itself yet',
+      'write stop; `kisflow rebuild` mends a flow that has stopped so',
     );
   }
   const refusal = whyNotApplied(configuration, flow, check.functionNames);

@@ -60,7 +60,7 @@ interface FlowSourceSpec {
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
   readonly on_drop: 'stop' | 'ignore' | 'apply';
-  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused until there are rebuilds. */
+  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused: no flow rebuilds itself yet. */
   readonly on_purged: 'stop' | 'snapshot';
   /**
    * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not
@@ -99,6 +99,8 @@ export interface FlowSpec {
   readonly on_bad_row: 'dead-row' | 'stop' | 'skip';
   /** More dead rows than this within a minute stop the flow (0: no limit), and so do more of them and those behind them than `max`. */
   readonly dead_rows: { readonly per_minute: number; readonly max: number };
+  /** Whether the store keeps which source change last wrote each field of its computed rows, for `kisflow inspect`. */
+  readonly lineage: boolean;
   readonly flows: readonly FlowFunctionSpec[];
 }
 
@@ -213,6 +215,7 @@ const flowSpec: z.ZodType<FlowSpec> = mapping({
   batch: flowBatch.optional().transform((batch) => batch ?? defaultBatch),
   on_bad_row: oneOf(['dead-row', 'stop', 'skip'], 'dead-row'),
   dead_rows: flowDeadRows.optional().transform((limits) => limits ?? flowDeadRows.parse({})),
+  lineage: flag,
   flows: list(mapping({ fname: text('name a function'), params })),
 });
 

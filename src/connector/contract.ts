@@ -9,6 +9,7 @@
  */
 import type { Logger } from '../lib/logger.ts';
 import type { Row } from '../row/change.ts';
+import type { RowTrace } from '../row/row-trace.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 
 export type Guarantee = 'exactly-once' | 'at-least-once';
@@ -27,6 +28,8 @@ export interface BatchScope {
    * tried again. Absent on the local store, whose session serves the whole batch, and where no run has made the session.
    */
   readonly step?: number | undefined;
+  /** Is told what is written into the store, where the flow keeps its rows' lineage; absent: it does not. */
+  readonly trace?: RowTrace | undefined;
 }
 
 export interface ConnectorSession {

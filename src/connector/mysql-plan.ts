@@ -261,7 +261,8 @@ interface Operation {
 
 type Update = Extract<PartialOperation, { kind: 'update' }>;
 
-function readOperation(table: TableDefinition, item: unknown, mode: SaveMode): Operation {
+/** What a row does to the table. Throws ROW_INVALID (row) for what is no row. */
+export function readOperation(table: TableDefinition, item: unknown, mode: SaveMode): Operation {
   if (!isRow(item))
     throw new CodedError('ROW_INVALID', `A row for ${table.id} must be an object, not ${String(item)}`, { class: 'row' });
   const note = partialNoteOf(item);

@@ -15,8 +15,9 @@ import type { PartialUpdate } from './mysql-partial.ts';
 import { planWrites, type ShapeCache } from './mysql-plan.ts';
 import { writeKey, type SaveMode } from './mysql-shape.ts';
 import type { Statement } from './mysql-statement.ts';
+import { traceSave } from './mysql-trace.ts';
 import { buildStatements, dialectOf, isGuardError } from './mysql-statements.ts';
-import type { TableDefinition } from './mysql-table.ts';
+import { parseTableName, type TableDefinition } from './mysql-table.ts';
 
 export interface MysqlConnectorDeps {
   readonly logger?: Logger;
@@ -60,13 +61,14 @@ class MysqlConnector implements Connector {
       const { store } = batch;
       if (store === null)
         throw new CodedError('CONFIG_INVALID', `Connector ${this.name}: addrs is store, and this program has no store`);
-      return this.#sessionOn(store, batch.flow);
+      return this.#sessionOn(store, batch);
     }
     const on = <T>(work: (own: Store) => Promise<T>): Promise<T> => this.#wrapped(async () => work(await this.#connected()));
+    const { flow } = batch;
     return {
-      save: (rows) => on((own) => own.transaction((transaction) => this.#sessionOn(transaction, batch.flow).save(rows))),
-      load: (keys) => on((own) => this.#sessionOn(own, batch.flow).load(keys)),
-      query: (statement, params) => on((own) => this.#sessionOn(own, batch.flow).query(statement, params)),
+      save: (rows) => on((own) => own.transaction((transaction) => this.#sessionOn(transaction, { flow }).save(rows))),
+      load: (keys) => on((own) => this.#sessionOn(own, { flow }).load(keys)),
+      query: (statement, params) => on((own) => this.#sessionOn(own, { flow }).query(statement, params)),
     };
   }
 
@@ -92,9 +94,9 @@ class MysqlConnector implements Connector {
     return own;
   }
 
-  #sessionOn(store: StoreTransaction, flow: string): ConnectorSession {
+  #sessionOn(store: StoreTransaction, batch: Pick<BatchScope, 'flow' | 'trace'>): ConnectorSession {
     return {
-      save: (rows) => this.#save(store, rows, flow),
+      save: (rows) => this.#save(store, rows, batch),
       load: async (keys) => {
         const { table, statements } = await this.#table.use(store, (shapes) => ({
           table: shapes.table,
@@ -104,12 +106,19 @@ class MysqlConnector implements Connector {
         for (const sql of statements) found.push(...shortenFloats(table, (await this.#table.watch(store.query(sql))).rows));
         return found;
       },
-      query: async (statement, params) => (await store.query(statement, params)).rows,
+      query: async (statement, params) => {
+        if (batch.trace !== undefined && !isQuestion.test(statement)) batch.trace.wroteUnseen(this.#tableId(store));
+        return (await store.query(statement, params)).rows;
+      },
     };
   }
 
   /** With the table known, every statement's text is made before the first question to the store: beside the commit of the batch before. */
-  async #save(store: StoreTransaction, rows: readonly unknown[], flow: string): Promise<void> {
+  async #save(
+    store: StoreTransaction,
+    rows: readonly unknown[],
+    { flow, trace }: Pick<BatchScope, 'flow' | 'trace'>,
+  ): Promise<void> {
     if (rows.length === 0) return;
     const build = async (
       shapes: ShapeCache,
@@ -134,6 +143,12 @@ class MysqlConnector implements Connector {
         throw explain(error, statement, table);
       }
     }
+    if (trace !== undefined) traceSave(trace, table, { rows, mode: this.#mode });
+  }
+
+  #tableId({ database }: StoreTransaction): string {
+    const { table, ...name } = parseTableName(this.#options.key, database);
+    return `${name.database}.${table}`;
   }
 
   /** Another server's trouble must not be taken for the store's; what concerns the table or a row keeps its code. */
@@ -161,6 +176,9 @@ const serverCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_READ_ONLY',
   'STORE_STATEMENT',
 ]);
+
+/** What cannot write; a statement that begins otherwise may. */
+const isQuestion = /^\s*SELECT\b/i;
 
 function readMode(options: ConnectorOptions): SaveMode {
   const mode = options.params['mode'] ?? 'upsert';

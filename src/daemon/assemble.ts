@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
+import { configurationInShadow, ownedColumns, tablesToRebuild } from '../config/shadow-plan.ts';
 import { tablesOfFlow } from '../config/table-policy.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
@@ -10,8 +11,9 @@ import type { FunctionDefinition } from '../flow/contract.ts';
 import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
+import { isShadowDatabase } from '../row/shadow-database.ts';
 import { compilePatterns, compileSchemaPatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
-import type { DaemonFlow } from './daemon-flow.ts';
+import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
 
@@ -23,6 +25,8 @@ export interface AssembleOptions {
   /** Of each function, by name: differs when its code does. */
   readonly codeHashes: ReadonlyMap<string, string>;
   readonly storeDatabase: string;
+  /** Where the computed tables are, in place of `storeDatabase`. */
+  readonly shadowDatabase?: string;
   /** Sources that are the store's own server (see same-server.ts). */
   readonly storeSources: ReadonlySet<string>;
   /** Fields of real tables, for operators. */
@@ -59,7 +63,8 @@ export function assemble(options: AssembleOptions): Assembly {
   for (const conn of connectorsOf(configuration, specs)) connectors.set(conn.name, makeOrKeep(conn, options));
   for (const { connector } of connectors.values()) registry.registerConnector(connector);
   const flows = specs.map((spec) => {
-    const flow = assembleFlow(spec, { ...options, registry, connectors });
+    // a flow may outlive many assemblies: it must not hold the one before
+    const flow = assembleFlow(spec, { ...options, previous: undefined, registry, connectors });
     const known = options.previous?.flows.find((other) => other.flow.name === spec.flow_name);
     return known?.fingerprint === flow.fingerprint ? known : flow;
   });
@@ -89,7 +94,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     start,
     snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
     wants,
-    wantsSchema: compileSchemaPatterns(source.tables),
+    wantsSchema: wantedSchemas(source, parts),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),
     tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,
@@ -97,9 +102,27 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     tablePolicies: {
       onTruncate: source.on_truncate,
       onDrop: source.on_drop,
-      computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.storeDatabase),
+      computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.shadowDatabase ?? parts.storeDatabase),
     },
+    keepsLineage: spec.lineage,
+    inShadow: (database) => assembleShadow(spec, parts, database),
     fingerprint: fingerprintOf(spec, tables, parts),
+  };
+}
+
+/** The flow as it is run in another database of the store's server: with connectors of its own, whose caches are of that one. */
+function assembleShadow(spec: FlowSpec, { configuration, ...options }: AssembleOptions, shadowDatabase: string): ShadowFlow {
+  const { storeDatabase } = options;
+  const tables = tablesToRebuild(configuration, spec, storeDatabase);
+  const alone = configurationInShadow(configuration, spec, { storeDatabase, tables });
+  const { flows, connectors } = assemble({ ...options, configuration: alone, previous: undefined, shadowDatabase });
+  const [subject] = flows;
+  if (subject === undefined) throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${spec.flow_name} cannot be rebuilt: it is not run.`);
+  return {
+    subject,
+    connectors: [...connectors.values()].map(({ connector }) => connector),
+    tables,
+    owned: ownedColumns(configuration, spec, storeDatabase),
   };
 }
 
@@ -119,6 +142,14 @@ function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
 
 function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** On the store's own server none is wanted in which a flow is rebuilt: that it is dropped at the end concerns nobody. */
+function wantedSchemas(source: { readonly name: string; readonly tables: readonly string[] }, options: AssembleOptions) {
+  const matches = compileSchemaPatterns(source.tables);
+  const { storeDatabase, storeSources } = options;
+  if (!storeSources.has(source.name)) return matches;
+  return (schema: string): boolean => !isShadowDatabase(storeDatabase, schema) && matches(schema);
 }
 
 /**

@@ -126,8 +126,16 @@ export function noteDead(logger: Pick<Logger, 'warn'>, flow: string, marks: read
   }
 }
 
+/** Says that rows wait apart; nothing of those that are only behind others. */
+export function noteWaiting(logger: Pick<Logger, 'info'>, flow: string, marks: readonly DeadMark[]): void {
+  const waiting = marks.filter(({ kind }) => kind === 'waiting');
+  const [first] = waiting;
+  if (first === undefined) return;
+  logger.info(markLog(flow, waiting.length, first), 'rows wait apart for what they miss; the first of them is named');
+}
+
 /** The first of so many marks, as the log has it. */
-export function markLog(flow: string, rows: number, { code, fname, message }: DeadMark) {
+function markLog(flow: string, rows: number, { code, fname, message }: DeadMark) {
   return { flow, rows, code, function: fname, error: message };
 }
 

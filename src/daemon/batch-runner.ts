@@ -1,42 +1,25 @@
 import { deferred, sleep } from '../lib/abort.ts';
-import type { RunFlow } from '../flow/contract.ts';
 import { StoredState } from '../flow/stored-state.ts';
 import { readParkedRows, type ParkedRow } from '../repair/parked-row.ts';
 import type { Position } from '../row/position.ts';
-import type { Watchdog } from './watchdog.ts';
 import type { Attempt, BatchRun } from './attempt.ts';
-import { markLog, noteDead, withoutBadRows } from './bad-rows.ts';
-import { beginTrail, type BatchTrail, type FlowObserver } from './batch-trail.ts';
+import { noteDead, noteWaiting, withoutBadRows } from './bad-rows.ts';
+import type { BatchRunnerOptions } from './batch-runner-options.ts';
+import { beginTrail, type BatchTrail } from './batch-trail.ts';
 import { batchRows } from './batch-rows.ts';
 import { batchId, hasParked, type Batch, type DeadMark } from './batch.ts';
 import { atBatch, toCoded } from './batch-error.ts';
 import { keepDead, requireRoom } from './keep-dead.ts';
 import { judge, newFailure, type Failure } from './failure.ts';
-import { FlowSession, type FlowSessionOptions } from './flow-session.ts';
-import type { IntentLog } from './intent-log.ts';
+import { FlowSession } from './flow-session.ts';
 import { Park } from './park.ts';
 import { ParkedTries, type KeptRun } from './parked-tries.ts';
+import { Lineage } from './lineage.ts';
 import { runRows } from './run-rows.ts';
 import { saveChunk } from './save-chunk.ts';
+import { subjectOf, subjectOfKept } from './traced-rows.ts';
 import { notePassedStatements, passTableStatements } from './table-statements.ts';
 import { prepareFlow, type RunnableFlow, type RunningFlow } from './running-flow.ts';
-
-export interface BatchRunnerOptions extends RunnableFlow, FlowSessionOptions {
-  readonly hasGtid: boolean;
-  /** The sequence number and the position of the flow's checkpoint. */
-  readonly sequence: number;
-  readonly position: Position;
-  /** Where batches are kept before they run, of a flow that writes outside the store. */
-  readonly intents: Pick<IntentLog, 'keep'>;
-  readonly runFlow: RunFlow;
-  /** Aborts at once: what is in flight is rolled back. */
-  readonly signal: AbortSignal;
-  readonly onCommit: (batch: Batch, filtered: number) => void;
-  /** No batch is under way: this is where the flow may be replaced. */
-  readonly atBoundary: () => void;
-  readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
-  readonly observer?: FlowObserver | undefined;
-}
 
 /** How much of a flow's state is kept in memory. */
 const stateCache = { entriesMax: 50_000, bytesMax: 16 * 1024 * 1024 } as const;
@@ -55,6 +38,7 @@ export class BatchRunner {
   #running: RunningFlow;
   readonly #session: FlowSession;
   readonly #park = new Park();
+  readonly #lineage: Lineage;
   /** Rows that wait, and are tried again between batches. */
   readonly parked: ParkedTries;
   #sequence: number;
@@ -71,6 +55,7 @@ export class BatchRunner {
     this.#position = options.position;
     this.#state = new StoredState({ flow: options.flow.name, cache: stateCache });
     this.#running = prepareFlow(options);
+    this.#lineage = new Lineage(options.flow.name);
     this.parked = new ParkedTries({ store: options.store, logger: options.logger, park: this.#park, runner: this });
   }
 
@@ -171,7 +156,9 @@ export class BatchRunner {
       step: { position: batch.end, time: batch.time, rows: batch.size },
     });
     const state = this.#state.begin(transaction);
-    const statements = await passTableStatements(transaction, batch, { flow: flow.name, policies: running.tablePolicies });
+    const trace = running.keepsLineage ? this.#lineage.begin(subjectOf(batch, run.sequence)) : undefined;
+    const passing = { flow: flow.name, policies: running.tablePolicies, trace };
+    const statements = await passTableStatements(transaction, batch, passing);
     const { rows, filtered, ...taken } = batchRows(batch, shape, { takesDefaults: flow.rowImage === 'partial' });
     if (rows.length > 0 && flow.isEnabled) {
       if (running.isExternal) await this.#keepIntent(batch, run.sequence);
@@ -182,6 +169,7 @@ export class BatchRunner {
         transaction,
         state,
         observer: run.clock,
+        trace,
         onStep: (index) => {
           mayFail = running.isExternal || index < trailing;
         },
@@ -192,10 +180,12 @@ export class BatchRunner {
     if (batch.chunk !== undefined) await saveChunk(transaction, batch.chunk);
     if (batch.dead.length > 0) await keepDead(transaction, batch, { flow: flow.name, ...badRows });
     const parked = hasParked(batch) ? await readParkedRows(transaction, flow.name, { after: this.#park.lastId }) : [];
+    await trace?.flush(transaction);
     await state.flush();
     mayFail = false;
     await transaction.commit();
     state.settle();
+    trace?.settle();
     run.clock?.committed({ filtered, statements });
     notePassedStatements(this.#options.logger, flow.name, statements);
     if (parked.length > 0) this.#noteParked(batch, parked);
@@ -206,12 +196,13 @@ export class BatchRunner {
   }
 
   /** Rows that were kept are run as a transaction of their own, which continues the sequence and leaves the position. */
-  async runKept(rows: readonly unknown[], { id, settle, hasPartialRows = false }: KeptRun): Promise<void> {
+  async runKept(rows: readonly unknown[], { id, settle, hasPartialRows = false, kept = [] }: KeptRun): Promise<void> {
     const sequence = this.#sequence;
     const step = { position: this.#position, time: 0, rows: 0 };
     const clock = beginTrail(this.#options.observer, this.#running.flow, { size: rows.length, id });
     const transaction = this.#session.begin({ sequence, gate: Promise.resolve(), clock, onSent: () => {}, step });
     const state = this.#state.begin(transaction);
+    const trace = this.#running.keepsLineage ? this.#lineage.begin(subjectOfKept(kept, { sequence, ...step })) : undefined;
     try {
       const places = (): readonly number[] => [...rows.keys()];
       const options = {
@@ -221,15 +212,18 @@ export class BatchRunner {
         transaction,
         state,
         observer: clock,
+        trace,
         onStep: () => {},
         places,
         hasPartialRows,
       };
       if (rows.length > 0) await runRows(rows, options);
       await settle(transaction);
+      await trace?.flush(transaction);
       await state.flush();
       await transaction.commit();
       state.settle();
+      trace?.settle();
       clock?.committed({ filtered: 0, statements: [] });
     } catch (failure) {
       clock?.failed(failure);
@@ -246,11 +240,7 @@ export class BatchRunner {
 
   #noteParked({ dead }: Batch, parked: readonly ParkedRow[]): void {
     this.#park.add(parked, performance.now());
-    const waiting = dead.filter(({ kind }) => kind === 'waiting');
-    const [first] = waiting;
-    if (first === undefined) return; // only behind others
-    const fields = markLog(this.#running.flow.name, waiting.length, first);
-    this.#options.logger.info(fields, 'rows wait apart for what they miss; the first of them is named');
+    noteWaiting(this.#options.logger, this.#running.flow.name, dead);
   }
 
   /** Before a batch runs that may write outside the store: after a crash it has to be the same one, and so have those beside it. */

@@ -11,6 +11,8 @@ export interface RoutedPart extends Omit<TransactionPart, 'groups'> {
   readonly groups: readonly ChangeGroup[];
   /** How many changes the groups hold. */
   readonly size: number;
+  /** The run that has read the rows from their table, where they are no changes of the stream. */
+  readonly run?: string;
 }
 
 /** Why one change of a batch is not processed now; `index`: its place among all changes of the batch, from 0. */
@@ -189,8 +191,16 @@ export function* changesOf(batch: Batch): Generator<{ readonly group: ChangeGrou
 }
 
 /** Where a change stands, as people read it and as `Change.position` has it. */
-export function placeOf(part: Pick<RoutedPart, 'file' | 'offset' | 'gtid'>): string {
-  return part.gtid === '' ? `${part.file}:${part.offset}` : `${part.file}:${part.offset} gtid=${part.gtid}`;
+export function placeOf({ file, offset, gtid, run }: Pick<RoutedPart, 'file' | 'offset' | 'gtid' | 'run'>): string {
+  const place = `${file}:${offset}`;
+  if (run !== undefined) return `${place} run=${run}`;
+  return gtid === '' ? place : `${place} gtid=${gtid}`;
+}
+
+/** A place without the run that has read the row there; the run is undefined where it is that of a change of the stream. */
+export function parsePlace(text: string): { readonly place: string; readonly run: string | undefined } {
+  const { place = text, run } = /^(?<place>\S+) run=(?<run>\d+)$/.exec(text)?.groups ?? {};
+  return { place, run };
 }
 
 /** The row before and after change `i` of a group. */

@@ -1,9 +1,10 @@
+import type { Connector } from '../connector/contract.ts';
 import type { Flow, RunFlow } from '../flow/contract.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { StartPoint } from '../row/position.ts';
 import type { TableReader } from '../snapshot/contract.ts';
 import type { Source } from '../source/contract.ts';
-import type { LeaseKeeper } from '../store/lease.ts';
+import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
@@ -32,9 +33,24 @@ export interface DaemonFlow {
   readonly badRows: BadRowsPolicy;
   /** What it does about rows that go without a change of each. */
   readonly tablePolicies: TablePolicies;
+  /** Whether it keeps in the store which change last wrote each field of its computed rows. */
+  readonly keepsLineage: boolean;
   readonly sourceName: string;
   /** Changes when anything does that makes the flow what it is: its configuration, its functions' code, its connectors. */
   readonly fingerprint: string;
+  /** The same flow, made anew for computed tables in this database. Throws REBUILD_IMPOSSIBLE. */
+  readonly inShadow: (database: string) => ShadowFlow;
+}
+
+/** A flow that computes its tables anew beside the live ones. */
+export interface ShadowFlow {
+  readonly subject: DaemonFlow;
+  /** Not open. */
+  readonly connectors: readonly Connector[];
+  /** The names of its computed tables. */
+  readonly tables: readonly string[];
+  /** Of each of them, the columns that the flow owns, lower case; undefined: all. */
+  readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
 }
 
 /** What one flow needs to be kept running. */
@@ -58,6 +74,8 @@ export interface FlowServiceOptions {
   readonly queueBytesMax: number;
   readonly retryLimitMs: number;
   readonly pollMs: number;
+  /** Done under the flow's lease before each run; absent: nothing is. True: what stopped the flow, if anything did, is gone. */
+  readonly settle?: ((lease: Lease) => Promise<boolean>) | undefined;
   /** A changed version of the flow has taken the place of the one before, which no batch uses any more. */
   readonly onReplaced: () => void;
   /** Take no more, commit what is queued, end. */

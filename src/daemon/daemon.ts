@@ -7,17 +7,20 @@ import { gtidContains } from '../row/gtid.ts';
 import { comparePositions, type Position } from '../row/position.ts';
 import type { RunFlow } from '../flow/contract.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
-import { LeaseKeeper } from '../store/lease.ts';
+import { LeaseKeeper, type Lease } from '../store/lease.ts';
 import type { Presence } from '../store/presence.ts';
 import type { Store } from '../store/open.ts';
 import type { Assembly } from './assemble.ts';
 import type { FlowObserver } from './batch-trail.ts';
 import { ConnectorTidy } from './connector-tidy.ts';
 import { FlowRecords } from './flow-record.ts';
-import type { DaemonFlow } from './daemon-flow.ts';
+import type { FlowServiceOptions } from './daemon-flow.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { makeDaemonView, type DaemonView } from './daemon-view.ts';
-import { FlowService, type FlowReport } from './flow-service.ts';
+import type { FlowReport } from './flow-report.ts';
+import { FlowService } from './flow-service.ts';
+import { Rebuilds, type RebuildsOptions } from './rebuilds.ts';
+import { Verifies } from './verifies.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
 import { Supervisor, type AssemblyDifference } from './supervisor.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
@@ -72,7 +75,9 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
   const connectors = new OpenConnectors();
-  const parts = { leases, records, watchdog };
+  const parts = { leases, records, watchdog, settle: (lease: Lease) => rebuilds.settle(lease) };
+  const shadows = shadowParts(options, { holder, watchdog, services: () => flows.running });
+  const rebuilds: Rebuilds = new Rebuilds(shadows);
   const flows: Supervisor = new Supervisor({
     makeService: (subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject, onReplaced: () => tidy.run() }),
     once: options.untilCurrent,
@@ -99,6 +104,8 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
       showPresence(leases.presence, watching.signal),
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       heartbeat.run(watching.signal),
+      options.untilCurrent ? undefined : rebuilds.run(stop.signal),
+      options.untilCurrent ? undefined : new Verifies(shadows).run(stop.signal),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -116,13 +123,20 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   return flows.services.map((service) => service.report);
 }
 
-interface ServiceParts {
-  readonly subject: DaemonFlow;
-  readonly leases: LeaseKeeper;
-  readonly records: FlowRecords;
-  readonly watchdog: Watchdog;
-  readonly onReplaced: () => void;
+/** A flow in its shadow is a flow like others, that nobody measures. */
+function shadowParts(
+  options: DaemonOptions,
+  { watchdog, ...parts }: Pick<RebuildsOptions, 'holder' | 'services'> & { readonly watchdog: Watchdog },
+): RebuildsOptions {
+  return {
+    ...options,
+    ...parts,
+    makeService: ({ store, logger, stop, abort, ...shadow }) =>
+      makeService({ ...options, store, logger, stop, abort, observer: undefined }, { watchdog, onReplaced: () => {}, ...shadow }),
+  };
 }
+
+type ServiceParts = Pick<FlowServiceOptions, 'subject' | 'leases' | 'records' | 'watchdog' | 'onReplaced' | 'settle'>;
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
   const { source, tables, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);

@@ -6,6 +6,8 @@ import type { Position } from '../row/position.ts';
 import type { TransactionSink } from '../source/contract.ts';
 import { countChanges, dropChanges, makeBatch, type Batch, type RoutedPart } from './batch.ts';
 import { whyNotTheCut, wrongTransaction } from './cut-transaction.ts';
+import { cutByLimits } from './cut-by-limits.ts';
+import { FeedBound } from './feed-bound.ts';
 import { IntendedCuts } from './intended-cuts.ts';
 import { Progress } from './progress.ts';
 import { routeStatement } from './route-statement.ts';
@@ -58,6 +60,7 @@ export class FlowFeed implements TransactionSink {
   #lastWanted = false;
   #failure: Error | undefined;
   #batch: FeedOptions['batch'];
+  readonly #bound: FeedBound;
   /** Called at the next end of a transaction; nothing is taken in afterwards. */
   #onClosed: (() => void) | undefined;
   #isClosed = false;
@@ -71,6 +74,7 @@ export class FlowFeed implements TransactionSink {
     this.underWay = new UnderWay(options.start);
     this.#skip = options.start.rows;
     this.#batch = options.batch;
+    this.#bound = new FeedBound(options);
   }
 
   /** Where a reader for this feed has to begin, at the latest. */
@@ -129,6 +133,22 @@ export class FlowFeed implements TransactionSink {
     if (this.#received.rows === 0) this.#close();
   }
 
+  /** Nothing beyond this is taken; `here`: beyond the transaction that was taken last; undefined: all is, as it comes. */
+  holdAt(limit: Position | 'here' | undefined): void {
+    this.#bound.set(limit === 'here' ? this.#taken : limit);
+    this.#arrived?.resolve();
+  }
+
+  /** Where it stands, held, with all before it committed; undefined: it does not yet. */
+  get standing(): Position | undefined {
+    const isDone = this.#takable.length === 0 && this.#taken.rows === 0 && this.underWay.oldest === undefined;
+    return this.#bound.isSet && isDone ? this.#taken : undefined;
+  }
+
+  get #takable(): RoutedPart[] {
+    return this.#bound.before(this.#queue, this.#taken.rows > 0);
+  }
+
   #close(): void {
     if (this.#isClosed || this.#onClosed === undefined) return;
     this.#isClosed = true;
@@ -168,7 +188,7 @@ export class FlowFeed implements TransactionSink {
    * resolves with undefined when the signal aborts and nothing is left.
    */
   async take(signal: AbortSignal): Promise<Batch | undefined> {
-    while (this.#queue.length === 0 || !this.#cuts.isReady(this.#queue, this.#queuedSize)) {
+    while (this.#takable.length === 0 || !this.#cuts.isReady(this.#queue, this.#queuedSize)) {
       if (this.#failure !== undefined) throw this.#failure;
       if (signal.aborted) return undefined;
       this.#arrived = deferred();
@@ -248,7 +268,7 @@ export class FlowFeed implements TransactionSink {
 
   #cutBatch(): Batch {
     const intended = this.#cuts.take(this.#queue);
-    const { parts, rest } = intended ?? this.#cutByLimits();
+    const { parts, rest } = intended ?? cutByLimits(this.#queue, { takable: this.#takable.length, ...this.#batch });
     const batch = makeBatch(this.#taken, parts, { hasGtid: this.#options.hasGtid });
     // not kept until later: a part that was taken must be free to be forgotten
     this.#queue = rest;
@@ -262,22 +282,6 @@ export class FlowFeed implements TransactionSink {
     this.#taken = batch.end;
     this.underWay.take(batch);
     return intended === undefined ? batch : asIntended(batch, intended.batch);
-  }
-
-  #cutByLimits(): { readonly parts: RoutedPart[]; readonly rest: RoutedPart[] } {
-    const { rows, bytes } = this.#batch;
-    let count = 0;
-    let size = 0;
-    let taken = 0;
-    for (const part of this.#queue) {
-      if (count > 0 && part.size > 0 && size > 0 && (size + part.size > rows || taken + part.bytes > bytes)) break;
-      // what happened to whole tables stands in front of a batch's changes
-      if (count > 0 && part.statements !== undefined) break;
-      count += 1;
-      size += part.size;
-      taken += part.bytes;
-    }
-    return { parts: this.#queue.slice(0, count), rest: this.#queue.slice(count) };
   }
 }
 

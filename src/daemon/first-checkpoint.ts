@@ -14,6 +14,7 @@ export async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpo
   else if (known.position.rows > 0) await requireSameTables(known, options);
   await records.setTables(flow, subject.tablesHash);
   await records.setFingerprint(flow, subject.fingerprint);
+  if (known === undefined) await records.setBuiltFingerprint(flow, subject.fingerprint);
   const checkpoint = known ?? (await readCheckpoint(session, flow));
   await session.rollback();
   if (checkpoint === undefined) throw new CodedError('INTERNAL', `Flow ${flow} has no checkpoint after making one.`);

@@ -68,6 +68,11 @@ export class FlowRecords {
     await this.#store.query('UPDATE kis_flow SET fingerprint = ? WHERE flow = ?', [fingerprint, flow]);
   }
 
+  /** With which version its tables were begun. */
+  async setBuiltFingerprint(flow: string, fingerprint: string): Promise<void> {
+    await this.#store.query('UPDATE kis_flow SET built_fingerprint = ? WHERE flow = ?', [fingerprint, flow]);
+  }
+
   async setState(flow: string, state: FlowState, error?: CodedError): Promise<void> {
     const code = error?.code ?? null;
     const text = error?.message ?? null;

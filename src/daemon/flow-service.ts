@@ -7,22 +7,14 @@ import type { StoreSession } from '../store/session.ts';
 import type { Batch } from './batch.ts';
 import type { DaemonFlow, FlowServiceOptions } from './daemon-flow.ts';
 import { FlowCondition } from './flow-condition.ts';
-import type { FlowState, FlowWish } from './flow-record.ts';
+import { FlowLease } from './flow-lease.ts';
+import type { FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
-import type { CommitFigures } from './commit-counts.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowVersions } from './flow-versions.ts';
 import { FlowMeter } from './flow-meter.ts';
-import type { KeptCounts } from './park.ts';
+import type { FlowReport } from './flow-report.ts';
 import { Tries } from './tries.ts';
-
-export interface FlowReport extends CommitFigures {
-  readonly name: string;
-  readonly state: FlowState;
-  readonly error: CodedError | undefined;
-  /** Rows that are kept and may still be applied; undefined while it does not run here. */
-  readonly kept: KeptCounts | undefined;
-}
 
 /**
  * Keeps one flow running for as long as the daemon does: waits for its lease, runs it from its checkpoint, and decides what
@@ -38,13 +30,13 @@ export class FlowService {
   readonly #versions: FlowVersions;
   /** The flow was replaced after it had failed: it is tried again. */
   #isMended = false;
+  /** Its run is to end between two transactions: what waits for that is done under its lease, before the next run. */
+  #isToEnd = false;
   readonly #condition: FlowCondition;
   /** Runs that fail, and looks at a lease that another daemon holds. */
   readonly #failing: Tries;
   readonly #held: Tries;
-  #lease: Lease | undefined;
-  /** When it had been taken, by performance.now(). */
-  #leasedAt = 0;
+  readonly #lease: FlowLease;
   #run: LeasedRun | undefined;
 
   constructor(options: FlowServiceOptions) {
@@ -52,6 +44,7 @@ export class FlowService {
     this.#versions = new FlowVersions(options);
     this.#condition = new FlowCondition(options.subject.flow.name, options.records);
     this.meter = new FlowMeter(options);
+    this.#lease = new FlowLease({ ...options, flow: options.subject.flow.name });
     const { retryLimitMs: limitMs, pollMs } = options;
     this.#failing = new Tries({ firstMs: 200, maxMs: 5000, limitMs });
     this.#held = new Tries({ firstMs: pollMs, maxMs: pollMs, limitMs });
@@ -87,18 +80,32 @@ export class FlowService {
     return this.#run?.feed.received;
   }
 
+  /** Its run, for what is done beside its batches. */
+  get live(): Pick<LeasedRun, 'feed' | 'doAside'> | undefined {
+    return this.#run;
+  }
+
   get figures(): FlowFigures {
     return this.meter.figures;
   }
 
   /** Whether its figures are this daemon's to tell. */
   get isHolder(): boolean {
-    return this.#lease !== undefined;
+    return this.#lease.isHeld;
   }
 
   /** Ends the run once everything received so far is committed. */
   finish(): void {
     this.#run?.finish();
+  }
+
+  /**
+   * Ends the run behind the transaction that it is in, once all of it is committed. A service that runs on settles what waits for it, and
+   * begins its next run; one that is paused or has failed settles too.
+   */
+  endBetweenTransactions(): void {
+    this.#isToEnd = true;
+    this.#run?.finishBetweenTransactions();
   }
 
   /**
@@ -131,9 +138,8 @@ export class FlowService {
 
   /** Another look, begun at `askedAt`, at the leases that this daemon holds. */
   observeLeases(heldEpochs: ReadonlyMap<string, number>, askedAt: number): void {
-    const lease = this.#lease;
-    if (lease === undefined || askedAt < this.#leasedAt || heldEpochs.get(lease.flow) === lease.epoch) return;
-    this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${lease.flow} was taken over by another daemon.`));
+    if (!this.#lease.isLost(heldEpochs, askedAt)) return;
+    this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${this.name} was taken over by another daemon.`));
   }
 
   async #pause(): Promise<void> {
@@ -151,6 +157,7 @@ export class FlowService {
     while (!stop.aborted) {
       if (this.#condition.state === 'failed') {
         if (options.once) break;
+        if (await this.#settleStanding()) this.#isMended = true;
         if (!this.#isMended) await sleep(pollMs, stop);
         if (this.#isMended || this.#condition.isResumed) await this.#condition.set('starting').catch(() => sleep(pollMs, stop));
         this.#isMended = false;
@@ -159,11 +166,12 @@ export class FlowService {
       if (this.#condition.isPaused) {
         if (this.#condition.state !== 'paused') await this.#pause();
         if (options.once) break;
+        await this.#settleStanding();
         await sleep(pollMs, stop);
         continue;
       }
       try {
-        const hasRun = await this.#runOnce();
+        const hasRun = await this.#underLease((lease, session) => this.#runLeased(lease, session));
         this.#failing.forget();
         if (hasRun && options.once) break;
         if (hasRun) continue;
@@ -177,38 +185,39 @@ export class FlowService {
       }
     }
     // a standby says nothing about a flow that another daemon runs
-    if (this.#lease !== undefined && this.#condition.state !== 'failed' && this.#condition.state !== 'paused')
-      await this.#noteStopped();
+    if (this.#lease.isHeld && this.#condition.state !== 'failed' && this.#condition.state !== 'paused') await this.#noteStopped();
     await this.#giveUpLease();
     this.#abort.abort(); // nothing waits for it any more
   }
 
-  /** One run under a lease; false when another daemon holds it. */
-  async #runOnce(): Promise<boolean> {
-    const { leases, store } = this.#options;
-    if (await leases.isHeldByOther(this.name)) {
+  /** As before a run, of a flow that does not run; true: what it failed with is gone. */
+  async #settleStanding(): Promise<boolean> {
+    const { settle } = this.#options;
+    if (!this.#isToEnd || settle === undefined) return false;
+    this.#isToEnd = false;
+    let isMended = false;
+    const settling = this.#underLease(async (lease) => void (isMended = await settle(lease)));
+    await settling.catch(this.#warn('what waits for the flow is not settled'));
+    return isMended;
+  }
+
+  /** False, and nothing is done, when another daemon holds the lease. */
+  async #underLease(work: (lease: Lease, session: StoreSession) => Promise<void>): Promise<boolean> {
+    if (await this.#options.leases.isHeldByOther(this.name)) {
       if (this.#condition.state !== 'standby')
         this.#options.logger.info({ flow: this.name }, 'another daemon runs this flow, standing by');
       this.#condition.assume('standby');
       return false;
     }
-    const session = await store.openSession();
-    try {
-      const lease = await leases.acquire(this.name, session.threadId);
-      if (lease === undefined) return false;
-      this.#lease = lease;
-      this.#held.forget();
-      this.#leasedAt = performance.now();
-      // a flow that was waited for, or paused, counts as ready: one that begins does not
-      if (this.#condition.state === 'standby' || this.#condition.state === 'paused') this.#condition.assume('starting');
-      await this.#runLeased(lease, session);
-      return true;
-    } finally {
-      await session.close().catch(() => session.destroy());
-    }
+    return this.#lease.use(work);
   }
 
   async #runLeased(lease: Lease, session: StoreSession): Promise<void> {
+    // a flow that was waited for, or paused, counts as ready: one that begins does not
+    if (this.#condition.state === 'standby' || this.#condition.state === 'paused') this.#condition.assume('starting');
+    this.#held.forget();
+    if (this.#options.settle !== undefined) this.#isToEnd = false;
+    await this.#options.settle?.(lease);
     await this.#versions.takeNext(session);
     const run = await openLeasedRun({
       ...this.#options,
@@ -223,6 +232,7 @@ export class FlowService {
     try {
       await this.#condition.set('running');
       this.#versions.handOver(run);
+      if (this.#isToEnd) run.finishBetweenTransactions();
       await run.work();
     } finally {
       this.meter.end();
@@ -252,7 +262,7 @@ export class FlowService {
     if (error.code === 'LEASE_LOST') {
       observer?.flowEnded(this.name, error);
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
-      this.#lease = undefined;
+      this.#lease.forget();
       this.#condition.assume('standby');
       return;
     }
@@ -275,9 +285,8 @@ export class FlowService {
   }
 
   async #giveUpLease(): Promise<void> {
-    if (this.#lease === undefined || (this.#options.abort.aborted && !this.#isRetired)) return;
-    await this.#options.leases.release(this.#lease).catch(this.#warn('lease not released, it will expire'));
-    this.#lease = undefined;
+    if (this.#options.abort.aborted && !this.#isRetired) return;
+    await this.#lease.giveUp().catch(this.#warn('lease not released, it will expire'));
   }
 
   #warn(message: string): (error: unknown) => void {

@@ -1,4 +1,5 @@
 import { isEmpty, type Batch } from './batch.ts';
+import type { Aside } from './aside.ts';
 import type { Attempt } from './attempt.ts';
 import type { BatchRunner } from './batch-runner.ts';
 import type { FlowFeed } from './feed.ts';
@@ -12,6 +13,8 @@ export interface FlowWorkerOptions {
   readonly runner: BatchRunner;
   /** Changed versions of the flow: taken when what is under way has been committed. */
   readonly handover: Handover;
+  /** Done likewise. */
+  readonly aside: Aside;
   /** Take what is queued, commit it, and end. */
   readonly drain: AbortSignal;
   /** At the end rows that wait are waited for, until this aborts; undefined: they are left. Dead rows, and those behind them, are left always. */
@@ -90,17 +93,19 @@ class FlowWorker {
 
   /** The next batch; meanwhile the one under way may fail, and is recovered then and not when the next one comes. */
   async #take(): Promise<Batch | undefined> {
-    const { feed, drain, handover } = this.#options;
+    const { feed, drain, handover, aside } = this.#options;
     this.#next ??= feed.take(drain);
     this.#next.catch(() => {});
     for (;;) {
       if (handover.isWaiting) await this.#handOver();
+      if (aside.isWaiting) await this.#doAside();
       await this.#roundIfDue();
       const previous = this.#previous;
       const over = new AbortController();
       const winner = await Promise.race([
         this.#next.then(() => 'batch' as const),
         handover.offered().then(() => 'change' as const),
+        aside.offered().then(() => 'change' as const),
         ...this.#roundDue(over.signal),
         ...(previous === undefined
           ? []
@@ -127,6 +132,12 @@ class FlowWorker {
   async #handOver(): Promise<void> {
     await this.#settle();
     this.#options.handover.take();
+  }
+
+  async #doAside(): Promise<void> {
+    const { aside, runner } = this.#options;
+    await this.#settle();
+    await aside.run(runner);
   }
 
   async #process(batch: Batch): Promise<void> {

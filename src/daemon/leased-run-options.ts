@@ -1,6 +1,6 @@
 import type { Lease } from '../store/lease.ts';
 import type { StoreSession } from '../store/session.ts';
-import type { BatchRunnerOptions } from './batch-runner.ts';
+import type { BatchRunnerOptions } from './batch-runner-options.ts';
 import type { FlowServiceOptions } from './daemon-flow.ts';
 
 /** What one run of a flow under one lease needs. */

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
+import { Aside, type AsideWork } from './aside.ts';
 import { BatchRunner } from './batch-runner.ts';
 import { FlowFeed } from './feed.ts';
 import { loadCheckpoint } from './first-checkpoint.ts';
@@ -33,6 +34,8 @@ export interface LeasedRun {
   finish(): void;
   /** Another version of the flow, of the same tables: the batches from the next one on run it. `onTaken`: none runs the old one any more. */
   replace(next: DaemonFlow, onTaken: () => void): void;
+  /** Has it done between two batches, in a transaction of the flow that leaves its position; see Aside. */
+  doAside(work: AsideWork): Promise<void>;
   /** No transaction behind the one that is being read is taken in; what was received is committed. */
   finishBetweenTransactions(): void;
   /** Ends at once with this error; what is in flight is rolled back. */
@@ -80,6 +83,7 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
   const { subject, pool, stop, abort, lease, logger } = options;
   const flow = subject.flow.name;
   const { checkpoint, intents, feed, stage, handover, runner } = await makeParts(options);
+  const aside = new Aside();
   await runner.parked.load();
   await stage.load();
   const drain = new AbortController();
@@ -113,19 +117,21 @@ export async function openLeasedRun(options: LeasedRunOptions): Promise<LeasedRu
         onTaken();
       });
     },
+    doAside: (work) => aside.do(work),
     finishBetweenTransactions: () => feed.closeBetweenTransactions(finish),
     fail,
     async work() {
       logger.info({ flow, position: formatPosition(checkpoint.position), epoch: lease.epoch }, 'flow runs');
       if (stop.aborted) finish();
       else pool.add(feed);
-      await runFlowWorker({ feed: stage, runner, handover, drain: drain.signal, leave: options.leave, idleSaveMs });
+      await runFlowWorker({ feed: stage, runner, handover, aside, drain: drain.signal, leave: options.leave, idleSaveMs });
     },
     async close() {
       stop.removeEventListener('abort', finish);
       abort.removeEventListener('abort', onAbort);
       pool.remove(feed);
       stage.close();
+      aside.close();
       await runner.close().catch(() => runner.destroy());
     },
   };

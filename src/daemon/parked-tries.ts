@@ -18,6 +18,8 @@ export interface KeptRun {
   readonly settle: (transaction: StoreTransaction) => Promise<void>;
   /** Some of the rows lack columns. */
   readonly hasPartialRows?: boolean;
+  /** What the rows are; absent where there are none. */
+  readonly kept?: readonly Kept[];
 }
 
 /** Runs rows of one flow between its batches. */
@@ -197,7 +199,7 @@ export class ParkedTries {
     const hasPartialRows = kept.some(({ change }) => change.absentColumns.length > 0);
     try {
       const rows = wanted.map((one) => rowOf(one, running));
-      await runner.runKept(rows, { id, hasPartialRows, settle: (transaction) => removeParkedRows(transaction, ids) });
+      await runner.runKept(rows, { id, hasPartialRows, kept: wanted, settle: (transaction) => removeParkedRows(transaction, ids) });
     } catch (error) {
       if (!(error instanceof MarkedError)) throw error;
       const marks = error.marks.flatMap((mark) => {

@@ -3,6 +3,7 @@ import type { BatchState } from '../flow/state.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { markError } from './bad-rows.ts';
+import type { BatchTrace } from './batch-trace.ts';
 import { watchSteps, type RunningFlow } from './running-flow.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -21,6 +22,8 @@ export interface RunRowsOptions {
   readonly runFlow: RunFlow;
   readonly watchdog: Pick<Watchdog, 'enter' | 'leave'>;
   readonly observer?: RunObserver | undefined;
+  /** Absent: the flow keeps no lineage. */
+  readonly trace?: BatchTrace | undefined;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -29,14 +32,18 @@ export interface RunRowsOptions {
 export async function runRows(rows: readonly unknown[], options: RunRowsOptions): Promise<void> {
   const { running, id, transaction, state, logger, signal } = options;
   const { flow } = running;
+  const { trace } = options;
+  trace?.take(id, { rows, places: options.places });
   const watched = watchSteps(running, options.watchdog);
   let fname = '';
   const onStep = (index: number): void => {
     watched.enter(index);
-    fname = flow.steps[index]?.fname ?? '';
+    const step = flow.steps[index];
+    fname = step?.fname ?? '';
+    trace?.enter({ fname, isOperator: step?.reads !== undefined });
     options.onStep(index);
   };
-  const scope = { id, flow: flow.name, store: transaction, signal, logger };
+  const scope = { id, flow: flow.name, store: transaction, signal, logger, ...(trace === undefined ? {} : { trace }) };
   try {
     await options.runFlow(flow, rows, scope, { state, onStep, observer: options.observer, hasPartialRows: options.hasPartialRows });
   } catch (error) {

@@ -41,7 +41,7 @@ export class RunStage implements BatchSource {
   /** In the order in which they were made. */
   #runs: readonly StageRun[] = [];
   /** Runs whose last rows were taken: the store shows them as open until these are committed. */
-  readonly #given = new Set<string>();
+  readonly #given = new Map<string, Run['kind']>();
   /** Where the stream is: the end of the batch that was handed on last. */
   #place: Position;
   #next: Promise<Batch | undefined> | undefined;
@@ -75,8 +75,13 @@ export class RunStage implements BatchSource {
 
   /** A batch is committed. */
   onCommit({ chunk }: Batch): void {
-    if (chunk !== undefined) this.#rates.onCommit(chunk, performance.now());
-    if (chunk?.isLast === true && !this.#hasFirst) this.#isLoading = false;
+    if (chunk === undefined) return;
+    this.#rates.onCommit(chunk, performance.now());
+    if (!chunk.isLast) return;
+    if (!this.#hasFirst) this.#isLoading = false;
+    const kind = this.#given.get(chunk.run);
+    if (kind === undefined) return;
+    this.#options.logger.info({ flow: this.#options.flow, run: chunk.run }, `${kind} is done`);
   }
 
   get #hasFirst(): boolean {
@@ -164,7 +169,7 @@ export class RunStage implements BatchSource {
 
   #letGo(run: StageRun): void {
     this.#runs = this.#runs.filter((other) => other !== run);
-    this.#given.add(run.id);
+    this.#given.set(run.id, run.kind);
   }
 
   /** A run that was asked for beside the stream fails by itself, and the flow goes on; without its first snapshot a flow cannot. */

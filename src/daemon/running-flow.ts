@@ -2,7 +2,7 @@ import type { DaemonFlow } from './daemon-flow.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** The part of a flow that may be another from one batch to the next. */
-export type RunnableFlow = Pick<DaemonFlow, 'flow' | 'shape' | 'badRows' | 'tablePolicies' | 'fingerprint'>;
+export type RunnableFlow = Pick<DaemonFlow, 'flow' | 'shape' | 'badRows' | 'tablePolicies' | 'keepsLineage' | 'fingerprint'>;
 
 /** The flow as batches run it. */
 export interface RunningFlow extends RunnableFlow {
@@ -15,12 +15,13 @@ export interface RunningFlow extends RunnableFlow {
 }
 
 export function prepareFlow(runnable: RunnableFlow): RunningFlow {
-  const { flow, shape, badRows, tablePolicies, fingerprint } = runnable;
+  const { flow, shape, badRows, tablePolicies, keepsLineage, fingerprint } = runnable;
   const { steps } = flow;
   let trailing = steps.length;
   while (trailing > 0 && steps[trailing - 1]?.definition === undefined) trailing -= 1;
   const activities = steps.map((step) => `flow ${flow.name}, function ${step.fname}`);
-  return { flow, shape, badRows, tablePolicies, fingerprint, trailing, activities, isExternal: isExternal({ flow }) };
+  const isOutside = isExternal({ flow });
+  return { flow, shape, badRows, tablePolicies, keepsLineage, fingerprint, trailing, activities, isExternal: isOutside };
 }
 
 /** Whether the flow may write to a storage that is not in the batch's transaction. A Load without code only reads. */

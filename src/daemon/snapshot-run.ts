@@ -2,7 +2,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { ChangeGroup } from '../row/change.ts';
 import type { Run, RunTable } from '../repair/run.ts';
-import { setRunState, setRunTables } from '../repair/run-record.ts';
+import { saveRunTable, setRunState, setRunTables } from '../repair/run-record.ts';
 import { requireSameKey } from '../snapshot/chunk-pump.ts';
 import type { ChunkLimits } from '../snapshot/chunk-size.ts';
 import type { SnapshotTable, TableReader } from '../snapshot/contract.ts';
@@ -100,26 +100,50 @@ export class SnapshotRun implements StageRun {
 
   /** Which tables there are is found out once, and kept. */
   async #list(run: Run): Promise<void> {
-    const { store, reader, wants, signal } = this.#options;
-    let { tables } = run;
-    if (tables.length === 0) {
-      const wanted = new Set(run.options.tables);
-      const all = await reader.listTables(
-        (schema, name) => wants(schema, name) && (wanted.size === 0 || wanted.has(`${schema}.${name}`)),
-        signal,
-      );
-      const named = all.map(({ schema, name }) => `${schema}.${name}`);
-      const missing = run.options.tables.filter((table) => !named.includes(table));
-      if (missing.length > 0)
-        throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
-      tables = await this.#describeAll(named);
-      await setRunTables(store, run.id, tables);
-    }
+    const tables = run.tables.length === 0 ? await this.#findTables(run) : await this.#leaveOut(run.tables);
     this.#waiting = tables.filter(({ state }) => state === 'waiting');
     for (const { sourceTable } of this.#waiting) this.#unbegun.add(sourceTable);
     // a part of them is read: which changes pass has to be known before any does
     for (const table of tables) if (table.state === 'reading') await this.#begin(table);
     this.#isListed = true;
+    const { flow, logger } = this.#options;
+    const rows = tables.reduce((sum, { rowsTotal }) => sum + (rowsTotal ?? 0), 0);
+    logger.info(
+      { flow, run: run.id, tables: this.#waiting.length + this.#reading.size, rows },
+      tables.every(({ state }) => state === 'waiting') ? 'snapshot begins' : 'snapshot goes on',
+    );
+  }
+
+  async #findTables(run: Run): Promise<readonly RunTable[]> {
+    const { store, reader, wants, signal } = this.#options;
+    const wanted = new Set(run.options.tables);
+    const all = await reader.listTables(
+      (schema, name) => wants(schema, name) && (wanted.size === 0 || wanted.has(`${schema}.${name}`)),
+      signal,
+    );
+    const named = all.map(({ schema, name }) => `${schema}.${name}`);
+    const missing = run.options.tables.filter((table) => !named.includes(table));
+    if (missing.length > 0)
+      throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
+    const tables = await this.#describeAll(named);
+    await setRunTables(store, run.id, tables);
+    return tables;
+  }
+
+  /** Tables that the flow does not receive any more, since its configuration has changed, are read no further. */
+  async #leaveOut(tables: readonly RunTable[]): Promise<readonly RunTable[]> {
+    const { store, wants, logger, flow } = this.#options;
+    const isWanted = ({ sourceTable }: RunTable): boolean => wants(...splitName(sourceTable));
+    for (const table of tables) {
+      if (isWanted(table) || table.state === 'done') continue;
+      const { sourceTable, cursorKey, doneKeys } = table;
+      logger.warn(
+        { flow, run: this.id, table: sourceTable },
+        'the flow does not receive the table any more: it is read no further',
+      );
+      await saveRunTable(store, { run: this.id, sourceTable, cursorKey, doneKeys, rowsAdded: 0, isDone: true });
+    }
+    return tables.filter(isWanted);
   }
 
   /** Before anything is read: a table that cannot be read stops the flow at its beginning, and not in the middle. */
@@ -144,8 +168,8 @@ export class SnapshotRun implements StageRun {
 
   #describe(sourceTable: string): Promise<SnapshotTable> {
     const { reader, columns, signal } = this.#options;
-    const dot = sourceTable.indexOf('.');
-    return reader.describe({ schema: sourceTable.slice(0, dot), name: sourceTable.slice(dot + 1), columns }, signal);
+    const [schema, name] = splitName(sourceTable);
+    return reader.describe({ schema, name, columns }, signal);
   }
 
   async #beginNext(): Promise<void> {
@@ -260,4 +284,9 @@ export class SnapshotRun implements StageRun {
     this.#isClosed = true;
     for (const table of this.#reading.values()) table.close();
   }
+}
+
+function splitName(sourceTable: string): readonly [string, string] {
+  const dot = sourceTable.indexOf('.');
+  return [sourceTable.slice(0, dot), sourceTable.slice(dot + 1)];
 }

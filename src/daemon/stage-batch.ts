@@ -14,7 +14,7 @@ export interface StagePlace {
 export function batchOfRows({ groups, chunk, time, bytes }: DueRows, { flow, place, number }: StagePlace): Batch {
   const { server, file, offset } = place;
   const size = countChanges(groups);
-  const part: RoutedPart = { groups, size, server, file, offset, gtid: '', time, bytes, isFinal: true };
+  const part: RoutedPart = { groups, size, server, file, offset, gtid: '', run: chunk.run, time, bytes, isFinal: true };
   return {
     start: place,
     end: place,

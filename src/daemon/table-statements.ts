@@ -20,6 +20,8 @@ export interface TablePolicies {
 export interface PassOptions {
   readonly flow: string;
   readonly policies: TablePolicies;
+  /** Is told of tables that were emptied; absent where the flow keeps no lineage. */
+  readonly trace?: { emptied(tables: readonly string[]): void } | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function passTableStatements(
   const applied = passed.findLast(({ outcome }) => outcome === 'applied');
   if (applied !== undefined) {
     await emptyTables(transaction, options);
+    options.trace?.emptied(options.policies.computed);
     // they are changes of rows that are gone, all of the one table that such a flow reads
     await discardKeptRows(transaction, options.flow, `${applied.op} of ${tableOf(applied)} at ${applied.position}`);
   }

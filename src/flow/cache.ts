@@ -30,6 +30,11 @@ export class FlowCache {
 
 const caches = new WeakMap<Flow, FlowCache>();
 
+/** Forgets what the flow's functions keep: what it was made from is not there any more. Not while the flow runs. */
+export function forgetCache(flow: Flow): void {
+  caches.delete(flow);
+}
+
 /** The flow's cache; one for all its runs. */
 export function cacheOf(flow: Flow): FlowContext['cache'] {
   const known = caches.get(flow);

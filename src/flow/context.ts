@@ -8,6 +8,7 @@ import { MemoryRunState } from './memory-state.ts';
 import { metadataOf } from './metadata.ts';
 import { StepState, type BatchState, type FlowState } from './state.ts';
 import { StepSession } from './step-session.ts';
+import { setTrace } from './trace-of.ts';
 
 /** What the steps of one run share. */
 export class RunState {
@@ -70,6 +71,7 @@ export class StepContext implements FlowContext {
     this.#run = run;
     this.#step = step;
     this.input = input;
+    if (run.scope.trace !== undefined) setTrace(this, run.scope.trace);
   }
 
   get flowName(): string {

@@ -2,6 +2,7 @@ import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { isChange, makeChange, type Row } from '../row/change.ts';
 import { keepPartial } from '../row/partial-row.ts';
+import type { RowTrace } from '../row/row-trace.ts';
 import type { ConnectorSession } from '../connector/contract.ts';
 import type { FlowStep } from './contract.ts';
 import type { RunState } from './context.ts';
@@ -28,7 +29,7 @@ export async function runConnectorStep(run: RunState, step: FlowStep, input: rea
       const session = run.sessionOf(connector);
       return mode === 'Save'
         ? await saveRows(session, rows)
-        : await loadRows(session, { flowName: run.flow.name, step, input }, rows);
+        : await loadRows(session, { flowName: run.flow.name, step, input, trace: run.scope.trace }, rows);
     } catch (error) {
       if (tries >= step.retryTimes || !isStepRetry(error)) throw connectorError(run, step, error);
     }
@@ -52,6 +53,7 @@ interface LoadPlace {
   readonly step: FlowStep;
   /** The rows as they came: what a bad row is known by. */
   readonly input: readonly unknown[];
+  readonly trace: RowTrace | undefined;
 }
 
 async function loadRows(session: ConnectorSession, place: LoadPlace, rows: readonly unknown[]): Promise<readonly unknown[]> {
@@ -70,7 +72,7 @@ async function loadRows(session: ConnectorSession, place: LoadPlace, rows: reado
   const merged = rows.flatMap((row, index) => {
     const { text, names } = textOf[index] ?? { text: '', names: [] };
     const matches = indexBy(found, loaded, names).get(text);
-    if (matches !== undefined) return matches.map((match) => merge(row, match));
+    if (matches !== undefined) return matches.map((match) => traced(place.trace, merge(row, match), row));
     if (kind !== 'null' && missing.length < badRowsMax) missing.push(describeMissing(place, { index, key: keys.get(text), names }));
     return [row];
   });
@@ -114,6 +116,11 @@ function pickKey(image: unknown, columns: readonly string[]): Row {
   const fields = new Map(typeof image === 'object' && image !== null ? Object.entries(image) : []);
   const names = columns.length > 0 ? columns : [...fields.keys()];
   return Object.fromEntries(names.map((name) => [name, fields.get(name)]));
+}
+
+function traced(trace: RowTrace | undefined, made: unknown, from: unknown): unknown {
+  trace?.derive(made, from);
+  return made;
 }
 
 function merge(row: unknown, loaded: Row): unknown {

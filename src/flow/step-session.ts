@@ -122,7 +122,9 @@ export class StepSession implements FunctionConnector {
     this.close();
     await Promise.allSettled(this.#pending);
     if (this.lost !== undefined) throw this.lost;
-    if (this.#begun !== undefined) await this.#scope.store?.query(`ROLLBACK TO SAVEPOINT ${savepoint}`);
+    if (this.#begun === undefined) return;
+    await this.#scope.store?.query(`ROLLBACK TO SAVEPOINT ${savepoint}`);
+    this.#scope.trace?.undo();
   }
 
   close(): void {
@@ -145,7 +147,10 @@ export class StepSession implements FunctionConnector {
   }
 
   #begin(): Promise<unknown> {
-    this.#begun ??= this.#scope.store?.query(`SAVEPOINT ${savepoint}`) ?? Promise.resolve();
+    if (this.#begun === undefined) {
+      this.#scope.trace?.mark();
+      this.#begun = this.#scope.store?.query(`SAVEPOINT ${savepoint}`) ?? Promise.resolve();
+    }
     return this.#begun;
   }
 }

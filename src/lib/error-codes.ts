@@ -64,7 +64,7 @@ export const errorCodes = {
     meaning:
       'The server no longer has the binlog that holds the wanted position, or the XA PREPARE of an XA transaction that is committed behind it.',
     remedy:
-      'Give the flow a new start; what lay between is nowhere any more. Raise binlog_expire_logs_seconds, so that it does not happen again.',
+      '`kisflow rebuild FLOW` computes its tables anew from the source as it is; or give the flow a new start. Raise binlog_expire_logs_seconds, so that it does not happen again.',
   },
   SOURCE_WRONG_SERVER: {
     meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
@@ -164,7 +164,7 @@ export const errorCodes = {
     meaning:
       'The flow computes from what it has computed before (it counts, sums, keeps state, or writes in ways that are not known), so reading its rows again would take them twice.',
     remedy:
-      'What works today is to empty its computed tables and give it a new start; `rebuild`, which does that beside its readers, is not there yet. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
+      '`kisflow rebuild FLOW` computes it anew beside its readers. A function that changes nothing when it is given the same rows again says so: option.repeatable: true.',
   },
   LEASE_LOST: {
     meaning: 'Another daemon holds the flow now; this one wrote nothing after it had lost it.',
@@ -249,7 +249,7 @@ export const errorCodes = {
   },
   AGGREGATE_MISMATCH: {
     meaning: 'The computed table of an aggregate does not fit it, or holds the figures of another definition.',
-    remedy: 'Mend what the message names; where the definition was changed, give the flow a new start.',
+    remedy: 'Mend what the message names; where the definition was changed, `kisflow rebuild FLOW`.',
   },
   ROW_PARKED: {
     meaning:

@@ -51,4 +51,37 @@ export const runCodes = {
     meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
     remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
   },
+  REBUILD_IMPOSSIBLE: {
+    meaning: 'The flow cannot be rebuilt beside its tables; the message says why. Nothing was made.',
+    remedy: 'Do what the message says. A flow that can never be rebuilt is given a new start.',
+  },
+  REBUILD_SWAP_BLOCKED: {
+    meaning: 'The rebuilt tables could not be put in place: somebody has a transaction open that has used one of the old ones.',
+    remedy:
+      'Nothing: the flow goes on as it was, and the swap is tried again by itself. Where it never succeeds, end the transaction that the message names.',
+  },
+  VERIFY_TABLE_CHANGED: {
+    meaning: 'A computed table was altered while it was computed anew, so the two cannot be compared.',
+    remedy: 'Nothing: the verify begins anew by itself.',
+  },
+  VERIFY_IMPOSSIBLE: {
+    meaning: 'The flow cannot be computed anew beside its tables, so there is nothing to compare them with; the message says why.',
+    remedy: 'Do what the message says.',
+  },
+  VERIFY_KEEPS_STATE: {
+    meaning: 'The flow keeps state beside its computed tables, so mended tables alone would not stay right.',
+    remedy: '`kisflow rebuild FLOW` replaces tables and state together. `kisflow verify FLOW` without --repair says what differs.',
+  },
+  VERIFY_NOT_STANDING: {
+    meaning: 'The flow and what is computed anew did not come to one position in time; it is tried again by itself.',
+    remedy: 'Nothing, unless it goes on: then the source changes faster than the flow is computed. `kisflow status` shows its lag.',
+  },
+  VERIFY_NO_HASH: {
+    meaning: 'The store server gives no SHA2(), by which rows are compared.',
+    remedy: '`SELECT SHA2(1, 256)` is NULL on a server that was built without TLS: use one of the packages of MySQL or MariaDB.',
+  },
+  VERIFY_DEAD_ROWS: {
+    meaning: 'The flow has so many dead rows that their keys cannot be told apart from rows that are wrong.',
+    remedy: '`kisflow dead-rows list` shows them: mend their cause and `retry` them, or `discard` them, and compare again.',
+  },
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string }>;

@@ -21,9 +21,14 @@ const runOptions = z.object({
   tables: z.array(z.string()).default([]),
   /** A condition on the rows of these tables. */
   where: z.string().optional(),
-  /** Of a replay: the stretch of the binlog, from the end of one transaction to the end of another; texts of positions. */
+  /** Of a rebuild: where it begins, as `source.start` is written; absent: with a snapshot. Of a replay: the end of the transaction before it, a position's text. */
   from: z.string().optional(),
+  /** Of a replay: the end of its last transaction, likewise. */
   to: z.string().optional(),
+  /** Of a verify: what differs is mended. */
+  repair: z.boolean().optional(),
+  /** Of a verify: it compares no more rows in a second. */
+  rowsPerSecond: z.number().positive().optional(),
 });
 
 /** What was asked. */

@@ -7,6 +7,7 @@
  * Computed tables and kisflow's own `kis_*` tables are never matched by a wildcard (L9): a flow that reads `shop.*` does not
  * read what flows write into `shop`. An explicit name does match, so flows can be chained through tables.
  */
+import { isShadowDatabase } from '../row/shadow-database.ts';
 import { CodedError } from '../lib/error.ts';
 import { matchesSchema, matchesTable, parseTablePattern, type TablePattern } from './table-pattern.ts';
 
@@ -62,9 +63,10 @@ export function createRouter(options: RouterOptions): Router {
   return { route, wants: (schema, table) => route(schema, table).length > 0 };
 }
 
-/** Whether the table is one of kisflow's own in the store's database. */
+/** Whether the table is one of kisflow's own in the store's database, or of a flow that is being rebuilt beside it. */
 export function isOwnTable(storeDatabase: string, schema: string, table: string): boolean {
-  return storeDatabase !== '' && schema === storeDatabase && table.startsWith('kis_');
+  if (storeDatabase === '') return false;
+  return schema === storeDatabase ? table.startsWith('kis_') : isShadowDatabase(storeDatabase, schema);
 }
 
 function requirePattern(text: string): TablePattern {

@@ -136,9 +136,12 @@ export interface Change {
   readonly after: Row | null;
   /** Names of the source table's primary key columns. */
   readonly key: readonly string[];
-  /** `file:offset` of the transaction, with its GTID where there is one. */
+  /**
+   * `file:offset` of the transaction, with its GTID where there is one (`file:offset gtid=…`). Of a row that a snapshot read: where the stream
+   * was, with the run (`file:offset run=…`).
+   */
   readonly position: string;
-  /** Commit time at the source in milliseconds since 1970. */
+  /** Commit time at the source in milliseconds since 1970; of a row that a snapshot read, when it was read. */
   readonly time: number;
   /** What one of the images lacks that the table has; not there where both are whole, as with binlog_row_image=FULL. */
   readonly absent?: Absent;

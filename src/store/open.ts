@@ -7,11 +7,13 @@ import { errnoOf } from './errors.ts';
 import { quoteName } from './name.ts';
 import { closedError, ConnectionPool } from './pool.ts';
 import { makeSession, type StoreFacts, type StoreSession } from './session.ts';
-import { parseStoreUrl } from './url.ts';
+import { parseStoreUrl, type StoreAddress } from './url.ts';
 
 /** The local store: a MySQL or MariaDB database that kisflow writes to. */
 export interface Store extends StoreTransaction {
   readonly flavour: Flavour;
+  /** Where it is, and as whom; for a connection of another kind. */
+  readonly address: StoreAddress;
   /** As the server says it: `9.7.0`, `10.11.19-MariaDB`. */
   readonly version: string;
   readonly database: string;
@@ -25,6 +27,8 @@ export interface Store extends StoreTransaction {
   transaction<T>(work: (transaction: StoreTransaction) => Promise<T>): Promise<T>;
   /** A dedicated connection for a flow's batches; the timeouts replace the store's own (0: none). */
   openSession(options?: SessionTimeouts): Promise<StoreSession>;
+  /** Another database of the same server, with this account: made where it is not there. A store of its own, with its own connections. */
+  openBeside(database: string): Promise<Store>;
   /** All connections on which a statement is under way, or a session that may have one. */
   links(): readonly StoreLink[];
   /** Connections that nobody uses now are not used again: the link may have gone dead. */
@@ -67,7 +71,12 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
     hasAutocommit: true,
   };
-  const { signal } = options;
+  return open(settings, options, options.signal);
+}
+
+type OpenOptions = Pick<OpenStoreOptions, 'connectionsMax' | 'logger'>;
+
+async function open(settings: ConnectionSettings, options: OpenOptions, signal?: AbortSignal): Promise<Store> {
   const opening = { ...settings, signal };
   await ensureDatabase(opening, options.logger ?? silentLogger);
   let isOpen = false;
@@ -82,7 +91,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   try {
     const facts = await pool.use((connection) => readFacts(connection, settings.address.database));
     isOpen = true;
-    return makeStore(settings, pool, facts);
+    return makeStore({ settings, pool, facts, options });
   } catch (error) {
     await pool.close();
     throw error;
@@ -96,12 +105,20 @@ interface ServerFacts extends StoreFacts {
   readonly serverIdentity: string;
 }
 
-function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: ServerFacts): Store {
+interface StoreParts {
+  readonly settings: ConnectionSettings;
+  readonly pool: ConnectionPool;
+  readonly facts: ServerFacts;
+  readonly options: OpenOptions;
+}
+
+function makeStore({ settings, pool, facts, options }: StoreParts): Store {
   const { flavour, database } = facts;
   const sessions = new Map<StoreSession, StoreConnection>();
   let isClosed = false;
   return {
     ...facts,
+    address: settings.address,
     query: (sql, params) => pool.use((connection) => connection.query(sql, params)),
     transaction: (work) => pool.use((connection) => runTransaction(connection, { flavour, database }, work)),
     async openSession(timeouts = {}) {
@@ -116,6 +133,7 @@ function makeStore(settings: ConnectionSettings, pool: ConnectionPool, facts: Se
       sessions.set(session, connection);
       return session;
     },
+    openBeside: (beside) => open({ ...settings, address: { ...settings.address, database: beside } }, options),
     links: () => [...sessions.values(), ...pool.busy],
     dropIdle: () => pool.dropIdle(),
     async close() {

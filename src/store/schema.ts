@@ -1,5 +1,8 @@
+import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
+import { lineageMigration } from './schema-lineage.ts';
 import { tableOptions } from './table-options.ts';
+import { verifyMigration } from './verify-tables.ts';
 
 /**
  * kisflow's own tables in the store (design, section 9), as numbered migrations. A released one is never edited: a change of
@@ -242,4 +245,7 @@ export const ownMigrations: readonly OwnMigration[] = [
   { name: 'kisflow:0009-flow-figures', statements: [flowFigureTable, forgetOldFigures] },
   { name: 'kisflow:0010-runs', statements: [runTable, runTableTable] },
   { name: 'kisflow:0011-dead-row-codes', statements: [deadRowCodes] },
+  lineageMigration,
+  rebuildMigration,
+  verifyMigration,
 ];

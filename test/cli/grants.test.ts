@@ -1,7 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { mayOn, quoteAccount } from '../../src/cli/check/grants.ts';
+import { excessGrants } from '../../src/cli/check/held-grants.ts';
 
 const grants = (...lines: string[]) => ({ account: 'kis@%', lines });
+
+describe('what is more than an account needs', () => {
+  const needs = [{ privileges: ['SELECT', 'CREATE'], on: { database: 'kisflow' }, why: '' }];
+  const own = 'GRANT SELECT, CREATE, DROP ON `kisflow`.* TO `kis`@`%`';
+
+  it('is told by privilege and place', () => {
+    expect(excessGrants(grants(own), needs)).toEqual(['DROP ON `kisflow`.*']);
+  });
+
+  it('is not what rebuilds need, of an account that was given the right to make shadows', () => {
+    const shadows = 'GRANT SELECT, CREATE, DROP, EVENT ON `kisflow\\_kis\\_%`.* TO `kis`@`%`';
+    expect(excessGrants(grants(own, shadows), needs)).toEqual(['EVENT ON `kisflow\\_kis\\_%`.*']);
+  });
+});
 
 describe('what SHOW GRANTS allows', () => {
   it('a right on everything is a right on each database', () => {

@@ -36,8 +36,8 @@ eachServer((_flavour, server) => {
     const run = await createProject(server);
     const { code, out } = await run();
     expect(code).toBe(0);
-    expect(out).toMatch(/\.scores +2 +average +running +40 ms +.* ago +binlog\.000007:1234$/m);
-    expect(out).toMatch(/\.plain +2 +plain +never run +- +- +-$/m);
+    expect(out).toMatch(/\.scores +2 +average +running +40 ms +[\d.]+ m?s +2026-01-31T12:00:00.000Z +binlog\.000007:1234$/m);
+    expect(out).toMatch(/\.plain +2 +plain +never run +- +- +- +-$/m);
     expect(out).toMatch(/\.absent +missing +absent/m);
     expect(out).toContain('kisflow migrate');
     expect(documentOf(await run('--json'))).toMatchObject({

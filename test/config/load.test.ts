@@ -94,6 +94,7 @@ describe('loading', () => {
       batch: { rows: 5000, bytes: 4_194_304 },
       on_bad_row: 'dead-row',
       dead_rows: { per_minute: 1000, max: 50_000 },
+      lineage: false,
       flows: [{ fname: 'save_mirror', params: {} }],
     });
     expect(configuration.sources.get('main')).toMatchObject({ type: 'mysql-binlog', server_id: 0 });

@@ -54,7 +54,7 @@ test('a conf directory with ten different mistakes gives ten errors at once', as
     'flow-a.yml:7: source.start: "tomorrow" is no start; write snapshot, earliest, latest, <file>:<offset>, a GTID set or an ISO time',
     'flow-a.yml:9: flows[0].fname: no function "saveOrders"; did you mean "SaveOrders"?',
     'flow-b.yml:3: status: is "7", not one of 0, 1; write one of them',
-    'flow-b.yml:4: source.on_purged: is snapshot, which would leave rows that were deleted meanwhile, and a rebuild is not there yet; write stop',
+    'flow-b.yml:4: source.on_purged: is snapshot, and no flow does that by itself yet; write stop; `kisflow rebuild` mends a flow that has stopped so',
     'func.yml:3: fmode: is "save", not one of Verify, Load, Calculate, Save, Expand; did you mean "Save"?',
     'func.yml:5: option.cname: no connector "Ordres"; did you mean "Orders"?',
     'func.yml:6: option.retry_times: is "often"; write a whole number from 0 to 1000',

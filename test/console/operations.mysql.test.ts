@@ -32,6 +32,7 @@ async function serve(server: SqlAddress): Promise<Served> {
     store: server,
     start: 'earliest',
     global: `http: {listen: "127.0.0.1:0", token: "${token}", hosts: [kisflow.test]}`,
+    mirror: 'lineage: true',
     files: {
       'migrations/001-tables.sql':
         'CREATE TABLE orders_copy (id INT PRIMARY KEY, customer INT NOT NULL, cents INT UNSIGNED NOT NULL, note VARCHAR(200));\n' +
@@ -134,6 +135,10 @@ async function readsTables(api: ApiClient): Promise<void> {
   expect(listOf(table['columns'])[0]).toMatchObject({ name: 'id', keyPart: 1, owner: 'mirror' });
   const { body: row } = await api.call('getTableRow', { path: { table: 'orders_copy' }, query: { key: '5' } });
   expect(row).toMatchObject({ row: { id: 5, customer: 2, cents: 7, note: null }, owners: [{ flow: 'mirror' }] });
+  const trace = { flow: 'mirror', function: 'SaveOrders', known: 'change', read: null };
+  expect(row).toMatchObject({ lineage: { fields: [{ field: 'id', trace }, {}, {}, {}], notes: [] } });
+  const { body: total } = await api.call('getTableRow', { path: { table: 'totals' }, query: { key: '2' } });
+  expect(total).not.toHaveProperty('lineage');
   await api.call('getTableRow', { path: { table: 'orders_copy' }, query: { key: '5 OR 1=1' }, status: 404 });
   await api.call('getTableRow', { path: { table: 'orders_copy' }, status: 400 });
   await api.call('getTable', { path: { table: 'mysql.user' }, status: 404 });

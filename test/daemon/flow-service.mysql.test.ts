@@ -52,8 +52,12 @@ eachServer((_flavour, server) => {
         batch: { rows: 1000, bytes: 1_000_000 },
         badRows: { onBadRow: 'stop', perMinuteMax: 0, heldMax: 0 },
         tablePolicies: { onTruncate: 'stop', onDrop: 'stop', computed: [] },
+        keepsLineage: false,
         sourceName: 'main',
         fingerprint: 'fingerprint',
+        inShadow: () => {
+          throw new Error('is not rebuilt here');
+        },
       },
       source,
       tables,

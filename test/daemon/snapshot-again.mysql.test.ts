@@ -30,6 +30,7 @@ kistype: flow
 flow_name: ${table}
 source: {name: main, tables: [${source}.${table}], rows: change, snapshot: {chunks: 3}}
 batch: {rows: 50}
+lineage: ${table === 'bins'}
 flows: [{fname: Save_${table}}]
 ---
 kistype: func
@@ -91,6 +92,10 @@ eachServer((_flavour, server) => {
       deadlineMs: 20_000,
       what: 'first runs done',
     });
+
+    // no change stands for them
+    expect(await rowsOf(store, 'kis_lineage', "row_key <> ''")).toHaveLength(600);
+    expect(await rowsOf(store, 'kis_lineage', "position NOT REGEXP ' run=[0-9]+$' OR commit_time IS NULL")).toEqual([]);
 
     // a writer beside: what it writes stays
     const writer = await connectTo(server, source.name);

@@ -26,6 +26,8 @@ export interface ShopOptions {
   readonly start?: string;
   /** More lines of the global document. */
   readonly global?: string;
+  /** More lines of the flow `mirror`. */
+  readonly mirror?: string;
   /** More files, or other ones in place of the project's own. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -58,7 +60,8 @@ export default defineFunction({
 });
 `;
 
-function configuration(source: string, { start = 'latest', global = '' }: Pick<ShopOptions, 'start' | 'global'>): string {
+function configuration(source: string, options: Pick<ShopOptions, 'start' | 'global' | 'mirror'>): string {
+  const { start = 'latest', global = '', mirror = '' } = options;
   return `kistype: global
 store: {url: "\${STORE_URL}"}
 ${global}
@@ -71,6 +74,7 @@ url: \${SOURCE_URL}
 kistype: flow
 flow_name: mirror
 source: {name: main, tables: [${source}.orders], rows: change, start: ${start}}
+${mirror}
 flows: [{fname: SaveOrders}]
 ---
 kistype: func

@@ -3,6 +3,10 @@
  * lib/error-codes.ts they are all codes that `check` prints.
  */
 export const checkCodes = {
+  FLOW_CHANGED: {
+    meaning: 'The functions or the configuration of a flow have changed since its tables were begun or rebuilt.',
+    remedy: '`kisflow rebuild FLOW` computes all rows by the new version; nothing, where the change does not alter what they are.',
+  },
   NOT_EXAMINED: {
     meaning: 'A part could not be examined; the sentence says why.',
     remedy: 'Mend the cause that the sentence names and check again.',

@@ -1,4 +1,5 @@
 /** What an account holds beside what it needs, by the lines of SHOW GRANTS. */
+import { rebuildRights } from '../../repair/shadow-tables.ts';
 import type { Grants } from './grants.ts';
 import { mayOn } from './grants.ts';
 import { writeScope, type GrantScope, type NeededGrant } from './needed-grants.ts';
@@ -43,11 +44,23 @@ function holds({ privileges }: HeldGrant, privilege: string): boolean {
 /** What the account holds and no need covers, as `SUPER ON *.*`. */
 export function excessGrants(grants: Grants, needs: readonly NeededGrant[]): readonly string[] {
   const { held } = readHeld(grants.lines);
+  const all = [...needs, ...rebuildGrants(held, needs)];
   return held.flatMap(({ privileges, on, scope }) =>
     privileges
-      .filter((privilege) => privilege !== 'USAGE' && !needs.some((need) => covers(need, privilege, on)))
+      .filter((privilege) => privilege !== 'USAGE' && !all.some((need) => covers(need, privilege, on)))
       .map((privilege) => `${privilege} ON ${scope}`),
   );
+}
+
+/** An account that may make shadows was given that for rebuilds. */
+function rebuildGrants(held: readonly HeldGrant[], needs: readonly NeededGrant[]): readonly NeededGrant[] {
+  const databases = new Set(held.map(({ on }) => on.database));
+  return needs
+    .filter(({ on }) => !('table' in on) && databases.has(`${on.database}_kis_%`))
+    .flatMap(({ on: { database } }) => [
+      { privileges: rebuildRights.shadow, on: { database: `${database}_kis_%` }, why: '' },
+      { privileges: rebuildRights.main, on: { database }, why: '' },
+    ]);
 }
 
 function covers({ privileges, on }: NeededGrant, privilege: string, held: GrantScope): boolean {

@@ -1,3 +1,4 @@
+import { examineBuilt } from './rebuilt.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { flowGraph, storeDatabaseOf } from '../../config/plan.ts';
 import { CodedError } from '../../lib/error.ts';
@@ -88,6 +89,7 @@ async function lookAround(connection: StoreConnection, around: Around): Promise<
   const tables = writtenTables(configuration, settings.database);
   findings.push(...examineStoreSettings(settings));
   const grantFindings = examineStoreGrants(settings, new Set(tables.map((id) => id.slice(0, id.indexOf('.')))));
+  findings.push(...(await examineBuilt(connection, settings.database)));
   findings.push(...grantFindings, ...(await examineReadOnly(connection, settings)));
   const pending = await examineMigrations(connection, settings, around);
   const computed: ComputedLook[] = [];

@@ -1,29 +1,103 @@
+import type { Configuration } from '../../config/configuration.ts';
+import type { FieldTrace, RowLineage } from '../../daemon/operate/row-lineage.ts';
 import { ownerDocument } from '../../daemon/operate/table-look.ts';
-import { plainRow, readTableRow } from '../../daemon/operate/table-row.ts';
+import { plainRow, plainValue, readTableRow } from '../../daemon/operate/table-row.ts';
 import type { Row } from '../../row/change.ts';
 import type { Store } from '../../store/open.ts';
-import type { CommandContext } from '../command.ts';
+import { exitCode, type CommandContext } from '../command.ts';
 import type { ComputedTable } from '../../daemon/operate/computed-table.ts';
 import { describeOwners } from './table.ts';
+import { recomputeRow, type Recomputed } from './recompute.ts';
 import { formatTable } from '../table.ts';
 
-/** One row with all its fields. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
-export async function printRow(options: {
+interface PrintRowOptions {
   readonly context: CommandContext;
+  readonly configuration: Configuration;
   readonly store: Store;
   readonly table: ComputedTable;
   readonly key: string;
-}): Promise<void> {
+}
+
+/** One row with all its fields, and what wrote them; gives the exit code: 1 where it would be another one if it were computed now. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
+export async function printRow(options: PrintRowOptions): Promise<number> {
   const { context, store, table, key } = options;
-  const row = await readTableRow(store, table, key);
-  const owners = table.owners.map(ownerDocument);
+  const { lineage, ...found } = await readTableRow(store, table, key);
+  const { row } = found;
+  const isRecomputed = context.options['recompute'] === true;
+  const recomputed = isRecomputed ? await recomputeRow({ ...options, ...found }) : [];
+  const code = recomputed.some(isDifferent) ? exitCode.failed : exitCode.done;
   if (context.json) {
-    context.print(JSON.stringify({ table: table.id, row: plainRow(row), owners }));
-    return;
+    const { fields, notes } = lineage;
+    const owners = table.owners.map(ownerDocument);
+    const more = isRecomputed ? { recomputed: recomputed.map(recomputedDocument) } : {};
+    context.print(JSON.stringify({ table: table.id, row: plainRow(row), owners, lineage: { fields, notes }, ...more }));
+    return code;
   }
-  const lines = Object.entries(row).map(([field, value]) => [field, shown(value)]);
-  context.print(formatTable([{ title: 'field' }, { title: 'value' }], lines));
+  context.print(lineage.isKept ? formatTraced(row, lineage) : formatFields(row));
+  for (const note of lineage.notes) context.print(note);
+  for (const one of recomputed) context.print(`\n${describeRecomputed(one)}`);
   context.print(`\n${table.id}\n${describeOwners(table.owners)}`);
+  return code;
+}
+
+function isDifferent(one: Recomputed): boolean {
+  return one.kind === 'none' || (one.kind === 'fields' && one.fields.some(({ isSame }) => !isSame));
+}
+
+function recomputedDocument(one: Recomputed): object {
+  if (one.kind !== 'fields') return one;
+  const fields = one.fields.map((field) => ({
+    ...field,
+    stored: plainValue(field.stored),
+    recomputed: plainValue(field.recomputed),
+  }));
+  return { ...one, fields };
+}
+
+function describeRecomputed(one: Recomputed): string {
+  if (one.kind === 'unknown') return `flow ${one.flow}: not recomputed: ${one.why}`;
+  if (one.kind === 'none') return `flow ${one.flow}: there would be no such row now: ${one.why}`;
+  const titles = ['field', 'stored', 'recomputed', ''].map((title) => ({ title }));
+  const lines = one.fields.map(({ field, stored, recomputed, isSame }) => [
+    field,
+    shown(stored),
+    shown(recomputed),
+    isSame ? '' : 'differs',
+  ]);
+  return `flow ${one.flow}, recomputed now:\n${formatTable(titles, lines)}`;
+}
+
+function formatFields(row: Row): string {
+  const lines = Object.entries(row).map(([field, value]) => [field, shown(value)]);
+  return formatTable([{ title: 'field' }, { title: 'value' }], lines);
+}
+
+function formatTraced(row: Row, { fields }: RowLineage): string {
+  const titles = ['field', 'value', 'flow', 'function', 'source change', 'committed'];
+  const known = new Map(fields.map((field) => [field.field, field]));
+  const lines = Object.entries(row).map(([field, value]) => {
+    const { trace = null, reason = '' } = known.get(field) ?? {};
+    if (trace === null) return [field, shown(value), '-', '-', reason];
+    return [field, shown(value), trace.flow, trace.function, describeChange(trace), trace.commitTime ?? '-'];
+  });
+  return formatTable(
+    titles.map((title) => ({ title })),
+    lines,
+  );
+}
+
+/** What is known, and not more. */
+function describeChange({ known, sourceTable, position, positionTo, read }: FieldTrace): string {
+  const table = sourceTable ?? 'unknown';
+  if (read !== null) {
+    const row = known === 'batch' ? `one of a chunk of ${table}` : table;
+    const how = known === 'key' ? ' (by key)' : '';
+    return `${row} read by snapshot run ${read.run} at ${read.at ?? 'an unknown time'}, stream at ${position}${how}`;
+  }
+  if (known === 'batch')
+    return `one of ${sourceTable ?? 'its tables'} in the batch ${position} to ${positionTo ?? '?'}, with the last one committed`;
+  const change = `${table} at ${position}`;
+  return known === 'change' ? change : `${change} (by key: the last change of this key in its batch)`;
 }
 
 function shown(value: Row[string]): string {

@@ -3,7 +3,7 @@ import type { Store } from '../../store/open.ts';
 import type { CommandContext } from '../command.ts';
 import { shortPosition } from '../../daemon/operate/flow-status.ts';
 import type { ComputedTable } from '../../daemon/operate/computed-table.ts';
-import { formatAge, formatCount, formatDuration, formatTable } from '../table.ts';
+import { formatCount, formatDuration, formatTable } from '../table.ts';
 
 /** `1,234`, or `~1,200,000` where it is an estimate. */
 export function formatRowCount(count: RowCount | undefined): string {
@@ -17,6 +17,7 @@ const columns = [
   { title: 'flow' },
   { title: 'state' },
   { title: 'lag', isNumber: true },
+  { title: 'fresh', isNumber: true },
   { title: 'last change' },
   { title: 'position' },
 ];
@@ -41,7 +42,8 @@ export async function printTables(options: {
       owner?.status.flow ?? '(no enabled flow)',
       owner?.status.state ?? '-',
       owner === undefined || owner.status.lagMs === null ? '-' : formatDuration(owner.status.lagMs),
-      formatAge(owner?.status.lastChangeAgeMs ?? null),
+      owner === undefined || owner.status.freshMs === null ? '-' : formatDuration(owner.status.freshMs),
+      owner?.status.lastChange ?? '-',
       shortPosition(owner?.status.position ?? null),
     ]);
   });

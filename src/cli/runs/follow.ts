@@ -17,6 +17,8 @@ export interface FollowOptions {
   readonly project: OpenProject;
   readonly store: Store;
   readonly id: string;
+  /** Prints what came of one that is done, in place of a sentence; the exit code. */
+  readonly report?: (run: Run) => Promise<number>;
 }
 
 /** Shows how far a run is until it ends, then what became of it; the exit code. The signal ends the showing, not the run: exit 1 then. */
@@ -26,11 +28,14 @@ export async function followRun(options: FollowOptions): Promise<number> {
     const run = await readRun(store, id);
     if (!isOpen(run.state) || context.stop.aborted) {
       context.progressLine?.end();
+      if (run.state === 'done' && options.report !== undefined) return options.report(run);
       printRun(context, run, isOpen(run.state) ? howToEnd(run) : outcomeOf(run));
       return run.state === 'done' ? exitCode.done : exitCode.failed;
     }
     const standing = await whyItStands(options, run);
-    context.progressLine?.show(`${run.kind} ${id}: ${standing ?? `${shownState(run)}, ${formatFigures(run)}`}`);
+    context.progressLine?.show(
+      `${run.kind} ${id}: ${standing ?? `${isCatchingUp(run) ? 'catching up' : shownState(run)}, ${formatFigures(run)}`}`,
+    );
     await sleep(pollMs, context.stop);
   }
 }
@@ -49,10 +54,17 @@ export async function whyItStands(
     return `paused, ${formatFigures(run)}; \`kisflow runs resume ${run.id}\` lets it go on`;
   const flow = (await readFlowStatus(project.configuration, store)).find((one) => one.flow === run.flow);
   if (flow === undefined || !flow.isEnabled) return `${run.state}: flow ${run.flow} is not run`;
-  if (flow.state === 'paused' || flow.state === 'failed') {
+  // a rebuild goes on beside a flow that stands
+  if (run.kind !== 'rebuild' && (flow.state === 'paused' || flow.state === 'failed')) {
     return `${run.state}: flow ${run.flow} is ${flow.state}; \`kisflow resume ${run.flow}\` lets it go on`;
   }
-  return flow.isHeld ? undefined : `${run.state}: no daemon runs flow ${run.flow} now; the run goes on when one does`;
+  if (flow.isHeld) return run.errorCode === null ? undefined : `${run.state}: ${run.errorText ?? run.errorCode}`;
+  return `${run.state}: no daemon runs flow ${run.flow} now; the run goes on when one does`;
+}
+
+/** A rebuild that has read its tables, and is not done. */
+function isCatchingUp({ kind, wish, tables }: Run): boolean {
+  return kind === 'rebuild' && wish === null && tables.length > 0 && tables.every(({ state }) => state === 'done');
 }
 
 export function howToEnd({ id, kind, flow }: Run): string {
@@ -71,7 +83,8 @@ export function outcomeOf(run: Run): string {
   const rate = ms > 0 && run.state === 'done' ? `, ${formatCount((1000 * rowsDone) / ms)} rows/s` : '';
   const head = `${titleOf(run.kind)} ${run.id} of flow ${run.flow}`;
   if (run.state === 'done') return `${head} is done: ${what} in ${formatDuration(ms)}${rate}.`;
-  if (run.state === 'cancelled') return `${head} was cancelled. ${what} had been read; what they computed stays.`;
+  if (run.state === 'cancelled')
+    return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' || run.kind === 'verify' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
   const code = run.errorCode ?? 'INTERNAL';
   const remedy = isErrorCode(code) ? `\n  ${errorCodes[code].remedy}` : '';
   return `${head} has failed. ${what} had been read. ${code}: ${run.errorText ?? ''}${remedy}`;

@@ -188,6 +188,7 @@ const owner = z.object({
   state: z.enum(shownStates),
   position: textOrNull,
   lagMs: numberOrNull,
+  freshMs: numberOrNull.describe('How old its computed rows may be'),
   lastChange: timeOrNull,
   lastChangeAgeMs: numberOrNull,
 });
@@ -216,8 +217,35 @@ export const tableWithColumnsSchema = tableSchema.extend({
   ),
 });
 
+const fieldTrace = z.object({
+  flow: text,
+  function: text,
+  known: z
+    .enum(['change', 'key', 'batch'])
+    .describe('change: that change; key: the last change of the same key in its batch; batch: one of its batch'),
+  sourceTable: textOrNull,
+  position: text.describe('Of the change; batch: where the batch begins; read: where the stream was'),
+  positionTo: textOrNull.describe('batch: where the batch ends'),
+  commitTime: timeOrNull.describe('At the source, of the change or of the last one of the batch; null: not known, or it was read'),
+  read: z.object({ run: text, at: timeOrNull }).nullable().describe('Of a row that a snapshot read: by which run, and when'),
+  batch: text,
+  writtenAt: timeOrNull,
+});
+
+const rowLineage = z.object({
+  fields: z.array(
+    z.object({
+      field: text,
+      trace: fieldTrace.nullable().describe('null: reason says why'),
+      reason: text.describe('Empty with a trace'),
+    }),
+  ),
+  notes: z.array(text).describe('What to bear in mind about all of it'),
+});
+
 export const tableRowSchema = z.object({
   table: text,
   row: z.record(z.string(), z.unknown()).describe('Large whole numbers are texts, bytes are 0x…'),
   owners: z.array(owner),
+  lineage: rowLineage.optional().describe('What wrote each field; absent where no flow of the table keeps lineage'),
 });

@@ -50,8 +50,10 @@ const getTableRow = defineOperation({
   answer: tableRowSchema,
   async run({ path, query }, context) {
     const { store, table } = await open(context, path);
-    const row = await readTableRow(store, table, query.key);
-    return { table: table.id, row: plainRow(row), owners: table.owners.map(ownerDocument) };
+    const { row, lineage } = await readTableRow(store, table, query.key);
+    const { isKept, fields, notes } = lineage;
+    const owners = table.owners.map(ownerDocument);
+    return { table: table.id, row: plainRow(row), owners, ...(isKept ? { lineage: { fields, notes } } : {}) };
   },
 });
 

@@ -48,8 +48,9 @@ export function tableDocument({ table, count }: CountedTable) {
 
 /** An owner as a document: which columns are its own, and how fresh they are. */
 export function ownerDocument({ status, columns: owned }: TableOwner) {
-  const { flow, state, position, lagMs, lastChange, lastChangeAgeMs } = status;
-  return { flow, columns: owned === undefined ? null : [...owned], state, position, lagMs, lastChange, lastChangeAgeMs };
+  const { flow, state, position, lagMs, freshMs, lastChange, lastChangeAgeMs } = status;
+  const columnNames = owned === undefined ? null : [...owned];
+  return { flow, columns: columnNames, state, position, lagMs, freshMs, lastChange, lastChangeAgeMs };
 }
 
 export interface ShownColumn {

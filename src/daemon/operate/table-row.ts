@@ -4,14 +4,27 @@ import { CodedError } from '../../lib/error.ts';
 import type { Row } from '../../row/change.ts';
 import type { Store } from '../../store/open.ts';
 import type { ComputedTable } from './computed-table.ts';
+import { readRowLineage, type RowLineage } from './row-lineage.ts';
+
+/** A row of a computed table, and what wrote it. */
+export interface TableRow {
+  readonly definition: TableDefinition;
+  readonly row: Row;
+  /** SQL that finds the row. */
+  readonly where: string;
+  readonly lineage: RowLineage;
+}
 
 /** The row of a computed table that has this primary key. Rejects with NAME_UNKNOWN when none has, or the key does not fit the table. */
-export async function readTableRow(store: Store, { id }: Pick<ComputedTable, 'id'>, key: string): Promise<Row> {
-  const definition = await readTable(store, parseTableName(id, store.database));
-  const { rows } = await store.query(`SELECT * FROM ${definition.sql} WHERE ${whereOf(definition, key)} LIMIT 1`);
-  const [row] = rows;
-  if (row === undefined) throw new CodedError('NAME_UNKNOWN', `${id} has no row with the key ${key}.`);
-  return row;
+export async function readTableRow(store: Store, table: ComputedTable, key: string): Promise<TableRow> {
+  const definition = await readTable(store, parseTableName(table.id, store.database));
+  const where = whereOf(definition, key);
+  return store.transaction(async (transaction) => {
+    const { rows } = await transaction.query(`SELECT * FROM ${definition.sql} WHERE ${where} LIMIT 1`);
+    const [row] = rows;
+    if (row === undefined) throw new CodedError('NAME_UNKNOWN', `${table.id} has no row with the key ${key}.`);
+    return { definition, row, where, lineage: await readRowLineage(transaction, { table, definition, row }) };
+  });
 }
 
 /** The key's values, one for each column of the primary key: the text itself, `k1,k2`, or a JSON list where values hold commas. */
@@ -55,10 +68,11 @@ function literalOf(table: TableDefinition, column: TableColumn, value: string): 
 
 /** The row with values that JSON has: large whole numbers as texts, bytes as `0x…`. */
 export function plainRow(row: Row): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]));
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainValue(value)]));
 }
 
-function plain(value: Row[string]): unknown {
+/** A value as JSON has it. */
+export function plainValue(value: Row[string]): unknown {
   if (typeof value === 'bigint') return String(value);
   return value instanceof Uint8Array ? `0x${Buffer.from(value).toString('hex')}` : value;
 }

@@ -21,6 +21,8 @@ export interface Group {
   readonly tallies: readonly (Tally | undefined)[];
   /** By argument: each value in its sortable bytes (as latin1 text), and by how much its count changes. */
   readonly values: readonly (Map<string, number> | undefined)[];
+  /** The change that moved it last; kept for a trace only. */
+  last?: unknown;
 }
 
 /** Gathers what a batch's rows do to their groups. Rows whose key has a NULL are in no group. */
@@ -60,6 +62,17 @@ export class Groups {
       const bytes = encodeSortable(value, arg.isNumber).toString('latin1');
       values.set(bytes, (values.get(bytes) ?? 0) + sign);
     }
+  }
+
+  /** Notes which groups a change moves, behind its `add`s: in the group that it stays in, it may move nothing. */
+  note(change: unknown, before: Row | null, after: Row | null): void {
+    const left = before === null ? undefined : this.#groupOf(before);
+    const entered = after === null ? undefined : this.#groupOf(after);
+    const isUnmoved =
+      left === entered && before !== null && after !== null && this.#args.every((arg) => isSameArg(arg, before, after));
+    if (isUnmoved) return;
+    if (left !== undefined) left.last = change;
+    if (entered !== undefined) entered.last = change;
   }
 
   #groupOf(image: Row): Group | undefined {
@@ -102,6 +115,10 @@ export class Groups {
 
 function noField(name: string): ExpressionFailure {
   return new ExpressionFailure(`the row has no field ${name}`);
+}
+
+function isSameArg({ expression }: Argument, before: Row, after: Row): boolean {
+  return keyText(expression.run(before)) === keyText(expression.run(after));
 }
 
 const none: Group['values'] = [];

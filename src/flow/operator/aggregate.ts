@@ -3,6 +3,7 @@ import { isChange } from '../../row/change.ts';
 import type { ConnectorSession } from '../../connector/contract.ts';
 import { reuse } from '../actions.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import { Counts } from './aggregate-counts.ts';
 import { Groups, type Group } from './aggregate-groups.ts';
 import { canIncrement, Increments, type AggregateShape } from './aggregate-increments.ts';
@@ -42,13 +43,17 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
     const ready = before?.prepare(changed);
     const session = flow.getConnector();
     try {
-      if (before !== undefined && ready !== undefined && performance.now() - before.askedAt < askAgainMs)
-        return await ready(session);
+      if (before !== undefined && ready !== undefined && performance.now() - before.askedAt < askAgainMs) {
+        await ready(session);
+        traceGroups(flow, options, changed);
+        return;
+      }
       const table = before?.table ?? (await readFittingTable(session, shape, options.table));
       const kept = await openKept(flow, session, { shape, table });
       const isSame = before !== undefined && before.plan === kept.plan && before.id === kept.id;
       known = isSame ? { ...before, askedAt: kept.askedAt } : makeKnown(shape, table, kept);
       await (isSame && ready !== undefined ? ready : known.prepare(changed))(session);
+      traceGroups(flow, options, changed);
     } catch (error) {
       known = undefined; // the table may have been altered: it is read again next time
       throw error;
@@ -58,13 +63,31 @@ export function makeAggregate(options: AggregateOptions, fields: Fields, columns
 }
 
 function gather(flow: FlowContext, groups: Groups, rows: readonly unknown[]): readonly Group[] {
+  const trace = traceOf(flow);
   eachRow(flow, rows, (row) => {
     if (!isChange(row)) throw plainRow(flow);
     const { before, after } = row;
     if (before !== null) groups.add(before, -1);
     if (after !== null) groups.add(after, 1);
+    if (trace !== undefined) groups.note(row, before, after);
   });
   return groups.changed;
+}
+
+/** A group that has lost rows may be gone. */
+function traceGroups(flow: FlowContext, { table, key, fields }: AggregateOptions, changed: readonly Group[]): void {
+  const trace = traceOf(flow);
+  if (trace === undefined) return;
+  const columns = Object.keys(key);
+  trace.wroteGroups({
+    table,
+    fields: [...columns, ...Object.keys(fields)],
+    groups: changed.map((group) => ({
+      at: Object.fromEntries(columns.map((column, index) => [column, group.key[index]])),
+      last: group.last,
+      isSure: group.count >= 0,
+    })),
+  });
 }
 
 function plainRow(flow: FlowContext): CodedError {

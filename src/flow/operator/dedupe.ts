@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isChange, makeChange, type Change, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import { rowKeyText } from '../row-text.ts';
 import type { Fields } from './field.ts';
 import { asRow, eachRow, eachRowOf, mismatch, type MadeOperator } from './operator.ts';
@@ -103,9 +104,15 @@ function live(lives: Map<string, Life>, change: Change, key: readonly string[]):
 /** Rows that are gone go first, so that a row may take over what only one may have. */
 function commitLives(flow: FlowContext, lives: ReadonlyMap<string, Life>): void {
   for (const { before, after, last } of lives.values()) {
-    if (before !== null && after === null) flow.commitRow(makeChange({ ...last, op: 'delete', before, after }));
+    if (before !== null && after === null) commitLast(flow, last, { op: 'delete', before, after });
   }
   for (const { before, after, last } of lives.values()) {
-    if (after !== null) flow.commitRow(makeChange({ ...last, op: before === null ? 'insert' : 'update', before, after }));
+    if (after !== null) commitLast(flow, last, { op: before === null ? 'insert' : 'update', before, after });
   }
+}
+
+function commitLast(flow: FlowContext, last: Change, fields: Pick<Change, 'op' | 'before' | 'after'>): void {
+  const made = makeChange({ ...last, ...fields });
+  traceOf(flow)?.derive(made, last);
+  flow.commitRow(made);
 }

@@ -1,5 +1,6 @@
 import { isChange, makeChange, type Change } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Fields } from './field.ts';
 import { ExpressionFailure } from './term.ts';
@@ -27,9 +28,12 @@ export function makeFilter(options: FilterOptions, fields: Fields): MadeOperator
     return { run: undefined, fields, problems: [{ path: 'with.where', message, remedy }] };
   }
   const run = (flow: FlowContext, rows: readonly unknown[]): void => {
+    const trace = traceOf(flow);
     eachRowOf(options.table, { flow, rows }, (row) => {
       const passed = isChange(row) ? filterChange(expression, row) : isPassed(expression, row) ? row : undefined;
-      if (passed !== undefined) flow.commitRow(passed);
+      if (passed === undefined) return;
+      if (passed !== row) trace?.derive(passed, row);
+      flow.commitRow(passed);
     });
   };
   return { run, fields, problems: [] };

@@ -2,6 +2,7 @@ import { CodedError } from '../../lib/error.ts';
 import { isChange, makeChange, type Change, type Row } from '../../row/change.ts';
 import { keyText } from '../row-text.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import type { JoinOptions } from './join-options.ts';
 import { isWithin, openHeader, type JoinKeys } from './join-header.ts';
 import { joinedKey } from './join-key.ts';
@@ -186,6 +187,7 @@ export class JoinBatch {
 
   #emit(from: { readonly change: Change; readonly key: readonly string[] }, gone: readonly Row[], come: readonly Row[]): void {
     const { change, key } = from;
+    const trace = traceOf(this.#flow);
     const table = this.#options.as ?? this.#options.left;
     const idOf = (row: Row): string => key.map((name) => `${keyText(row[name]).length}:${keyText(row[name])}`).join('');
     const before = new Map(gone.map((row) => [idOf(row), row]));
@@ -193,7 +195,9 @@ export class JoinBatch {
     const make = (fields: Pick<Change, 'op' | 'before' | 'after'>): void => {
       this.#emitted += 1;
       if (this.#emitted > rowsMax) throw this.#tooLarge('emit');
-      this.#flow.commitRow(makeChange({ ...change, ...fields, table, key }));
+      const made = makeChange({ ...change, ...fields, table, key });
+      trace?.derive(made, change);
+      this.#flow.commitRow(made);
     };
     for (const [id, row] of before) if (!after.has(id)) make({ op: 'delete', before: row, after: null });
     for (const [id, row] of after) {

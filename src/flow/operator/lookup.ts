@@ -1,6 +1,7 @@
 import { isChange, makeChange, type Row } from '../../row/change.ts';
 import { keepPartial } from '../../row/partial-row.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import { rowKeyText, showRow } from '../row-text.ts';
 import type { Field, Fields } from './field.ts';
 import { asRow, eachRow, type MadeOperator } from './operator.ts';
@@ -32,9 +33,12 @@ export function makeLookup(options: LookupOptions, fields: Fields, columns: Fiel
   });
   const run = async (flow: FlowContext, rows: readonly unknown[]): Promise<void> => {
     const found = await load(flow, rows, options);
+    const trace = traceOf(flow);
     eachRow(flow, rows, (row) => {
       const extended = extend(row, { options, found });
-      if (extended !== undefined) flow.commitRow(extended);
+      if (extended === undefined) return;
+      trace?.derive(extended, row);
+      flow.commitRow(extended);
     });
   };
   const known = new Map([...fields.known, ...added]);

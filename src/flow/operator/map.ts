@@ -1,6 +1,7 @@
 import { isChange, makeChange, type Row } from '../../row/change.ts';
 import { keepPartial, renameAbsent } from '../../row/partial-row.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import { compileExpression, type Expression } from './expression.ts';
 import type { Field, FieldType, Fields } from './field.ts';
 import { asRow, eachRowOf, type MadeOperator } from './operator.ts';
@@ -49,13 +50,20 @@ export function onImages(
   { replaceKey = (key) => key, nameOf = (name) => name }: Renaming = {},
 ): void {
   const { flow } = given;
+  const trace = traceOf(flow);
   eachRowOf(given.table, given, (row) => {
     if (isChange(row)) {
       const before = row.before === null ? null : replace(row.before);
       const after = row.after === null ? null : replace(row.after);
       const absent = row.absent === undefined ? {} : { absent: renameAbsent(row.absent, nameOf) };
-      flow.commitRow(makeChange({ ...row, before, after, key: replaceKey(row.key), ...absent }));
-    } else flow.commitRow(keepPartial(row, replace(asRow(row)), nameOf));
+      const made = makeChange({ ...row, before, after, key: replaceKey(row.key), ...absent });
+      trace?.derive(made, row);
+      flow.commitRow(made);
+    } else {
+      const made = keepPartial(row, replace(asRow(row)), nameOf);
+      trace?.derive(made, row);
+      flow.commitRow(made);
+    }
   });
 }
 

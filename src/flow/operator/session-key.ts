@@ -1,5 +1,6 @@
 import { makeChange, type Change, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import type { FlowState } from '../state.ts';
 import { sameRow } from './same-row.ts';
 import { SessionGroup, type InSession, type SessionRow } from './session-group.ts';
@@ -116,6 +117,8 @@ export class SessionKey {
     const { start } = this.#options.as;
     const place = (one: Started | undefined): Row | null => (one === undefined ? null : { ...one.row, [start]: one.start });
     const op = before === undefined ? 'insert' : after === undefined ? 'delete' : 'update';
-    flow.commitRow(makeChange({ ...change, op, key: [...change.key, start], before: place(before), after: place(after) }));
+    const made = makeChange({ ...change, op, key: [...change.key, start], before: place(before), after: place(after) });
+    traceOf(flow)?.derive(made, change);
+    flow.commitRow(made);
   }
 }

@@ -1,5 +1,6 @@
 import { isChange, makeChange, type Change, type Row } from '../../row/change.ts';
 import type { FlowContext } from '../contract.ts';
+import { traceOf } from '../trace-of.ts';
 import type { Field, Fields } from './field.ts';
 import { asRow, eachRowOf, refuse, type MadeOperator } from './operator.ts';
 import { unknownName, type OperatorProblem } from './problem.ts';
@@ -63,7 +64,13 @@ interface Timed extends Windows {
 
 function commitPlain(flow: FlowContext, row: Row, timed: Timed): void {
   const starts = entered(row, timed, false);
-  for (const start of starts) if (isOpen(start, timed)) flow.commitRow(placeIn(start, row, timed.options));
+  const trace = traceOf(flow);
+  for (const start of starts) {
+    if (!isOpen(start, timed)) continue;
+    const placed = placeIn(start, row, timed.options);
+    trace?.derive(placed, row);
+    flow.commitRow(placed);
+  }
 }
 
 function commitChange(flow: FlowContext, change: Change, timed: Timed): void {
@@ -74,8 +81,12 @@ function commitChange(flow: FlowContext, change: Change, timed: Timed): void {
   const isUnmoved = timed.time !== undefined && timeBefore !== undefined && isSame(left, startsOf(timed.time, options));
   const come = after === null ? [] : entered(after, timed, isUnmoved);
   const key = change.key.length === 0 ? change.key : [...change.key, options.as.start];
-  const commit = (fields: Pick<Change, 'op' | 'before' | 'after'>): void =>
-    flow.commitRow(makeChange({ ...change, ...fields, key }));
+  const trace = traceOf(flow);
+  const commit = (fields: Pick<Change, 'op' | 'before' | 'after'>): void => {
+    const made = makeChange({ ...change, ...fields, key });
+    trace?.derive(made, change);
+    flow.commitRow(made);
+  };
   for (const start of left) {
     if (before === null || come.includes(start) || !isOpen(start, timed)) continue;
     commit({ op: 'delete', before: placeIn(start, before, options), after: null });

@@ -1,0 +1,57 @@
+import { readDifferences, readVerification, type KeptDifference, type Verification } from '../../repair/verify-record.ts';
+import type { Run } from '../../repair/run.ts';
+import type { Store } from '../../store/open.ts';
+import { exitCode, type CommandContext } from '../command.ts';
+import { documentOfRun } from '../../daemon/operate/run-document.ts';
+import { formatCount, formatDuration, formatTable } from '../table.ts';
+
+/** So many differences are printed; a JSON document has all that are kept. */
+const shownMax = 20;
+const keptMax = 1000;
+
+/** Prints what a run of verify found. Exit 0: nothing is wrong any more. */
+export async function printVerification(context: CommandContext, store: Store, run: Run): Promise<number> {
+  const found = await readVerification(store, run.id);
+  const differences = found === undefined ? [] : await readDifferences(store, run.id, context.json ? keptMax : shownMax);
+  if (found === undefined) return exitCode.failed;
+  const isRight = wrongRows(found) === (found.mended ?? 0);
+  const message = sentenceOf(found);
+  if (context.json) {
+    const { run: _, ...verification } = found;
+    const listed = differences.map((one) => ({ ...one, key: JSON.parse(one.key) as unknown }));
+    context.print(JSON.stringify({ run: documentOfRun(run), verification, differences: listed, message }));
+  } else context.print([...tableOf(found, differences), message].join('\n'));
+  return isRight ? exitCode.done : exitCode.failed;
+}
+
+function wrongRows({ missing, extra, different }: Verification): number {
+  return missing + extra + different;
+}
+
+function tableOf(found: Verification, differences: readonly KeptDifference[]): readonly string[] {
+  if (differences.length === 0) return [];
+  const rows = differences.flatMap(({ table, key, kind, isExcused, fields }) => {
+    const what = isExcused ? `${kind}, excused` : kind;
+    const shownKey = key.slice(1, -1);
+    if (fields.length === 0) return [[table, shownKey, what, '', '', '']];
+    return fields.map(({ name, stored, recomputed }) => [table, shownKey, what, name, stored ?? 'NULL', recomputed ?? 'NULL']);
+  });
+  const columns = ['table', 'key', 'what', 'field', 'stored', 'recomputed'].map((title) => ({ title }));
+  const more = wrongRows(found) + found.excused - differences.length;
+  return [formatTable(columns, rows), ...(more > 0 ? [`and ${formatCount(more)} more rows`] : []), ''];
+}
+
+/** `Flow totals: 5,000 rows compared at binlog.000001:4; 2 missing, …`. */
+function sentenceOf(found: Verification): string {
+  const { flow, rows, position, heldMs, missing, extra, different, excused, mended, unmended } = found;
+  const head = `Flow ${flow}: ${formatCount(rows)} rows compared as of ${position}; for that it stood ${formatDuration(heldMs)}.`;
+  const lawful =
+    excused === 0 ? '' : ` ${formatCount(excused)} more differ because a change of their key is dead (\`kisflow dead-rows list\`).`;
+  if (wrongRows(found) === 0) return `${head} Its tables are right.${lawful}`;
+  const counts = `${formatCount(missing)} missing, ${formatCount(extra)} extra, ${formatCount(different)} different.`;
+  const repaired =
+    mended === null
+      ? ` \`kisflow verify ${flow} --repair\` mends exactly these.`
+      : ` ${formatCount(mended)} mended, ${formatCount(unmended ?? 0)} could not be.`;
+  return `${head} ${counts}${repaired}${lawful}`;
+}

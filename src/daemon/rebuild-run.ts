@@ -1,0 +1,292 @@
+import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import { deferred, sleep, type Deferred } from '../lib/abort.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import type { Position } from '../row/position.ts';
+import { shadowDatabaseOf } from '../row/shadow-database.ts';
+import {
+  copyProgress,
+  endRebuild,
+  readRebuild,
+  setPhase,
+  setRebuildError,
+  type Rebuild,
+  type RebuildDetails,
+  type RebuildEnd,
+} from '../repair/rebuild-record.ts';
+import { setRunState } from '../repair/run-record.ts';
+import { dropShadow, hashDefinitions, requireRebuildable } from '../repair/shadow-tables.ts';
+import type { Lease } from '../store/lease.ts';
+import type { DaemonFlow } from './daemon-flow.ts';
+import type { FlowService } from './flow-service.ts';
+import { hasPassed } from './freshness.ts';
+import { placeOf, swapTables } from './rebuild-swap.ts';
+import { isExternal } from './running-flow.ts';
+import { makeShadow, openShadow, type Shadow, type ShadowOptions } from './shadow.ts';
+
+export interface RebuildRunOptions extends Pick<ShadowOptions, 'store' | 'makeService' | 'holder' | 'leaseTtlMs' | 'logger'> {
+  /** The live flow's. */
+  readonly service: FlowService;
+  readonly signal: AbortSignal;
+}
+
+/** How often it is looked at. */
+const pollMs = 500;
+/** What is received at most this long after it was committed is near the head. */
+const nearMs = 2000;
+/** How long the flow may stand and wait for its shadow, and how long for the end of a transaction. */
+const standMsMax = 10_000;
+/** How long after a swap that was blocked the next one is tried. */
+const blockedMs = 10_000;
+
+/**
+ * One rebuild of a flow that this daemon holds: makes the shadow, lets the flow run there, and swaps when both are at one place.
+ *
+ *     make ──► reading ──► catching-up ──near──► the flow ends between two transactions, keeps its lease ──► settle():
+ *                              ▲                     the shadow passes its position and ends ──► swap ──► dropping
+ *                              └── blocked, too slow ─────────┘
+ */
+export class RebuildRun {
+  readonly #options: RebuildRunOptions;
+  #shadow: Shadow | undefined;
+  /** An end of the binlog, and when it was seen. */
+  #head: { readonly head: Position; readonly at: number } | undefined;
+  /** The flow was told to stand: whoever settles it swaps. */
+  #standing: { readonly rebuild: Rebuild & { readonly details: RebuildDetails }; readonly settled: Deferred<void> } | undefined;
+  #isSwapping = false;
+  #notBefore = 0;
+  #failedWith: string | undefined;
+
+  constructor(options: RebuildRunOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on until the run has ended, the signal aborts, or another daemon has the flow. */
+  async run(): Promise<void> {
+    const { signal, service } = this.#options;
+    try {
+      while (!signal.aborted && service.isHolder && (await this.#look())) await sleep(pollMs, signal);
+    } finally {
+      await this.#close(signal.aborted ? 'softly' : 'at once');
+    }
+  }
+
+  /** Does what is next; false: the run has ended. */
+  async #look(): Promise<boolean> {
+    const { service, store } = this.#options;
+    try {
+      const rebuild = await readRebuild(store, service.name);
+      if (rebuild === undefined) return false;
+      await this.#step(rebuild);
+      this.#failedWith = undefined;
+    } catch (error) {
+      this.#note(error);
+    }
+    return true;
+  }
+
+  /** Errors that may pass; once for each cause. */
+  #note(error: unknown): void {
+    const { service, logger, signal } = this.#options;
+    const text = describeError(error);
+    if (text !== this.#failedWith && !signal.aborted)
+      logger.warn({ flow: service.name, error: text }, 'rebuild will be tried again');
+    this.#failedWith = text;
+  }
+
+  async #step(rebuild: Rebuild): Promise<void> {
+    const { run, phase, details } = rebuild;
+    const { store, service } = this.#options;
+    if (phase === 'dropping') return this.#drop(rebuild);
+    if (phase === 'swapping') return service.endBetweenTransactions(); // its next run settles it
+    if (run.wish === 'cancel') return this.#end(rebuild, { outcome: 'cancelled' });
+    if (run.wish === 'pause' || (run.state === 'paused' && run.wish !== 'resume')) {
+      await this.#close('softly');
+      if (run.wish !== null || run.state !== 'paused') await setRunState(store, run.id, 'paused');
+      return;
+    }
+    if (run.state !== 'running') await setRunState(store, run.id, 'running');
+    try {
+      const isCurrent = details?.fingerprint === this.#subject.fingerprint;
+      if (phase === null || details === undefined || !isCurrent) await this.#make(rebuild);
+      else await this.#goOn({ ...rebuild, details });
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.class === 'retry') throw error;
+      await this.#end(rebuild, { outcome: 'failed', error });
+    }
+  }
+
+  /** The version of the flow that is to compute the tables. */
+  get #subject(): DaemonFlow {
+    const subject = this.#options.service.subjects.at(-1);
+    if (subject === undefined) throw new CodedError('INTERNAL', 'A flow has no version.');
+    return subject;
+  }
+
+  /** Makes an empty shadow, in place of what is left of one. */
+  async #make({ run }: Rebuild): Promise<void> {
+    const { store, service, signal, logger } = this.#options;
+    await this.#close('at once');
+    const subject = this.#subject;
+    const database = shadowDatabaseOf(store.database, service.name);
+    const { tables } = subject.inShadow(database);
+    if (isExternal(subject)) {
+      throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${service.name} cannot be rebuilt: it writes outside the store as well.`);
+    }
+    const place = { flow: service.name, main: store.database, shadow: database, tables };
+    await requireRebuildable(store, place);
+    const definitions = await hashDefinitions(store, place);
+    const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint: subject.fingerprint };
+    await setPhase(store, run.id, { phase: null, details });
+    await dropShadow(store, database);
+    await makeShadow(store, place, signal);
+    await setPhase(store, run.id, { phase: 'reading', details });
+    logger.info({ flow: service.name, run: run.id, ...details }, 'rebuild begins');
+  }
+
+  async #goOn(rebuild: Rebuild & { readonly details: RebuildDetails }): Promise<void> {
+    const { run, phase, details } = rebuild;
+    const { store, logger } = this.#options;
+    const shadow = this.#shadow;
+    if (shadow === undefined || shadow.hasEnded) {
+      const { state, error } = shadow?.service.report ?? {};
+      if (state === 'failed' && error !== undefined)
+        throw new CodedError(error.code, `In its shadow the flow failed: ${error.message}`);
+      await this.#close('at once');
+      this.#head = undefined;
+      this.#shadow = await openShadow({ ...this.#options, flow: this.#subject, details, from: run.options.from });
+      return;
+    }
+    if (!(await copyProgress(store, { run, details }))) return;
+    if (phase === 'reading') {
+      await setPhase(store, run.id, { phase: 'catching-up', details });
+      logger.info({ flow: run.flow, run: run.id }, 'rebuild has read its tables and catches up');
+    } else if ((await this.#isNear(shadow)) && performance.now() >= this.#notBefore) await this.#stand(rebuild);
+  }
+
+  /** Whether the shadow receives what is new as fast as it comes. */
+  async #isNear({ service }: Shadow): Promise<boolean> {
+    const { signal } = this.#options;
+    const { received } = service;
+    if (received === undefined || service.isLoading) return false;
+    const before = this.#head;
+    if (before !== undefined && !hasPassed(received, before.head)) return false;
+    const at = performance.now();
+    this.#head = { head: await service.source.head(signal), at };
+    return before !== undefined && at - before.at <= nearMs;
+  }
+
+  /** Lets the flow stand, and waits until it is settled. */
+  async #stand(rebuild: Rebuild & { readonly details: RebuildDetails }): Promise<void> {
+    const { service, signal } = this.#options;
+    const settled = deferred<void>();
+    this.#standing = { rebuild, settled };
+    service.endBetweenTransactions();
+    const over = new AbortController();
+    await Promise.race([settled.promise, sleep(standMsMax, AbortSignal.any([over.signal, signal]))]);
+    over.abort();
+    if (this.#isSwapping) await settled.promise;
+    this.#standing = undefined;
+    this.#head = undefined;
+  }
+
+  /** Under the flow's lease, while it does not run: swaps, if that is what it stands for. True: it has new tables. */
+  async settle(lease: Lease): Promise<boolean> {
+    const standing = this.#standing;
+    const shadow = this.#shadow;
+    if (standing === undefined || shadow === undefined) return false;
+    this.#isSwapping = true;
+    try {
+      return await this.#swap(lease, shadow, standing.rebuild);
+    } catch (error) {
+      await this.#noteSwap(standing.rebuild, error);
+      return false;
+    } finally {
+      this.#isSwapping = false;
+      standing.settled.resolve();
+    }
+  }
+
+  async #swap(lease: Lease, shadow: Shadow, { run, details }: Rebuild & { readonly details: RebuildDetails }): Promise<boolean> {
+    const { store, logger } = this.#options;
+    const live = await readCheckpoint(store, lease.flow);
+    if (live === undefined || !(await this.#bring(shadow, live.position))) return false;
+    const session = await shadow.store.openSession();
+    try {
+      // from here on nobody else writes there
+      if ((await shadow.leases.acquire(lease.flow, session.threadId)) === undefined) return false;
+    } finally {
+      await session.close();
+    }
+    const made = await readCheckpoint(shadow.store, lease.flow);
+    if (made === undefined || made.position.rows > 0 || !hasPassed(made.position, live.position)) return false;
+    if ((await hashDefinitions(store, placeOf(store, lease, details))) !== details.definitions) {
+      logger.warn({ flow: run.flow, run: run.id }, 'a computed table was altered meanwhile: the rebuild begins anew');
+      await setPhase(store, run.id, { phase: null, details });
+      return false;
+    }
+    await swapTables({ store, lease, run, details, logger });
+    return true;
+  }
+
+  /** The shadow goes on to where the flow stands, and ends between two transactions; false: it takes too long. */
+  async #bring({ service, ended }: Shadow, position: Position): Promise<boolean> {
+    const { signal } = this.#options;
+    const until = performance.now() + standMsMax;
+    const isThere = (): boolean => service.received !== undefined && hasPassed(service.received, position);
+    while (!isThere()) {
+      if (signal.aborted || performance.now() > until) return false;
+      await sleep(20, signal);
+    }
+    service.endBetweenTransactions();
+    const over = new AbortController();
+    const isEnded = await Promise.race([
+      ended.then(() => true),
+      sleep(standMsMax, AbortSignal.any([over.signal, signal])).then(() => false),
+    ]);
+    over.abort();
+    return isEnded;
+  }
+
+  /** A swap that did not happen leaves the flow as it was; one of which that is not known is settled by the flow's next run. */
+  async #noteSwap(rebuild: Rebuild, error: unknown): Promise<void> {
+    const { store, logger } = this.#options;
+    const { run } = rebuild;
+    const now = await readRebuild(store, run.flow);
+    if (!(error instanceof CodedError) || error.code === 'LEASE_LOST' || now?.phase !== 'catching-up') throw error;
+    logger.warn({ flow: run.flow, run: run.id, code: error.code, error: describeError(error) }, 'rebuilt tables were not swapped');
+    if (error.class !== 'retry') return this.#markEnded(now, { outcome: 'failed', error });
+    this.#notBefore = performance.now() + blockedMs;
+    await setRebuildError(store, run.id, error);
+  }
+
+  async #end(rebuild: Rebuild, end: RebuildEnd): Promise<void> {
+    const { logger } = this.#options;
+    const { run } = rebuild;
+    await this.#close('at once');
+    if (end.error !== undefined) {
+      logger.error({ flow: run.flow, run: run.id, code: end.error.code, error: end.error.message }, 'rebuild failed');
+    }
+    await this.#markEnded(rebuild, end);
+  }
+
+  async #markEnded({ run, details }: Rebuild, { outcome, error }: RebuildEnd): Promise<void> {
+    const { store } = this.#options;
+    if (details === undefined) return endRebuild(store, run.id, { outcome, error });
+    const told = error === undefined ? {} : { error: { code: error.code, message: error.message } };
+    await setPhase(store, run.id, { phase: 'dropping', details: { ...details, outcome, ...told } });
+  }
+
+  async #drop({ run, details }: Rebuild): Promise<void> {
+    const { store, logger } = this.#options;
+    await this.#close('at once');
+    if (details !== undefined) await dropShadow(store, details.database);
+    await endRebuild(store, run.id, details ?? {});
+    logger.info({ flow: run.flow, run: run.id, outcome: details?.outcome ?? 'cancelled' }, 'rebuild has ended');
+  }
+
+  async #close(how: 'softly' | 'at once'): Promise<void> {
+    const shadow = this.#shadow;
+    this.#shadow = undefined;
+    await shadow?.close(how);
+  }
+}

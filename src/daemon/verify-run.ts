@@ -1,0 +1,160 @@
+import { sleep } from '../lib/abort.ts';
+import { CodedError, describeError } from '../lib/error.ts';
+import { copyProgress, type RebuildDetails } from '../repair/rebuild-record.ts';
+import { readRun, setRunState } from '../repair/run-record.ts';
+import type { Run } from '../repair/run.ts';
+import { dropShadow } from '../repair/shadow-tables.ts';
+import { requireNoState } from '../repair/verify-state.ts';
+import { verifyDatabaseOf } from '../row/shadow-database.ts';
+import type { DaemonFlow } from './daemon-flow.ts';
+import { hasPassed } from './freshness.ts';
+import type { RebuildRunOptions } from './rebuild-run.ts';
+import { isExternal } from './running-flow.ts';
+import { makeShadow, openShadow, type Shadow } from './shadow.ts';
+import { ComparedFlow } from './compared-flow.ts';
+
+export interface VerifyRunOptions extends RebuildRunOptions {
+  readonly run: Run;
+}
+
+const pollMs = 500;
+const retryMs = 1000;
+
+/**
+ * One verify of a flow that this daemon holds. Nothing of it is kept but what it finds: after a crash it begins anew.
+ *
+ *     make the shadow ──► it reads its tables and catches up ──► both stand for a moment: snapshot ──► compare ──► mend ──► drop
+ */
+export class VerifyRun {
+  readonly #options: VerifyRunOptions;
+  readonly #cancel = new AbortController();
+  readonly #signal: AbortSignal;
+
+  constructor(options: VerifyRunOptions) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#cancel.signal]);
+  }
+
+  /** Goes on until the run has ended, or the signal aborts: then the next daemon begins it anew. */
+  async run(): Promise<void> {
+    const { run, store, logger, signal } = this.#options;
+    const over = new AbortController();
+    const watching = this.#watchWish(AbortSignal.any([over.signal, signal]));
+    try {
+      await this.#tryUntilDone();
+      await setRunState(store, run.id, 'done');
+    } catch (error) {
+      if (signal.aborted) return;
+      if (this.#cancel.signal.aborted) await setRunState(store, run.id, 'cancelled');
+      else await this.#fail(error);
+    } finally {
+      over.abort();
+      await watching;
+      if (!signal.aborted) {
+        await dropShadow(store, this.#database).catch((error: unknown) =>
+          logger.warn({ flow: run.flow, error: describeError(error) }, 'the database of a verify was not dropped'),
+        );
+      }
+    }
+  }
+
+  get #database(): string {
+    const { store, service } = this.#options;
+    return verifyDatabaseOf(store.database, service.name);
+  }
+
+  /** What may pass is tried again, from the beginning. */
+  async #tryUntilDone(): Promise<void> {
+    const { logger, run } = this.#options;
+    for (let told = ''; ;) {
+      try {
+        return await this.#verify();
+      } catch (error) {
+        if (this.#signal.aborted || !(error instanceof CodedError) || error.class !== 'retry') throw error;
+        if (error.code !== told)
+          logger.warn({ flow: run.flow, run: run.id, error: describeError(error) }, 'verify will be tried again');
+        told = error.code;
+        await sleep(retryMs, this.#signal);
+      }
+    }
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { store, run, logger } = this.#options;
+    const coded =
+      error instanceof CodedError ? asVerify(error) : new CodedError('INTERNAL', describeError(error), { cause: error });
+    logger.error({ flow: run.flow, run: run.id, code: coded.code, error: coded.message }, 'verify failed');
+    await setRunState(store, run.id, 'failed', coded);
+  }
+
+  async #watchWish(signal: AbortSignal): Promise<void> {
+    const { store, run } = this.#options;
+    while (!signal.aborted && !this.#cancel.signal.aborted) {
+      const now = await readRun(store, run.id).catch(() => undefined); // the store is asked again
+      if (now?.wish === 'cancel') this.#cancel.abort();
+      await sleep(pollMs, signal);
+    }
+  }
+
+  async #verify(): Promise<void> {
+    const { store, run } = this.#options;
+    const subject = this.#subject;
+    const database = this.#database;
+    await setRunState(store, run.id, 'running');
+    const { tables, owned } = subject.inShadow(database);
+    if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
+    const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
+    await dropShadow(store, database);
+    await makeShadow(store, { flow: run.flow, main: store.database, shadow: database, tables }, this.#signal);
+    const shadow = await openShadow({ ...this.#options, flow: subject, details, from: undefined });
+    try {
+      await this.#catchUp(shadow, details);
+      const isCurrent = (): boolean => this.#subject.fingerprint === subject.fingerprint;
+      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, signal: this.#signal });
+      await compared.compare();
+      if (run.options.repair === true) await compared.mend();
+    } finally {
+      await shadow.close('at once');
+    }
+  }
+
+  get #subject(): DaemonFlow {
+    const subject = this.#options.service.subjects.at(-1);
+    if (subject === undefined) throw new CodedError('INTERNAL', 'A flow has no version.');
+    if (isExternal(subject)) throw impossible(subject.flow.name, 'it writes outside the store as well');
+    return subject;
+  }
+
+  /** Until the shadow is where the flow is. */
+  async #catchUp(shadow: Shadow, details: RebuildDetails): Promise<void> {
+    const { store, service, run } = this.#options;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      if (shadow.hasEnded) {
+        const { error } = shadow.service.report;
+        throw new CodedError(
+          error?.code ?? 'VERIFY_NOT_STANDING',
+          `Computed anew, the flow has failed: ${error?.message ?? 'it has ended'}`,
+          {
+            class: error?.class ?? 'retry',
+          },
+        );
+      }
+      const done = service.live?.feed.underWay.done;
+      const { received } = shadow.service;
+      const isRead = await copyProgress(store, { run, details });
+      if (isRead && !service.isLoading && done !== undefined && received !== undefined && hasPassed(received, done)) return;
+      await sleep(pollMs / 5, this.#signal);
+    }
+  }
+}
+
+/** It cannot be computed anew for the same reasons for which it cannot be rebuilt. */
+function asVerify(error: CodedError): CodedError {
+  if (error.code !== 'REBUILD_IMPOSSIBLE') return error;
+  return new CodedError('VERIFY_IMPOSSIBLE', error.message.replace('cannot be rebuilt', 'cannot be verified'), { cause: error });
+}
+
+function impossible(flow: string, why: string): CodedError {
+  return new CodedError('VERIFY_IMPOSSIBLE', `Flow ${flow} cannot be verified: ${why}.`);
+}

@@ -1,0 +1,134 @@
+/**
+ * The shadow of a flow: a database beside the store's own in which the same flow computes the same tables anew. It has kisflow's own tables,
+ * empty copies of the computed ones, and a view on every other table of the store, so that statements without a database find them.
+ */
+import { createHash } from 'node:crypto';
+import { readCheckpoint, type Queryable } from '../checkpoint/checkpoint.ts';
+import { CodedError } from '../lib/error.ts';
+import { quoteName } from '../store/name.ts';
+import type { Store } from '../store/open.ts';
+
+/** Where a rebuild is made. */
+export interface ShadowPlace {
+  readonly flow: string;
+  /** The store's own database. */
+  readonly main: string;
+  readonly shadow: string;
+  readonly tables: readonly string[];
+}
+
+/** Throws REBUILD_IMPOSSIBLE where the tables cannot be put in the place of one another. */
+export async function requireRebuildable(store: Queryable, { flow, main, tables }: ShadowPlace): Promise<void> {
+  const refuse = (why: string): never => {
+    throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
+  };
+  if ((await readCheckpoint(store, flow)) === undefined) refuse('it has never run, so there is nothing to compute anew');
+  const kinds = await store.query(
+    'SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = ?',
+    [main],
+  );
+  const types = new Map(kinds.rows.map((row) => [String(row.name), String(row.type)]));
+  for (const table of tables) {
+    const type = types.get(table);
+    if (type === undefined) refuse(`the store has no table ${main}.${table}`);
+    if (type !== 'BASE TABLE') refuse(`${main}.${table} is no plain table (${String(type)}), and only these can be renamed as one`);
+  }
+  const keys = await store.query(
+    `SELECT constraint_name AS name, table_schema AS db, table_name AS tab, referenced_table_name AS other FROM information_schema.key_column_usage
+     WHERE referenced_table_name IS NOT NULL AND ((table_schema = ? AND table_name IN (?)) OR (referenced_table_schema = ? AND referenced_table_name IN (?)))`,
+    [main, tables, main, tables],
+  );
+  const [key] = keys.rows;
+  if (key !== undefined) {
+    refuse(
+      `the foreign key ${String(key.name)} of ${String(key.db)}.${String(key.tab)} refers to ${String(key.other)}, and would refer to the old table; drop it for the rebuild`,
+    );
+  }
+  const triggers = await store.query(
+    'SELECT trigger_name AS name, event_object_table AS tab FROM information_schema.triggers WHERE event_object_schema = ? AND event_object_table IN (?)',
+    [main, tables],
+  );
+  const [trigger] = triggers.rows;
+  if (trigger !== undefined) {
+    refuse(
+      `${String(trigger.tab)} has the trigger ${String(trigger.name)}, which would stay with the old table; drop it for the rebuild`,
+    );
+  }
+}
+
+/** Makes tables and views, in a shadow that has kisflow's own tables; what is there already is left. Also tries what the swap will do. */
+export async function makeShadowTables(store: Queryable, place: ShadowPlace): Promise<void> {
+  const { main, shadow, tables } = place;
+  const [from, to] = [quoteName(main), quoteName(shadow)];
+  const { rows } = await store.query(
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? AND table_type IN ('BASE TABLE', 'VIEW')",
+    [main],
+  );
+  await namingGrants(place, async () => {
+    for (const table of tables)
+      await store.query(`CREATE TABLE IF NOT EXISTS ${to}.${quoteName(table)} LIKE ${from}.${quoteName(table)}`);
+    for (const row of rows) {
+      const name = String(row.name);
+      if (tables.includes(name) || name.startsWith('kis_')) continue;
+      const other = `${from}.${quoteName(name)}`;
+      // the condition is true wherever there is a row, and keeps the view from being written through: that would write to the live table
+      await store.query(
+        `CREATE OR REPLACE SQL SECURITY INVOKER VIEW ${to}.${quoteName(name)} AS SELECT * FROM ${other} WHERE EXISTS (SELECT 1 FROM ${other})`,
+      );
+    }
+    await tryRenaming(store, place);
+  });
+}
+
+/** There and back, by a name that no other flow's trial has. */
+async function tryRenaming(store: Queryable, { main, shadow }: ShadowPlace): Promise<void> {
+  const name = quoteName(`kis_trial${shadow.slice(-12)}`);
+  const [there, here] = [`${quoteName(main)}.${name}`, `${quoteName(shadow)}.${name}`];
+  await store.query(`DROP TABLE IF EXISTS ${there}, ${here}`); // of a trial that was interrupted
+  await store.query(`CREATE TABLE ${here} (id INT PRIMARY KEY)`);
+  await store.query(`RENAME TABLE ${here} TO ${there}`);
+  await store.query(`RENAME TABLE ${there} TO ${here}`);
+  await store.query(`DROP TABLE ${here}`);
+}
+
+/** What the account of the store needs for rebuilds: on the databases of shadows, and on its own. */
+export const rebuildRights = {
+  shadow: ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES', 'CREATE VIEW', 'SHOW VIEW'],
+  main: ['CREATE', 'INSERT', 'ALTER', 'DROP'],
+} as const;
+
+/** Runs it; a right that the account has not got becomes REBUILD_IMPOSSIBLE with the statements that give it. */
+export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' | 'shadow'>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.code !== 'STORE_ACCESS_DENIED') throw error;
+    const { flow, main, shadow } = place;
+    const escaped = (name: string): string => quoteName(name.replaceAll(/[_%]/g, String.raw`\$&`));
+    throw new CodedError(
+      'REBUILD_IMPOSSIBLE',
+      `Flow ${flow} cannot be rebuilt: the account of the store lacks a right (${error.message}). Give it GRANT ${rebuildRights.shadow.join(', ')} ON ${escaped(shadow)}.* and GRANT ${rebuildRights.main.join(', ')} ON ${escaped(main)}.*`,
+      { cause: error },
+    );
+  }
+}
+
+/** Changes when the definition of one of the live tables does. */
+export async function hashDefinitions(store: Queryable, { main, tables }: ShadowPlace): Promise<string> {
+  const hash = createHash('sha256');
+  for (const table of tables) {
+    const { rows } = await store.query(`SHOW CREATE TABLE ${quoteName(main)}.${quoteName(table)}`);
+    hash.update(String(rows[0]?.['Create Table']).replace(/ AUTO_INCREMENT=\d+/, ''));
+  }
+  return hash.digest('hex');
+}
+
+/** Drops the shadow with all that is in it; that may take long. */
+export async function dropShadow(store: Pick<Store, 'openSession'>, shadow: string): Promise<void> {
+  const session = await store.openSession({ statementTimeoutMs: 0 });
+  try {
+    await session.query(`DROP DATABASE IF EXISTS ${quoteName(shadow)}`);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import { configurationInShadow, tablesToRebuild } from '../../src/config/shadow-plan.ts';
+import { isShadowDatabase, shadowDatabaseOf } from '../../src/row/shadow-database.ts';
+import { globalYaml, load, mirrorYaml, sourceYaml } from './conf-directory.ts';
+
+const base = { 'g.yml': globalYaml, 's.yml': sourceYaml };
+const lookup = (key: string, type = 'mysql', addrs = 'store'): string =>
+  `kistype: func\nfname: find\nfmode: Load\noption: {cname: found}\n---\nkistype: conn\ncname: found\ntype: ${type}\naddrs: ${addrs}\nkey: ${key}\n`;
+
+/** What is asked of flow `a`. */
+async function plan(files: Readonly<Record<string, string>>): Promise<unknown> {
+  const configuration = await load({ ...base, ...files });
+  const flow = configuration.flows.get('a');
+  if (flow === undefined) throw new Error('there is no flow a');
+  const tables = tablesToRebuild(configuration, flow, 'kisflow');
+  const { flows, conns } = configurationInShadow(configuration, flow, { storeDatabase: 'kisflow', tables });
+  return { tables, flows: [...flows.keys()], keys: [...conns.values()].map(({ key }) => key) };
+}
+
+function withLookup(yaml: string): string {
+  return yaml.replace('flows: [', 'flows: [{fname: find}, ');
+}
+
+describe('which flows can be rebuilt', () => {
+  const mirror = mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders' });
+
+  test('a flow that alone writes tables of the store; others of the configuration are not run in its shadow', async () => {
+    const other = mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'copies' });
+    expect(await plan({ 'a.yml': mirror, 'b.yml': other })).toMatchObject({ tables: ['orders'], flows: ['a'] });
+  });
+
+  test('a table that is only loaded is read where it is, one that is computed in the shadow', async () => {
+    const mine = withLookup(mirror);
+    expect(mine).not.toBe(mirror);
+    expect(await plan({ 'a.yml': mine, 'l.yml': lookup('rates') })).toMatchObject({ keys: ['orders', 'kisflow.rates'] });
+    expect(await plan({ 'a.yml': mine, 'l.yml': lookup('orders') })).toMatchObject({ keys: ['orders', 'orders'] });
+  });
+
+  test.each([
+    [
+      'a key that names a database',
+      { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'report.orders' }) },
+      'report.orders',
+    ],
+    [
+      'a Load that names the store’s database',
+      { 'a.yml': withLookup(mirror), 'l.yml': lookup('kisflow.orders') },
+      'kisflow.orders',
+    ],
+    [
+      'a Save outside the store',
+      {
+        'a.yml': mirror.replace('type: mysql', 'type: redis').replace('addrs: store', 'addrs: redis://127.0.0.1:6379'),
+      },
+      'outside the store',
+    ],
+    [
+      'columns that another flow owns',
+      {
+        'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'columns: x' }),
+        'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params: 'columns: y' }),
+      },
+      'the flow b writes kisflow.orders too',
+    ],
+    ['no source', { 'a.yml': mirror.replace(/^source: .*\n/m, '') }, 'has no source'],
+  ] as const)('not with %s', async (_what, files, why) => {
+    await expect(plan(files)).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE', message: expect.stringContaining(why) });
+  });
+});
+
+describe('the database of a rebuild', () => {
+  test.each([
+    ['kisflow', 'totals'],
+    ['kisflow', '`; DROP DATABASE x; --'],
+    ['s'.repeat(64), 'ü'.repeat(100)],
+  ])('%s, %s: has a name that can be one, and is known by it', (store, flow) => {
+    const name = shadowDatabaseOf(store, flow);
+    expect(name).toMatch(/^\w{1,64}$/);
+    expect(isShadowDatabase(store, name)).toBe(true);
+    expect(isShadowDatabase('other', name)).toBe(false);
+    expect(shadowDatabaseOf(store, `${flow}2`)).not.toBe(name);
+  });
+});
