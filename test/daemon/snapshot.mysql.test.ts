@@ -100,4 +100,33 @@ eachServer((_flavour, server) => {
     expect((await daemon.waitForExit()).code).toBe(0);
     expect(await disagreements(project), `seed ${seed}`).toEqual([]);
   }, 120_000);
+
+  it('L1: a look at the runs while the last chunk has yet to be committed does not read it again', async () => {
+    const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+    await fill(project, 100);
+    const place = { cwd: project.folder, env: project.env };
+    const migrate = await spawnDaemon(['migrate'], place);
+    expect((await migrate.waitForExit()).code, migrate.stderr.join('\n')).toBe(0);
+    const { connection } = project.store;
+    const locking = await connectTo(server, project.store.name);
+    await locking.query('LOCK TABLES totals WRITE');
+    const daemon = await spawnDaemon(['run'], place);
+    const isHeld = async (): Promise<boolean> => {
+      const [rows] = await connection.query<RowDataPacket[]>(
+        "SELECT 1 FROM information_schema.processlist WHERE db = ? AND info LIKE 'INSERT INTO totals%'",
+        [project.store.name],
+      );
+      return rows.length > 0;
+    };
+    await waitFor(isHeld, { deadlineMs: 20_000 });
+    await connection.query("UPDATE kis_run SET wish = 'resume' WHERE flow = 'totals'");
+    const since = Date.now();
+    await waitFor(() => Date.now() - since > 2500); // operators' wishes are looked at each second
+    await locking.query('UNLOCK TABLES');
+    await waitFor(async () => (await runsOf(project)).every((run) => run['state'] === 'done'), { deadlineMs: 20_000 });
+    await agree(project);
+    daemon.kill('SIGTERM');
+    expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
+    expect(await disagreements(project)).toEqual([]);
+  }, 60_000);
 });
