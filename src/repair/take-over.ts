@@ -22,6 +22,12 @@ export async function takeOverRows(transaction: Queryable, { flow, epoch, shadow
      SET m.position = s.position, m.commit_time = s.commit_time, m.sequence = m.sequence + 1, m.updated_at = UTC_TIMESTAMP(3) WHERE m.flow = ?`,
     [flow],
   );
+  // what is known of the rows that were there before does not hold for the new ones
+  await transaction.query(
+    `UPDATE kis_lineage_flow l JOIN kis_checkpoint m ON m.flow = l.flow
+     SET l.era = l.era + 1, l.since = UTC_TIMESTAMP(3), l.sequence = m.sequence WHERE l.flow = ?`,
+    [flow],
+  );
   await transaction.query('DELETE FROM kis_intent WHERE flow = ?', [flow]);
   await transaction.query('DELETE FROM kis_state WHERE flow = ?', [flow]);
   const state = 'flow, fname, state_key, value, expires_at';

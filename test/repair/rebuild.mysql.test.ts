@@ -89,6 +89,7 @@ eachServer((_flavour, server) => {
       `INSERT INTO ${shadow}.kis_checkpoint (flow, position, epoch, sequence, updated_at) VALUES (?, 'b.1:99', 1, 3, NOW())`,
       [flow],
     );
+    await store.query('INSERT INTO kis_lineage_flow (flow, era, since, sequence) VALUES (?, 3, NOW(), 40)', [flow]);
     const before = await store.query('SELECT id FROM kis_aggregate WHERE flow = ?', [flow]);
     const take = (epoch: number): Promise<void> =>
       store.transaction((transaction) => takeOverRows(transaction, { flow, epoch, shadow, fingerprint: 'print' }));
@@ -120,6 +121,10 @@ eachServer((_flavour, server) => {
     expect(await store.query('SELECT COUNT(*) AS n FROM kis_dead_row_part').then(({ rows }) => rows)).toEqual([{ n: 2 }]);
     expect((await store.query('SELECT position, epoch, sequence FROM kis_checkpoint WHERE flow = ?', [flow])).rows).toEqual([
       { position: 'b.1:99', epoch: 7, sequence: 41 },
+    ]);
+    // the new rows have no lineage, and what comes is of one stretch with nothing before
+    expect((await store.query('SELECT era, sequence FROM kis_lineage_flow WHERE flow = ?', [flow])).rows).toEqual([
+      { era: 4, sequence: 41 },
     ]);
   });
 
