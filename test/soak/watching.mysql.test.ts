@@ -33,7 +33,13 @@ eachServer((flavour) => {
       if (side === undefined) throw new Error('no side');
       const isFrozen = random() < 0.5;
       const stop = new AbortController();
-      const writing = writeOrders(await connectTo(source, project.source.name), { signal: stop.signal, random, pauseMs: 20 });
+      const first = 1 + round * 500_000; // ids of the rounds before stay theirs
+      const writing = writeOrders(await connectTo(source, project.source.name), {
+        signal: stop.signal,
+        random,
+        pauseMs: 20,
+        first,
+      });
       await delay(500 + random() * 1000);
       stop.abort(); // who writes must not wait for a frozen source
       await writing;
