@@ -37,25 +37,29 @@ export class VerifyRun {
 
   /** Goes on until the run has ended, or the signal aborts: then the next daemon begins it anew. */
   async run(): Promise<void> {
-    const { run, store, logger, signal } = this.#options;
+    const { signal } = this.#options;
     const over = new AbortController();
     const watching = this.#watchWish(AbortSignal.any([over.signal, signal]));
     try {
       await this.#tryUntilDone();
-      await setRunState(store, run.id, 'done');
+      await this.#end('done');
     } catch (error) {
       if (signal.aborted) return;
-      if (this.#cancel.signal.aborted) await setRunState(store, run.id, 'cancelled');
+      if (this.#cancel.signal.aborted) await this.#end('cancelled');
       else await this.#fail(error);
     } finally {
       over.abort();
       await watching;
-      if (!signal.aborted) {
-        await dropShadow(store, this.#database).catch((error: unknown) =>
-          logger.warn({ flow: run.flow, error: describeError(error) }, 'the database of a verify was not dropped'),
-        );
-      }
     }
+  }
+
+  /** The database goes first: of a run that has ended nothing is left, and one that dies in between is begun anew. */
+  async #end(state: 'done' | 'cancelled' | 'failed', error?: CodedError): Promise<void> {
+    const { run, store, logger } = this.#options;
+    await dropShadow(store, this.#database).catch((failure: unknown) =>
+      logger.warn({ flow: run.flow, error: describeError(failure) }, 'the database of a verify was not dropped'),
+    );
+    await setRunState(store, run.id, state, error);
   }
 
   get #database(): string {
@@ -80,11 +84,11 @@ export class VerifyRun {
   }
 
   async #fail(error: unknown): Promise<void> {
-    const { store, run, logger } = this.#options;
+    const { run, logger } = this.#options;
     const coded =
       error instanceof CodedError ? asVerify(error) : new CodedError('INTERNAL', describeError(error), { cause: error });
     logger.error({ flow: run.flow, run: run.id, code: coded.code, error: coded.message }, 'verify failed');
-    await setRunState(store, run.id, 'failed', coded);
+    await this.#end('failed', coded);
   }
 
   async #watchWish(signal: AbortSignal): Promise<void> {
