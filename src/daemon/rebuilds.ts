@@ -1,9 +1,9 @@
 import { forgetCache } from '../flow/cache.ts';
-import { sleep } from '../lib/abort.ts';
-import { CodedError, describeError } from '../lib/error.ts';
+import { describeError } from '../lib/error.ts';
 import { flowsWithRebuild, readRebuild } from '../repair/rebuild-record.ts';
 import type { Lease } from '../store/lease.ts';
 import type { FlowService } from './flow-service.ts';
+import { lookEachSecond } from './look-each-second.ts';
 import { RebuildRun, type RebuildRunOptions } from './rebuild-run.ts';
 import { settleSwap } from './rebuild-swap.ts';
 
@@ -12,13 +12,10 @@ export interface RebuildsOptions extends Omit<RebuildRunOptions, 'service' | 'si
   readonly services: () => readonly FlowService[];
 }
 
-const pollMs = 1000;
-
 /** The rebuilds of the flows that this daemon holds. */
 export class Rebuilds {
   readonly #options: RebuildsOptions;
   readonly #runs = new Map<FlowService, { readonly run: RebuildRun; readonly ended: Promise<void> }>();
-  #failedWith: string | undefined;
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
@@ -26,18 +23,8 @@ export class Rebuilds {
 
   /** Takes up what operators ask for, until the signal aborts; then ends what it has under way, which goes on with the next daemon. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#look(signal);
-        this.#failedWith = undefined;
-      } catch (error) {
-        const code = error instanceof CodedError ? error.code : 'INTERNAL';
-        if (code !== this.#failedWith && !signal.aborted)
-          this.#options.logger.warn({ code, error: describeError(error) }, 'rebuilds not looked for');
-        this.#failedWith = code;
-      }
-      await sleep(pollMs, signal);
-    }
+    const { logger } = this.#options;
+    await lookEachSecond(() => this.#look(signal), { signal, logger, failure: 'rebuilds not looked for' });
     await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
   }
 

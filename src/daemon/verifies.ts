@@ -1,18 +1,15 @@
-import { sleep } from '../lib/abort.ts';
-import { CodedError, describeError } from '../lib/error.ts';
+import { describeError } from '../lib/error.ts';
 import { readOpenRuns } from '../repair/run-record.ts';
 import { flowsWithVerify } from '../repair/verify-record.ts';
 import type { FlowService } from './flow-service.ts';
+import { lookEachSecond } from './look-each-second.ts';
 import type { RebuildsOptions } from './rebuilds.ts';
 import { VerifyRun } from './verify-run.ts';
-
-const pollMs = 1000;
 
 /** The runs of verify of the flows that this daemon holds. */
 export class Verifies {
   readonly #options: RebuildsOptions;
   readonly #runs = new Map<FlowService, Promise<void>>();
-  #failedWith: string | undefined;
 
   constructor(options: RebuildsOptions) {
     this.#options = options;
@@ -20,18 +17,8 @@ export class Verifies {
 
   /** Takes up what operators ask for, until the signal aborts; then leaves what is under way, which the next daemon begins anew. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#look(signal);
-        this.#failedWith = undefined;
-      } catch (error) {
-        const code = error instanceof CodedError ? error.code : 'INTERNAL';
-        if (code !== this.#failedWith && !signal.aborted)
-          this.#options.logger.warn({ code, error: describeError(error) }, 'runs of verify not looked for');
-        this.#failedWith = code;
-      }
-      await sleep(pollMs, signal);
-    }
+    const { logger } = this.#options;
+    await lookEachSecond(() => this.#look(signal), { signal, logger, failure: 'runs of verify not looked for' });
     await Promise.all(this.#runs.values());
   }
 
