@@ -58,6 +58,8 @@ eachServer((flavour, server) => {
       await waitFor(async () => (await copied(project)).length === 2, waits);
       const kept = ['dead {"id":1}', 'parked {"id":1}', 'parked {"id":7}', 'parked {"id":1}', 'parked {"id":7}'];
       expect(await keptRows(project, 'mirror')).toEqual(kept);
+      // each flow in its own time
+      for (const other of ['totals', 'plain']) await waitFor(async () => (await keptRows(project, other)).length === 5, waits);
       expect((await copied(project)).map((row) => Number(row['id']))).toEqual([2, 8]);
       const id = await firstDead(project, 'mirror');
       expect(await deadRowsLine(project, ['show', id])).toMatch(/^behind it +4 parked/m);
