@@ -93,7 +93,7 @@ async function tryRenaming(store: Queryable, { main, shadow }: ShadowPlace): Pro
 
 /** What the account of the store needs for rebuilds: on the databases of shadows, and on its own. */
 export const rebuildRights = {
-  shadow: ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES', 'CREATE VIEW', 'SHOW VIEW'],
+  shadow: ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'REFERENCES', 'CREATE VIEW'],
   main: ['CREATE', 'INSERT', 'ALTER', 'DROP'],
 } as const;
 
@@ -107,7 +107,7 @@ export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' |
     const escaped = (name: string): string => quoteName(name.replaceAll(/[_%]/g, String.raw`\$&`));
     throw new CodedError(
       'REBUILD_IMPOSSIBLE',
-      `Flow ${flow} cannot be rebuilt: the account of the store lacks a right (${error.message}). Give it GRANT ${rebuildRights.shadow.join(', ')} ON ${escaped(shadow)}.* and GRANT ${rebuildRights.main.join(', ')} ON ${escaped(main)}.*`,
+      `Flow ${flow} cannot be computed anew beside the store: its account lacks a right (${error.message}). Give it GRANT ${rebuildRights.shadow.join(', ')} ON ${escaped(shadow)}.* and GRANT ${rebuildRights.main.join(', ')} ON ${escaped(main)}.*; kisflow check --grants prints both`,
       { cause: error },
     );
   }

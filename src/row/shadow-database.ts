@@ -19,6 +19,11 @@ export function verifyDatabaseOf(storeDatabase: string, flow: string): string {
   return shadowDatabaseOf(storeDatabase, `${flow}\0verify`);
 }
 
+/** All of a store's, as a pattern of LIKE and of GRANT. */
+export function shadowDatabasesOf(storeDatabase: string): string {
+  return `${`${beginningOf(storeDatabase)}_kis_`.replaceAll(/[_%]/g, String.raw`\$&`)}%`;
+}
+
 /** Whether it may be the shadow of a flow of this store. */
 export function isShadowDatabase(storeDatabase: string, name: string): boolean {
   return /_kis_[0-9a-f]{12}$/.test(name) && name.slice(0, -suffixLength) === beginningOf(storeDatabase);

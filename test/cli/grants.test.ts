@@ -14,7 +14,12 @@ describe('what is more than an account needs', () => {
 
   it('is not what rebuilds need, of an account that was given the right to make shadows', () => {
     const shadows = 'GRANT SELECT, CREATE, DROP, EVENT ON `kisflow\\_kis\\_%`.* TO `kis`@`%`';
-    expect(excessGrants(grants(own, shadows), needs)).toEqual(['EVENT ON `kisflow\\_kis\\_%`.*']);
+    const rebuilds = [
+      { privileges: ['SELECT', 'CREATE', 'DROP'], on: { database: 'kisflow\\_kis\\_%', isPattern: true as const }, why: '' },
+      { privileges: ['DROP'], on: { database: 'kisflow' }, why: '' },
+    ];
+    expect(excessGrants(grants(own), needs, rebuilds)).toEqual(['DROP ON `kisflow`.*']);
+    expect(excessGrants(grants(own, shadows), needs, rebuilds)).toEqual(['EVENT ON `kisflow\\_kis\\_%`.*']);
   });
 });
 

@@ -161,7 +161,7 @@ eachServer((_flavour, server) => {
       message: expect.stringContaining(`ON \`${escaped}\`.*`),
     });
     await store.query(
-      `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW ON \`${escaped}\`.* TO '${account.name}'@'%'`,
+      `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, CREATE VIEW ON \`${escaped}\`.* TO '${account.name}'@'%'`,
     );
     await expect(makeShadow(limited, mine, signal)).resolves.toBeUndefined();
     await store.query(`DROP DATABASE ${mine.shadow}`);

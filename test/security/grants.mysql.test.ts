@@ -28,6 +28,7 @@ interface Report {
   readonly statements: readonly { readonly sql: string }[];
   readonly lacks: readonly string[];
   readonly excess: readonly string[];
+  readonly rebuilds?: { readonly statements: readonly string[]; readonly isHeld?: boolean };
 }
 
 /** What the migrations do beside making tables: each kind needs a right of its own. */
@@ -129,6 +130,7 @@ eachServer((flavour, server) => {
       { lacks: [], excess: [] },
       { lacks: [], excess: [] },
     ]);
+    expect(after.map(({ rebuilds }) => rebuilds?.isHeld)).toEqual([undefined, false]);
     const orders = project.source.connection;
     await orders.query("INSERT INTO orders VALUES (1, 1, 10, 'a'), (2, 1, 20, 'b'), (3, 2, 30, 'c')");
     const args = ['run', '--lease-ttl', '1500', '--log-level', 'info'];
@@ -159,6 +161,12 @@ eachServer((flavour, server) => {
     await runLine(project, ['status']);
     await runLine(project, ['inspect', 'orders_copy', '--key', '1']);
     await runLine(project, ['dead-rows', 'list']);
+    // a rebuild and a verify want more, are refused without, and that too is printed
+    expect(await runLine(project, ['rebuild', 'mirror'], 1)).toContain('REBUILD_IMPOSSIBLE');
+    for (const sql of after.flatMap(({ rebuilds }) => rebuilds?.statements ?? [])) await project.admin.query(sql);
+    expect((await askGrants(project)).at(-1)).toMatchObject({ lacks: [], excess: [], rebuilds: { isHeld: true } });
+    await runLine(project, ['rebuild', 'mirror']);
+    await runLine(project, ['verify', 'mirror']);
     const checked = await runLine(project, ['check', '--json']);
     const { errors, warnings, findings } = JSON.parse(checked);
     expect({ errors, warnings }, JSON.stringify(findings)).toMatchObject({ errors: 0 });

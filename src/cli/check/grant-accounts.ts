@@ -1,6 +1,6 @@
 import { isInStore } from '../../config/plan.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import { connectorGrants, sourceGrants, storeGrants, type NeededGrant } from './needed-grants.ts';
+import { connectorGrants, rebuildGrants, sourceGrants, storeGrants, type NeededGrant } from './needed-grants.ts';
 
 export interface Configured {
   readonly configuration: Configuration;
@@ -14,6 +14,8 @@ export interface GrantAccount {
   readonly subject: string;
   readonly url: string;
   readonly needs: (flavour: 'mysql' | 'mariadb' | undefined) => readonly NeededGrant[];
+  /** And for rebuilds and verifies; `isLiteral`: each database by its name, not all by a pattern. */
+  readonly rebuilds?: (flavour: 'mysql' | 'mariadb' | undefined, isLiteral: boolean) => readonly NeededGrant[];
 }
 
 /** Every account of the configuration: of its sources, of the store, and of mysql connectors with servers of their own. */
@@ -25,7 +27,16 @@ export function accountsOf({ configuration, migrations }: Configured): readonly 
   }));
   const url = configuration.global.store?.url;
   const store: GrantAccount[] =
-    url === undefined ? [] : [{ subject: 'store', url, needs: (flavour) => storeGrants(configuration, migrations, flavour) }];
+    url === undefined
+      ? []
+      : [
+          {
+            subject: 'store',
+            url,
+            needs: (flavour) => storeGrants(configuration, migrations, flavour),
+            rebuilds: (flavour, isLiteral) => rebuildGrants(configuration, flavour, isLiteral),
+          },
+        ];
   const connectors = [...configuration.conns.values()]
     .filter((conn) => (conn.type === 'mysql' || conn.type === 'tidb') && !isInStore(conn))
     .map((conn): GrantAccount => ({

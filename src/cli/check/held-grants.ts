@@ -1,5 +1,4 @@
 /** What an account holds beside what it needs, by the lines of SHOW GRANTS. */
-import { rebuildRights } from '../../repair/shadow-tables.ts';
 import type { Grants } from './grants.ts';
 import { mayOn } from './grants.ts';
 import { writeScope, type GrantScope, type NeededGrant } from './needed-grants.ts';
@@ -41,10 +40,18 @@ function holds({ privileges }: HeldGrant, privilege: string): boolean {
   return privileges.includes(privilege) || privileges.includes('ALL PRIVILEGES');
 }
 
-/** What the account holds and no need covers, as `SUPER ON *.*`. */
-export function excessGrants(grants: Grants, needs: readonly NeededGrant[]): readonly string[] {
+/**
+ * What the account holds and no need covers, as `SUPER ON *.*`. What rebuilds need is not too much for an account that was given the
+ * databases of shadows.
+ */
+export function excessGrants(
+  grants: Grants,
+  needs: readonly NeededGrant[],
+  rebuilds: readonly NeededGrant[] = [],
+): readonly string[] {
   const { held } = readHeld(grants.lines);
-  const all = [...needs, ...rebuildGrants(held, needs)];
+  const shadows = new Set(rebuilds.map(({ on }) => nameOf(on)).filter((name) => !needs.some(({ on }) => nameOf(on) === name)));
+  const all = held.some(({ on }) => shadows.has(on.database)) ? [...needs, ...rebuilds] : needs;
   return held.flatMap(({ privileges, on, scope }) =>
     privileges
       .filter((privilege) => privilege !== 'USAGE' && !all.some((need) => covers(need, privilege, on)))
@@ -52,21 +59,15 @@ export function excessGrants(grants: Grants, needs: readonly NeededGrant[]): rea
   );
 }
 
-/** An account that may make shadows was given that for rebuilds. */
-function rebuildGrants(held: readonly HeldGrant[], needs: readonly NeededGrant[]): readonly NeededGrant[] {
-  const databases = new Set(held.map(({ on }) => on.database));
-  return needs
-    .filter(({ on }) => !('table' in on) && databases.has(`${on.database}_kis_%`))
-    .flatMap(({ on: { database } }) => [
-      { privileges: rebuildRights.shadow, on: { database: `${database}_kis_%` }, why: '' },
-      { privileges: rebuildRights.main, on: { database }, why: '' },
-    ]);
+/** The database as it is held: a pattern without the backslashes of its own name. */
+function nameOf(on: GrantScope): string {
+  return 'isPattern' in on ? unescape(on.database) : on.database;
 }
 
 function covers({ privileges, on }: NeededGrant, privilege: string, held: GrantScope): boolean {
   if (!privileges.includes(privilege) && !privileges.includes(sameAs[privilege] ?? '')) return false;
   if (on.database === '*') return true;
-  if (on.database !== held.database) return false;
+  if (nameOf(on) !== held.database) return false;
   const table = 'table' in on ? on.table : undefined;
   return table === undefined || ('table' in held && held.table === table);
 }
@@ -94,12 +95,16 @@ function readHeld(lines: readonly string[]): { readonly isCertain: boolean; read
         database === '*'
           ? { database: '*' }
           : table === '*'
-            ? { database: name.replaceAll(/\\([_%])/g, '$1') }
+            ? { database: unescape(name) }
             : { database: name, table: bare(table) },
       scope,
     });
   }
   return { isCertain, held };
+}
+
+function unescape(pattern: string): string {
+  return pattern.replaceAll(/\\([_%])/g, '$1');
 }
 
 function split(privileges: string): readonly string[] {

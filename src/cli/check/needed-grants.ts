@@ -5,12 +5,17 @@ import { isInStore, storeDatabaseOf } from '../../config/plan.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { ConnSpec, FlowSpec, SourceSpec } from '../../config/spec.ts';
 import { parseTableName } from '../../connector/mysql-table.ts';
+import { rebuildRights } from '../../repair/shadow-tables.ts';
 import { parseTablePattern } from '../../router/table-pattern.ts';
+import { shadowDatabaseOf, shadowDatabasesOf, verifyDatabaseOf } from '../../row/shadow-database.ts';
 import { quoteName } from '../../store/name.ts';
 import { ownMigrations } from '../../store/schema.ts';
 
-/** Where a privilege holds: everywhere, in a database, on one table. */
-export type GrantScope = { readonly database: '*' } | { readonly database: string; readonly table?: string };
+/** Where a privilege holds: everywhere, in the databases of a pattern of LIKE, in a database, on one table. */
+export type GrantScope =
+  | { readonly database: '*' }
+  | { readonly database: string; readonly isPattern: true }
+  | { readonly database: string; readonly table?: string };
 
 export interface NeededGrant {
   readonly privileges: readonly string[];
@@ -52,8 +57,7 @@ export function storeGrants(
   migrations: readonly string[],
   flavour: 'mysql' | 'mariadb' | undefined,
 ): readonly NeededGrant[] {
-  // MariaDB lets who may create a table give it foreign keys
-  const isAsked = (privilege: string): boolean => privilege !== 'REFERENCES' || flavour !== 'mariadb';
+  const isAsked = (privilege: string): boolean => isAskedBy(flavour, privilege);
   const database = storeDatabaseOf(configuration);
   const elsewhere = distinct(
     savesOf(configuration)
@@ -67,6 +71,36 @@ export function storeGrants(
     { privileges: ofStore.filter(isAsked), on: { database }, why: 'kisflow’s own tables, and the computed ones' },
     ...(more.length === 0 ? [] : [{ privileges: more, on: { database }, why: 'what the files of migrations/ do' }]),
     ...elsewhere.map((on) => ({ privileges: ofTable, on, why: 'a computed table of another database' })),
+  ];
+}
+
+/**
+ * What the store's account needs besides for `kisflow rebuild` and `kisflow verify`, which compute in databases of their own. A server that
+ * takes names of databases as they are is given each by its name.
+ */
+export function rebuildGrants(
+  configuration: Configuration,
+  flavour: 'mysql' | 'mariadb' | undefined,
+  isLiteral: boolean,
+): readonly NeededGrant[] {
+  const database = storeDatabaseOf(configuration);
+  const flows = enabledFlows(configuration).filter(({ flow_name: name }) =>
+    savesOf(configuration, name).some(({ conn }) => isInStore(conn)),
+  );
+  if (flows.length === 0) return [];
+  const shadows: readonly GrantScope[] = isLiteral
+    ? flows
+        .flatMap(({ flow_name: name }) => [shadowDatabaseOf(database, name), verifyDatabaseOf(database, name)])
+        .map((name) => ({ database: name }))
+    : [{ database: shadowDatabasesOf(database), isPattern: true }];
+  const main = rebuildRights.main.filter((privilege) => !ofStore.includes(privilege));
+  return [
+    ...shadows.map((on) => ({
+      privileges: rebuildRights.shadow.filter((each) => isAskedBy(flavour, each)),
+      on,
+      why: 'the computed tables in the making',
+    })),
+    { privileges: main, on: { database }, why: 'to change them for the old ones' },
   ];
 }
 
@@ -132,12 +166,19 @@ export const ofStore = [
   ...migrationPrivileges(ownMigrations.flatMap(({ statements }) => statements.map((sql) => sql.trim()))),
 ];
 
+/** MariaDB lets who may create a table give it foreign keys. */
+function isAskedBy(flavour: 'mysql' | 'mariadb' | undefined, privilege: string): boolean {
+  return privilege !== 'REFERENCES' || flavour !== 'mariadb';
+}
+
 function enabledFlows(configuration: Configuration): readonly FlowSpec[] {
   return [...configuration.flows.values()].filter((flow) => flow.status === 1);
 }
 
-function savesOf(configuration: Configuration): readonly { readonly conn: ConnSpec }[] {
-  return enabledFlows(configuration).flatMap((flow) =>
+/** The connectors of all flows, or of one. */
+function savesOf(configuration: Configuration, name?: string): readonly { readonly conn: ConnSpec }[] {
+  const flows = enabledFlows(configuration).filter((flow) => name === undefined || flow.flow_name === name);
+  return flows.flatMap((flow) =>
     flow.flows.flatMap(({ fname }) => {
       const func = configuration.funcs.get(fname);
       const conn = configuration.conns.get(func?.option.cname ?? '');
@@ -157,5 +198,6 @@ export function writeScope(scope: GrantScope, isLiteral = false): string {
   if (scope.database === '*') return '*.*';
   const table = 'table' in scope ? scope.table : undefined;
   if (table !== undefined) return `${quoteName(scope.database)}.${quoteName(table)}`;
+  if ('isPattern' in scope) return `${quoteName(scope.database)}.*`;
   return `${quoteName(isLiteral ? scope.database : scope.database.replaceAll(/[_%]/g, String.raw`\$&`))}.*`;
 }

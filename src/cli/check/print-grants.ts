@@ -2,7 +2,7 @@
  * `kisflow check --grants`: the GRANT statements that each account of the project needs, for the server that is there, and what the
  * accounts lack or have too much. An account that does not exist yet, or a server that does not answer, only goes without the comparison.
  */
-import { accountsOf, type Configured } from './grant-accounts.ts';
+import { accountsOf, type Configured, type GrantAccount } from './grant-accounts.ts';
 import { CodedError, describeError } from '../../lib/error.ts';
 import { readMysqlAddress, type MysqlAddress } from '../../lib/mysql-address.ts';
 import { textOf, withServer } from '../../source/server-link.ts';
@@ -39,6 +39,8 @@ export interface GrantReport {
   readonly statements: readonly { readonly sql: string; readonly why: string }[];
   readonly lacks: readonly string[];
   readonly excess: readonly string[];
+  /** Of the store's account: what `kisflow rebuild` and `kisflow verify` need besides. Nothing else needs it. */
+  readonly rebuilds?: { readonly statements: readonly string[]; readonly isHeld: boolean | undefined };
 }
 
 /** Examines every account of the project. Never rejects for a server's fault. */
@@ -49,13 +51,13 @@ export async function reportGrants(configured: Configured, stop: AbortSignal): P
     const server = seen[at];
     return needs(server?.flavour);
   });
-  return accounts.flatMap(({ subject, url }, at) => {
+  return accounts.flatMap(({ subject, url, rebuilds }, at) => {
     const address = readMysqlAddress(url);
     const server = seen[at];
     if (typeof address === 'string' || server === undefined) return [];
     // one account may be the source's and the store's: what the one needs is not too much for the other
     const all = accounts.flatMap((other, index) => (placeOf(other.url) === placeOf(url) ? (needsOf[index] ?? []) : []));
-    return [reportOf({ subject, address, server, needs: needsOf[at] ?? [], all })];
+    return [reportOf({ subject, address, server, needs: needsOf[at] ?? [], all, rebuilds })];
   });
 }
 
@@ -100,25 +102,40 @@ function reportOf(options: {
   readonly server: SeenServer | UnseenServer;
   readonly needs: readonly NeededGrant[];
   readonly all: readonly NeededGrant[];
+  readonly rebuilds: GrantAccount['rebuilds'];
 }): GrantReport {
-  const { subject, address, server, needs, all } = options;
+  const { subject, address, server, needs, all, rebuilds } = options;
   const isExamined = 'grants' in server;
   const account = quoteAccount(isExamined ? server.grants.account : `${address.user}@%`);
   const demand = address.tls === 'off' ? '' : address.tlsFiles.cert === undefined ? ' REQUIRE SSL' : ' REQUIRE X509';
   const create = `CREATE USER IF NOT EXISTS ${account} IDENTIFIED BY '<the password of the url>'${demand};`;
-  const grants = needs.map(({ privileges, on, why }) => ({
-    sql: `GRANT ${privileges.join(', ')} ON ${writeScope(on, isExamined && server.isLiteral)} TO ${account};`,
-    why,
-  }));
+  const isLiteral = isExamined && server.isLiteral;
+  const write = ({ privileges, on }: NeededGrant): string =>
+    `GRANT ${privileges.join(', ')} ON ${writeScope(on, isLiteral)} TO ${account};`;
+  const { flavour } = server;
+  const shadows = rebuilds?.(flavour, isLiteral) ?? [];
+  // each database by its name: an account may have been given them one by one
+  const named = [...shadows, ...(rebuilds?.(flavour, true) ?? [])];
   return {
     subject,
     user: address.user,
     server: `${address.host}:${address.port}`,
     seen: isExamined ? `${server.flavour} ${server.version}, as ${server.grants.account}` : reasonOf(subject, server.reason),
     isExamined,
-    statements: [...(isExamined ? [] : [{ sql: create, why: 'where it is not there yet' }]), ...grants],
+    statements: [
+      ...(isExamined ? [] : [{ sql: create, why: 'where it is not there yet' }]),
+      ...needs.map((need) => ({ sql: write(need), why: need.why })),
+    ],
     lacks: isExamined ? lackedGrants(server.grants, needs) : [],
-    excess: isExamined ? excessGrants(server.grants, all) : [],
+    excess: isExamined ? excessGrants(server.grants, all, named) : [],
+    ...(shadows.length === 0
+      ? {}
+      : {
+          rebuilds: {
+            statements: shadows.map(write),
+            isHeld: isExamined ? lackedGrants(server.grants, rebuilds?.(flavour, true) ?? []).length === 0 : undefined,
+          },
+        }),
   };
 }
 
@@ -133,13 +150,20 @@ export function formatGrants(reports: readonly GrantReport[]): string {
   return reports.map(formatReport).join('\n\n');
 }
 
-function formatReport({ subject, user, server, seen, isExamined, statements, lacks, excess }: GrantReport): string {
+function formatReport(report: GrantReport): string {
+  const { subject, user, server, seen, isExamined, statements, lacks, excess, rebuilds } = report;
   const comment = (text: string): string => `-- ${text.replaceAll(/\s+/g, ' ')}`;
   return [
     comment(`${subject}: ${user} on ${server}`),
     comment(seen),
     ...statements.flatMap(({ sql, why }) => [comment(why), sql]),
     ...(isExamined ? [comment(lacks.length === 0 ? 'it lacks none of them' : `it lacks ${lacks.join('; ')}`)] : []),
+    ...(rebuilds === undefined ? [] : [comment(rebuildsWhy(rebuilds.isHeld)), ...rebuilds.statements.map(comment)]),
     ...(excess.length === 0 ? [] : [comment(`it has more than it needs: ${excess.join('; ')}`)]),
   ].join('\n');
+}
+
+function rebuildsWhy(isHeld: boolean | undefined): string {
+  const held = isHeld === undefined ? '' : isHeld ? ' (it has this)' : ' (it has not got this)';
+  return `only for kisflow rebuild and kisflow verify, which compute in databases of their own beside the store’s${held}:`;
 }
