@@ -13,6 +13,7 @@ import { measureLineage } from './measure-lineage.ts';
 import { measureMemory } from './measure-memory.ts';
 import { measureMirror } from './measure-mirror.ts';
 import { measureRebuild } from './measure-rebuild.ts';
+import { measureReplay } from './measure-replay.ts';
 import { measureSnapshot } from './measure-snapshot.ts';
 import { measureSource } from './measure-source.ts';
 import { measureVerify } from './measure-verify.ts';
@@ -32,6 +33,7 @@ const onServers: Readonly<Partial<Record<MeasurementName, (bench: Bench) => Prom
   lineage: measureLineage,
   latency: measureLatency,
   memory: measureMemory,
+  replay: measureReplay,
   rebuild: measureRebuild,
   verify: measureVerify,
   faults: measureFaults,

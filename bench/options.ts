@@ -11,6 +11,7 @@ export const measurementNames = [
   'lineage',
   'latency',
   'memory',
+  'replay',
   'rebuild',
   'verify',
   'faults',
