@@ -1,4 +1,4 @@
-import { tablesToRebuild } from '../config/shadow-plan.ts';
+import { ownedColumns, tablesToRebuild } from '../config/shadow-plan.ts';
 import { CodedError } from '../lib/error.ts';
 import { requireRebuildable } from '../repair/shadow-tables.ts';
 import { createRun, readRun } from '../repair/run-record.ts';
@@ -48,6 +48,7 @@ async function examine(context: CommandContext, { configuration, store }: OpenPr
   if (store === undefined) throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: it has never run.`);
   const main = store.database;
   const tables = tablesToRebuild(configuration, spec, main);
-  await requireRebuildable(store, { flow, main, shadow: shadowDatabaseOf(main, flow), tables });
+  const owned = ownedColumns(configuration, spec, main);
+  await requireRebuildable(store, { flow, main, shadow: shadowDatabaseOf(main, flow), tables, owned });
   return store;
 }

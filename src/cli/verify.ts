@@ -1,4 +1,4 @@
-import { tablesToRebuild } from '../config/shadow-plan.ts';
+import { tablesInShadow } from '../config/shadow-plan.ts';
 import { CodedError } from '../lib/error.ts';
 import { createRun, readRun } from '../repair/run-record.ts';
 import { requireNoState } from '../repair/verify-state.ts';
@@ -52,7 +52,7 @@ async function examine(context: CommandContext, { configuration, store }: OpenPr
   if (spec === undefined) throw unknownName('flow', flow, configuration.flows.keys());
   if (store === undefined) throw new CodedError('VERIFY_IMPOSSIBLE', `Flow ${flow} cannot be verified: it has never run.`);
   try {
-    tablesToRebuild(configuration, spec, store.database);
+    tablesInShadow(configuration, spec, store.database);
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'REBUILD_IMPOSSIBLE') throw error;
     throw new CodedError('VERIFY_IMPOSSIBLE', error.message.replace('cannot be rebuilt', 'cannot be verified'), { cause: error });

@@ -8,7 +8,7 @@ import type { Configuration } from './configuration.ts';
 import type { ConnSpec, FlowFunctionSpec, SourceSpec } from './spec.ts';
 
 /** A table of the store that a flow's Save function writes. */
-interface TableWrite {
+export interface TableWrite {
   /** `db.table`. */
   readonly table: string;
   readonly fname: string;

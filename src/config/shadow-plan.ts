@@ -4,7 +4,7 @@
  */
 import { CodedError } from '../lib/error.ts';
 import type { Configuration } from './configuration.ts';
-import { flowGraph, isInStore } from './plan.ts';
+import { flowGraph, isInStore, type TableWrite } from './plan.ts';
 import type { ConnSpec, FlowSpec, FuncSpec } from './spec.ts';
 
 interface Step {
@@ -12,26 +12,53 @@ interface Step {
   readonly conn: ConnSpec;
 }
 
-/** The names of the tables that the flow computes. Throws REBUILD_IMPOSSIBLE where they cannot be computed anew beside the live ones. */
+/** The names of the tables that the flow computes. Throws REBUILD_IMPOSSIBLE where they cannot be put in the place of the live ones. */
 export function tablesToRebuild(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly string[] {
+  const tables = tablesInShadow(configuration, flow, storeDatabase);
+  requireOwnTables(flow.flow_name, sharedTables(configuration, flow, storeDatabase));
+  return tables;
+}
+
+/** Throws REBUILD_IMPOSSIBLE where other flows write tables of this one's: they would be swapped as a whole. */
+export function requireOwnTables(flow: string, shared: ReadonlyMap<string, string>): void {
+  for (const [table, other] of shared) {
+    throw impossible(
+      flow,
+      `the flow ${other} writes ${table} too, and what it has written there would be lost; kisflow verify ${flow} --repair mends the columns that ${flow} owns there`,
+    );
+  }
+}
+
+/** The names of the tables that the flow computes. Throws REBUILD_IMPOSSIBLE where they cannot be computed anew beside the live ones. */
+export function tablesInShadow(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly string[] {
   const name = flow.flow_name;
   if (flow.source === undefined) throw impossible(name, 'it has no source: a program feeds it, and its rows are not kept');
   const steps = stepsOf(configuration, flow);
   for (const step of steps) refuseStep(name, step, storeDatabase);
-  const graph = flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false });
-  const own = new Set(graph.find((node) => node.flow === name)?.writes.map(({ table }) => table));
-  if (own.size === 0) {
+  const own = writesOf(configuration, flow, storeDatabase).map(({ table }) => table.slice(storeDatabase.length + 1));
+  if (own.length === 0) {
     throw impossible(name, 'it writes no table of the store with a Save function, so there is nothing to compute anew');
   }
-  for (const other of graph) {
-    const shared = other.flow === name ? undefined : other.writes.find(({ table }) => own.has(table));
-    if (shared === undefined) continue;
+  const shared = sharedTables(configuration, flow, storeDatabase);
+  const load = steps.find(({ func, conn }) => func.fmode === 'Load' && isInStore(conn) && shared.has(conn.key));
+  if (load !== undefined) {
     throw impossible(
       name,
-      `the flow ${other.flow} writes ${shared.table} too, and what it has written there would be lost; let each have a table of its own, or pause both and compute both anew`,
+      `${load.func.fname} reads ${load.conn.key}, of which the flow ${shared.get(load.conn.key) ?? ''} writes other columns, and these are not beside what is computed anew`,
     );
   }
-  return [...own].map((id) => id.slice(storeDatabase.length + 1)).toSorted();
+  return [...new Set(own)].toSorted();
+}
+
+/** Of the tables that the flow computes those that another one writes, too, with its name. */
+export function sharedTables(configuration: Configuration, flow: FlowSpec, storeDatabase: string): ReadonlyMap<string, string> {
+  const own = new Set(writesOf(configuration, flow, storeDatabase).map(({ table }) => table));
+  const shared = new Map<string, string>();
+  for (const other of flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false })) {
+    if (other.flow === flow.flow_name) continue;
+    for (const { table } of other.writes) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
+  }
+  return shared;
 }
 
 /** Of each table that the flow computes, the columns that it owns, lower case; undefined: all of them. */
@@ -40,15 +67,19 @@ export function ownedColumns(
   flow: FlowSpec,
   storeDatabase: string,
 ): ReadonlyMap<string, ReadonlySet<string> | undefined> {
-  const graph = flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false });
   const owned = new Map<string, ReadonlySet<string> | undefined>();
-  for (const { table: id, columns } of graph.find((node) => node.flow === flow.flow_name)?.writes ?? []) {
+  for (const { table: id, columns } of writesOf(configuration, flow, storeDatabase)) {
     const table = id.slice(storeDatabase.length + 1);
     const known = owned.get(table);
     const isWhole = columns === undefined || (owned.has(table) && known === undefined);
     owned.set(table, isWhole ? undefined : new Set([...(known ?? []), ...columns]));
   }
   return owned;
+}
+
+function writesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly TableWrite[] {
+  const graph = flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false });
+  return graph.find((node) => node.flow === flow.flow_name)?.writes ?? [];
 }
 
 function refuseStep(flow: string, { func, conn }: Step, storeDatabase: string): void {
@@ -58,6 +89,12 @@ function refuseStep(flow: string, { func, conn }: Step, storeDatabase: string): 
     throw impossible(
       flow,
       `${func.fname} uses ${conn.cname}, which is outside the store, and what is written there cannot be swapped`,
+    );
+  }
+  if (func.fmode === 'Save' && conn.params['mode'] === 'update') {
+    throw impossible(
+      flow,
+      `${conn.cname} has mode: update, so ${conn.key} has rows that the flow did not make, and computed anew it would have none; kisflow snapshot ${flow} has it compute all rows of its source again`,
     );
   }
   if (conn.key.includes('.') && (!isLoad || conn.key.startsWith(`${storeDatabase}.`))) {

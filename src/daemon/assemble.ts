@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import { computedTables } from '../config/plan.ts';
-import { configurationInShadow, ownedColumns, tablesToRebuild } from '../config/shadow-plan.ts';
+import { configurationInShadow, ownedColumns, sharedTables, tablesInShadow } from '../config/shadow-plan.ts';
 import { tablesOfFlow } from '../config/table-policy.ts';
 import type { FlowSpec } from '../config/spec.ts';
 import type { Connector, ConnectorOptions } from '../connector/contract.ts';
@@ -113,7 +113,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
 /** The flow as it is run in another database of the store's server: with connectors of its own, whose caches are of that one. */
 function assembleShadow(spec: FlowSpec, { configuration, ...options }: AssembleOptions, shadowDatabase: string): ShadowFlow {
   const { storeDatabase } = options;
-  const tables = tablesToRebuild(configuration, spec, storeDatabase);
+  const tables = tablesInShadow(configuration, spec, storeDatabase);
   const alone = configurationInShadow(configuration, spec, { storeDatabase, tables });
   const { flows, connectors } = assemble({ ...options, configuration: alone, previous: undefined, shadowDatabase });
   const [subject] = flows;
@@ -123,6 +123,7 @@ function assembleShadow(spec: FlowSpec, { configuration, ...options }: AssembleO
     connectors: [...connectors.values()].map(({ connector }) => connector),
     tables,
     owned: ownedColumns(configuration, spec, storeDatabase),
+    shared: sharedTables(configuration, spec, storeDatabase),
   };
 }
 

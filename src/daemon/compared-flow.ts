@@ -28,6 +28,7 @@ export interface ComparedFlowOptions {
   readonly isCurrent: () => boolean;
   readonly tables: readonly string[];
   readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
+  readonly shared: ReadonlyMap<string, string>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -105,13 +106,17 @@ export class ComparedFlow {
   }
 
   async #describe(link: CompareLink): Promise<readonly ComparedTable[]> {
-    const { tables, owned, store, shadow } = this.#options;
+    const { tables, owned, shared, store, shadow } = this.#options;
     const described: ComparedTable[] = [];
     for (const name of tables) {
       const stored = { schema: store.database, name };
       const recomputed = { schema: shadow.store.database, name };
       described.push(
-        await describeCompared(link.query, { stored, recomputed, columns: owned.get(name), isShared: false }, link.flavour),
+        await describeCompared(
+          link.query,
+          { stored, recomputed, columns: owned.get(name), isShared: shared.has(name) },
+          link.flavour,
+        ),
       );
     }
     return described;

@@ -51,6 +51,8 @@ export interface ShadowFlow {
   readonly tables: readonly string[];
   /** Of each of them, the columns that the flow owns, lower case; undefined: all. */
   readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
+  /** Those of which another flow writes other columns, with its name. */
+  readonly shared: ReadonlyMap<string, string>;
 }
 
 /** What one flow needs to be kept running. */

@@ -1,4 +1,5 @@
 import { readCheckpoint } from '../checkpoint/checkpoint.ts';
+import { requireOwnTables } from '../config/shadow-plan.ts';
 import { deferred, sleep, type Deferred } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import type { Position } from '../row/position.ts';
@@ -128,12 +129,13 @@ export class RebuildRun {
     await this.#close('at once');
     const subject = this.#subject;
     const database = shadowDatabaseOf(store.database, service.name);
-    const { tables } = subject.inShadow(database);
+    const { tables, owned, shared } = subject.inShadow(database);
+    requireOwnTables(service.name, shared);
     if (isExternal(subject)) {
       throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${service.name} cannot be rebuilt: it writes outside the store as well.`);
     }
     const place = { flow: service.name, main: store.database, shadow: database, tables };
-    await requireRebuildable(store, place);
+    await requireRebuildable(store, { ...place, owned });
     const definitions = await hashDefinitions(store, place);
     const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint: subject.fingerprint };
     await setPhase(store, run.id, { phase: null, details });

@@ -105,7 +105,7 @@ export class VerifyRun {
     const subject = this.#subject;
     const database = this.#database;
     await setRunState(store, run.id, 'running');
-    const { tables, owned } = subject.inShadow(database);
+    const { tables, owned, shared } = subject.inShadow(database);
     if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
     const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
     await makeShadow(store, { flow: run.flow, main: store.database, shadow: database, tables }, this.#signal);
@@ -113,7 +113,7 @@ export class VerifyRun {
     try {
       await this.#catchUp(shadow, details);
       const isCurrent = (): boolean => this.#subject.fingerprint === subject.fingerprint;
-      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, signal: this.#signal });
+      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, shared, signal: this.#signal });
       await compared.compare();
       if (run.options.repair === true) await compared.mend();
     } finally {

@@ -33,10 +33,15 @@ export function insertRows(table: ComparedTable, keys: readonly Key[], kept: rea
   );
 }
 
-/** Keeps what the flow does not own of a row in variables of the session; undefined where it owns all. */
+/** Reads whether a row is there, and keeps others from it until the transaction ends. */
+export function lockRow(table: ComparedTable, key: Key): string {
+  return `SELECT 1 FROM ${sqlOf(table.stored)} WHERE ${whereKeys(table, [key], '')} FOR UPDATE`;
+}
+
+/** Keeps what the flow does not own of a row in variables of the session, and others from the row; undefined where it owns all. */
 export function keepOthers(table: ComparedTable, key: Key, variables: readonly string[]): string | undefined {
   const { stored, others } = table;
   if (others.length === 0) return undefined;
   const names = others.map(({ name }) => quoteName(name));
-  return `SELECT ${names.join(', ')} INTO ${variables.join(', ')} FROM ${sqlOf(stored)} WHERE ${whereKeys(table, [key], '')}`;
+  return `SELECT ${names.join(', ')} INTO ${variables.join(', ')} FROM ${sqlOf(stored)} WHERE ${whereKeys(table, [key], '')} FOR UPDATE`;
 }

@@ -17,8 +17,13 @@ export interface ShadowPlace {
   readonly tables: readonly string[];
 }
 
+export interface RebuildPlace extends ShadowPlace {
+  /** Of each table, the columns that the flow says it writes, lower case; undefined: all. */
+  readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
+}
+
 /** Throws REBUILD_IMPOSSIBLE where the tables cannot be put in the place of one another. */
-export async function requireRebuildable(store: Queryable, { flow, main, tables }: ShadowPlace): Promise<void> {
+export async function requireRebuildable(store: Queryable, { flow, main, tables, owned }: RebuildPlace): Promise<void> {
   const refuse = (why: string): never => {
     throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
   };
@@ -32,6 +37,12 @@ export async function requireRebuildable(store: Queryable, { flow, main, tables 
     const type = types.get(table);
     if (type === undefined) refuse(`the store has no table ${main}.${table}`);
     if (type !== 'BASE TABLE') refuse(`${main}.${table} is no plain table (${String(type)}), and only these can be renamed as one`);
+  }
+  const foreign = await findForeignColumn(store, { main, owned });
+  if (foreign !== undefined) {
+    refuse(
+      `${foreign} is none of the columns that it owns, and what stands there would be lost; kisflow verify ${flow} --repair mends those that it owns`,
+    );
   }
   const keys = await store.query(
     `SELECT constraint_name AS name, table_schema AS db, table_name AS tab, referenced_table_name AS other FROM information_schema.key_column_usage
@@ -54,6 +65,24 @@ export async function requireRebuildable(store: Queryable, { flow, main, tables 
       `${String(trigger.tab)} has the trigger ${String(trigger.name)}, which would stay with the old table; drop it for the rebuild`,
     );
   }
+}
+
+/** A column, as `table.column`, that is no part of a key, that the server does not fill in by itself, and that the flow does not write. */
+async function findForeignColumn(
+  store: Queryable,
+  { main, owned }: Pick<RebuildPlace, 'main' | 'owned'>,
+): Promise<string | undefined> {
+  const declared = [...owned].flatMap(([table, columns]) => (columns === undefined ? [] : [table]));
+  if (declared.length === 0) return undefined;
+  const { rows } = await store.query(
+    `SELECT table_name AS tab, column_name AS name FROM information_schema.columns
+     WHERE table_schema = ? AND table_name IN (?) AND column_key <> 'PRI' AND COALESCE(generation_expression, '') = ''
+       AND extra NOT LIKE '%DEFAULT_GENERATED%' AND extra NOT LIKE '%on update%' AND COALESCE(column_default, '') NOT LIKE '%current_timestamp%'
+     ORDER BY table_name, ordinal_position`,
+    [main, declared],
+  );
+  const found = rows.find((row) => owned.get(String(row['tab']))?.has(String(row['name']).toLowerCase()) === false);
+  return found === undefined ? undefined : `${String(found['tab'])}.${String(found['name'])}`;
 }
 
 /** Makes tables and views, in a shadow that has kisflow's own tables; what is there already is left. Also tries what the swap will do. */

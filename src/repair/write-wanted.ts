@@ -2,7 +2,7 @@ import type { Key } from '../snapshot/contract.ts';
 import type { StoreTransaction } from '../store/contract.ts';
 import { errnoOf } from '../store/errors.ts';
 import type { ComparedTable } from './compared-table.ts';
-import { insertRows, updateRows } from './mend-sql.ts';
+import { insertRows, lockRow, updateRows } from './mend-sql.ts';
 
 /** A row that should be there, or be another one. */
 export interface Wanted {
@@ -45,7 +45,14 @@ async function write(transaction: StoreTransaction, table: ComparedTable, rows: 
     await transaction.query(rows[0]?.isMissing === true ? insertRows(table, keys) : updateRows(table, keys));
     return true;
   } catch (error) {
-    if (isDuplicate(error)) return false;
-    throw error;
+    if (!isDuplicate(error)) throw error;
   }
+  const [only] = rows;
+  return table.isShared && only?.isMissing === true && rows.length === 1 && (await writeIfThere(transaction, table, only));
+}
+
+/** The other flow of a shared table may have made the row since it was looked for. */
+async function writeIfThere(transaction: StoreTransaction, table: ComparedTable, { key }: Wanted): Promise<boolean> {
+  const { rows } = await transaction.query(lockRow(table, key));
+  return rows.length > 0 && (await write(transaction, table, [{ key, isMissing: false }]));
 }

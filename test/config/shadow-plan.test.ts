@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { configurationInShadow, tablesToRebuild } from '../../src/config/shadow-plan.ts';
+import {
+  configurationInShadow,
+  ownedColumns,
+  sharedTables,
+  tablesInShadow,
+  tablesToRebuild,
+} from '../../src/config/shadow-plan.ts';
 import { isShadowDatabase, shadowDatabaseOf } from '../../src/row/shadow-database.ts';
 import { globalYaml, load, mirrorYaml, sourceYaml } from './conf-directory.ts';
 
@@ -60,11 +66,49 @@ describe('which flows can be rebuilt', () => {
         'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'columns: x' }),
         'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params: 'columns: y' }),
       },
-      'the flow b writes kisflow.orders too',
+      'the flow b writes orders too',
+    ],
+    [
+      'a Save that changes rows that others make',
+      { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'mode: update' }) },
+      'mode: update',
     ],
     ['no source', { 'a.yml': mirror.replace(/^source: .*\n/m, '') }, 'has no source'],
   ] as const)('not with %s', async (_what, files, why) => {
     await expect(plan(files)).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE', message: expect.stringContaining(why) });
+  });
+});
+
+describe('which flows can be computed anew and compared', () => {
+  const ofTwo = {
+    'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'columns: x' }),
+    'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params: 'columns: y' }),
+  };
+  const compared = async (files: Readonly<Record<string, string>>): Promise<unknown> => {
+    const configuration = await load({ ...base, ...files });
+    const flow = configuration.flows.get('a');
+    if (flow === undefined) throw new Error('there is no flow a');
+    return {
+      tables: tablesInShadow(configuration, flow, 'kisflow'),
+      shared: [...sharedTables(configuration, flow, 'kisflow')],
+      owned: [...ownedColumns(configuration, flow, 'kisflow')],
+    };
+  };
+
+  test('also one whose table another flow writes other columns of', async () => {
+    expect(await compared(ofTwo)).toEqual({
+      tables: ['orders'],
+      shared: [['orders', 'b']],
+      owned: [['orders', new Set(['x'])]],
+    });
+  });
+
+  test('not one that reads such a table: the other columns are not there', async () => {
+    const reads = { ...ofTwo, 'a.yml': withLookup(ofTwo['a.yml']), 'l.yml': lookup('orders') };
+    await expect(compared(reads)).rejects.toMatchObject({
+      code: 'REBUILD_IMPOSSIBLE',
+      message: expect.stringContaining('find reads orders, of which the flow b writes other columns'),
+    });
   });
 });
 

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/lib/abort.ts';
@@ -9,6 +10,29 @@ import { databasesOf, fillOrders } from './rebuilding.ts';
 import { runLine, storeRows } from './run-project.ts';
 
 const seed = Number(process.env['KISFLOW_SEED'] ?? Date.now() % 2 ** 31);
+
+/** Two flows that write one table: each owns a column of it, and each deletes rows. */
+function halves(source: string): string {
+  const half = (name: string, column: string): string => `---
+kistype: flow
+flow_name: ${name}
+source: {name: main, tables: [${source}.orders], rows: change, columns: [${column}], start: snapshot}
+flows: [{fname: Save${name}}]
+---
+kistype: func
+fname: Save${name}
+fmode: Save
+option: {cname: ${name}}
+---
+kistype: conn
+cname: ${name}
+type: mysql
+addrs: store
+key: halves
+params: {columns: ${column}}
+`;
+  return half('left', 'customer') + half('right', 'cents');
+}
 
 /** Asks as a command does, and waits for the end; what was found, by flow. */
 async function verify({ store }: ShopProject, flows: readonly string[], options = {}): Promise<readonly RowDataPacket[]> {
@@ -61,7 +85,9 @@ eachServer((_flavour, server) => {
     'while its source changes all the time, a right flow is found right, a wrong one wrong, and is mended',
     { timeout: 180_000 },
     async () => {
-      const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+      const files = { 'migrations/002-halves.sql': 'CREATE TABLE halves (id INT PRIMARY KEY, customer INT, cents INT);' };
+      const project = await createShopProject({ source: server, store: server, start: 'snapshot', files });
+      await writeFile(`${project.folder}/conf/halves.yml`, halves(project.source.name));
       await fillOrders(project, 2000);
       const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
       await agree(project);
@@ -97,12 +123,36 @@ eachServer((_flavour, server) => {
         await writing;
       }
       await agree(project);
+      await mendHalves(project);
       expect(await disagreements(project)).toEqual([]);
       expect(await databasesOf(project)).toEqual([project.store.name]);
       await leaveInTheMiddle(project, daemon);
     },
   );
 });
+
+/** Of a table of two flows each is compared and mended in what it owns alone, and a rebuild, which would lose the rest, is refused. */
+async function mendHalves(project: ShopProject): Promise<void> {
+  const { connection } = project.store;
+  const rights = `SELECT COUNT(*) AS n FROM halves h LEFT JOIN \`${project.source.name}\`.orders o ON o.id = h.id WHERE NOT (o.customer <=> h.customer AND o.cents <=> h.cents)`;
+  await waitFor(async () => Number((await storeRows(project, rights))[0]?.['n']) === 0, { deadlineMs: 30_000 });
+  const some = await storeRows(project, 'SELECT id FROM halves ORDER BY id LIMIT 3');
+  const [a, b, c] = some.map(({ id }) => Number(id));
+  await connection.query(`UPDATE halves SET customer = -1 WHERE id = ${a}; UPDATE halves SET cents = -1 WHERE id = ${b}`);
+  await connection.query(`DELETE FROM halves WHERE id = ${c}; INSERT INTO halves VALUES (-1, 5, 5), (-2, NULL, 5)`);
+  expect(await verify(project, ['left'])).toMatchObject([{ state: 'done', different: 1, missing: 1, extra: 1 }]);
+  const mended = await verify(project, ['left', 'right'], { repair: true });
+  expect(mended).toMatchObject([
+    { flow: 'left', state: 'done', mended: 3, unmended: 0 },
+    { flow: 'right', state: 'done', unmended: 0 },
+  ]);
+  expect(await storeRows(project, rights)).toEqual([{ n: 0 }]);
+  expect(await storeRows(project, 'SELECT * FROM halves WHERE id < 0 ORDER BY id')).toEqual([
+    { id: -2, customer: null, cents: null },
+    { id: -1, customer: null, cents: null },
+  ]);
+  expect(await runLine(project, ['rebuild', 'left'], 1)).toMatch(/REBUILD_IMPOSSIBLE.*kisflow verify left --repair/s);
+}
 
 /** A verify whose daemon is killed is begun anew by the next one, and leaves nothing behind when it is cancelled. */
 async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {

@@ -4,6 +4,7 @@ import { mendTable, type MendCounts } from '../../src/repair/mend-table.ts';
 import type { ComparedWish } from '../../src/repair/compared-table.ts';
 import type { CompareOptions } from '../../src/repair/compare-table.ts';
 import { requireNoState } from '../../src/repair/verify-state.ts';
+import type { StoreTransaction } from '../../src/store/contract.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
@@ -133,6 +134,48 @@ eachServer((flavour, server) => {
       { k: 'b', mine: null, word: 'none', other: 2 },
       { k: 'c', mine: null, word: 'none', other: 3 },
       { k: 'd', mine: 4, word: 'z', other: null },
+    ]);
+  });
+
+  it('in a table of several flows a row that the other one makes meanwhile is mended, and what that one writes stays', async () => {
+    const { connection, inShadow } = pair;
+    const wish = { columns: new Set(['mine', 'word']), isShared: true };
+    /** Mends while, in front of our first statement of a kind, the other flow writes. */
+    const mendBeside = async (name: string, word: string, theirs: string): Promise<unknown> => {
+      const { ranges } = await pair.compare(name, wish);
+      const table = await pair.describe(name, wish);
+      let written: Promise<unknown> | undefined;
+      const run = (work: (transaction: StoreTransaction) => Promise<void>): Promise<void> =>
+        store.transaction((transaction) =>
+          work({
+            ...transaction,
+            query: async (sql, values) => {
+              if (sql.startsWith(word)) written ??= connection.query(theirs);
+              // a change of a row that was taken out has to wait for the end of our transaction
+              if (word === 'INSERT') await written;
+              return transaction.query(sql, values);
+            },
+          }),
+        );
+      const counts = await mendTable(table, { ranges, isExcused: () => false, run });
+      await written;
+      return counts;
+    };
+    await pair.both('CREATE TABLE made (id INT PRIMARY KEY, mine INT, word VARCHAR(9), other INT)');
+    await inShadow("INSERT INTO made VALUES (3, 3, 'c', NULL)");
+    expect(await mendBeside('made', 'INSERT', 'INSERT INTO made (id, other) VALUES (3, 9)')).toMatchObject({
+      inserted: 1,
+      left: 0,
+    });
+    expect(await rowsOf('SELECT * FROM made')).toMatchObject([{ id: 3, mine: 3, word: 'c', other: 9 }]);
+
+    await pair.both('CREATE TABLE turned (id INT PRIMARY KEY, mine INT, word VARCHAR(9) UNIQUE, other INT)');
+    await connection.query("INSERT INTO turned VALUES (1, 1, 'b', 1), (2, 2, 'a', 2)");
+    await inShadow("INSERT INTO turned VALUES (1, 1, 'a', NULL), (2, 2, 'b', NULL)");
+    expect(await mendBeside('turned', 'DELETE', 'UPDATE turned SET other = 7')).toMatchObject({ updated: 2, left: 0 });
+    expect(await rowsOf('SELECT * FROM turned ORDER BY id')).toMatchObject([
+      { id: 1, mine: 1, word: 'a', other: 7 },
+      { id: 2, mine: 2, word: 'b', other: 7 },
     ]);
   });
 

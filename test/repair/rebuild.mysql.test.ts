@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { makeShadow } from '../../src/daemon/shadow.ts';
-import { requireRebuildable, type ShadowPlace } from '../../src/repair/shadow-tables.ts';
+import { requireRebuildable, type RebuildPlace } from '../../src/repair/shadow-tables.ts';
 import { closeGate, makeGate, renameTables } from '../../src/repair/swap.ts';
 import { takeOverRows } from '../../src/repair/take-over.ts';
 import { shadowDatabaseOf } from '../../src/row/shadow-database.ts';
@@ -15,7 +15,7 @@ const signal = new AbortController().signal;
 
 eachServer((_flavour, server) => {
   let store: Store;
-  let place: ShadowPlace;
+  let place: RebuildPlace;
 
   beforeAll(async () => {
     const { url } = await createDatabase(server, 'reb');
@@ -23,7 +23,7 @@ eachServer((_flavour, server) => {
     onEnd(() => store.close());
     await migrate({ store });
     const shadow = shadowDatabaseOf(store.database, flow);
-    place = { flow, main: store.database, shadow, tables: ['sums', 'more'] };
+    place = { flow, main: store.database, shadow, tables: ['sums', 'more'], owned: new Map() };
     onEnd(async () => void (await store.query(`DROP DATABASE IF EXISTS ${shadow}`)));
     await store.query('CREATE TABLE sums (id INT PRIMARY KEY, n INT)');
     await store.query(
@@ -148,6 +148,20 @@ eachServer((_flavour, server) => {
     });
     if (what === 'a foreign key') await store.query('DROP TABLE child');
     if (what === 'a trigger') await store.query('DROP TRIGGER watch');
+  });
+
+  it('a flow that owns some columns of a table is not rebuilt where it has others, which nobody could compute anew', async () => {
+    await store.query(
+      'CREATE TABLE noted (id INT PRIMARY KEY, n INT, twice INT AS (n * 2) STORED, at DATETIME DEFAULT CURRENT_TIMESTAMP, seen DATETIME NULL ON UPDATE CURRENT_TIMESTAMP)',
+    );
+    const noted = { ...place, tables: ['noted'], owned: new Map([['noted', new Set(['id', 'n'])]]) };
+    await expect(requireRebuildable(store, noted)).resolves.toBeUndefined();
+    await store.query('ALTER TABLE noted ADD COLUMN note VARCHAR(20)');
+    await expect(requireRebuildable(store, noted)).rejects.toMatchObject({
+      code: 'REBUILD_IMPOSSIBLE',
+      message: expect.stringContaining('noted.note is none of the columns that it owns'),
+    });
+    await store.query('DROP TABLE noted');
   });
 
   it('an account that may not make the shadow is told the rights that it lacks', async () => {
