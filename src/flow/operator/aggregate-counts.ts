@@ -188,7 +188,7 @@ export class Counts {
 
   #negative(group: Group): CodedError {
     const key = group.key.map(String).join(', ');
-    const message = `${this.#table.sql}, ${key}: more rows went than ever came, so the flow began in the middle; give it start: earliest`;
+    const message = `${this.#table.sql}, ${key}: more rows went than ever came, so the flow began in the middle; kisflow rebuild computes it anew from a snapshot`;
     return new CodedError('AGGREGATE_MISMATCH', message, { details: { key } });
   }
 }

@@ -200,7 +200,7 @@ export class Increments {
   }
 
   #unseen(): CodedError {
-    const message = `${this.#table.sql}: more rows went than ever came, so the flow began in the middle; give it start: earliest`;
+    const message = `${this.#table.sql}: more rows went than ever came, so the flow began in the middle; kisflow rebuild computes it anew from a snapshot`;
     return new CodedError('AGGREGATE_MISMATCH', message);
   }
 
