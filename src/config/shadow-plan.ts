@@ -61,20 +61,27 @@ export function sharedTables(configuration: Configuration, flow: FlowSpec, store
   return shared;
 }
 
-/** Of each table that the flow computes, the columns that it owns, lower case; undefined: all of them. */
+/** Of each table that the flow computes, the columns that it owns besides those of its key, lower case; undefined: all of them. */
 export function ownedColumns(
   configuration: Configuration,
   flow: FlowSpec,
   storeDatabase: string,
 ): ReadonlyMap<string, ReadonlySet<string> | undefined> {
   const owned = new Map<string, ReadonlySet<string> | undefined>();
-  for (const { table: id, columns } of writesOf(configuration, flow, storeDatabase)) {
+  for (const { table: id, fname, columns: declared } of writesOf(configuration, flow, storeDatabase)) {
+    const columns = declared ?? fieldsOf(configuration.funcs.get(fname));
     const table = id.slice(storeDatabase.length + 1);
     const known = owned.get(table);
     const isWhole = columns === undefined || (owned.has(table) && known === undefined);
     owned.set(table, isWhole ? undefined : new Set([...(known ?? []), ...columns]));
   }
   return owned;
+}
+
+/** An aggregate leaves columns alone that are none of its fields; its key is the table's. */
+function fieldsOf(func: FuncSpec | undefined): ReadonlySet<string> | undefined {
+  const operator = func?.operator;
+  return operator?.kind === 'aggregate' ? new Set(Object.keys(operator.fields).map((name) => name.toLowerCase())) : undefined;
 }
 
 function writesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly TableWrite[] {

@@ -103,6 +103,13 @@ describe('which flows can be computed anew and compared', () => {
     });
   });
 
+  test('an aggregate owns its fields, and no other column', async () => {
+    const sums = mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'totals' })
+      .replace('tables:', 'rows: change, tables:')
+      .replace('fmode: Save', 'fmode: Save\noperator: aggregate\nwith: {key: [customer], fields: {Total: sum(cents)}}');
+    expect(await compared({ 'a.yml': sums })).toMatchObject({ owned: [['totals', new Set(['total'])]] });
+  });
+
   test('not one that reads such a table: the other columns are not there', async () => {
     const reads = { ...ofTwo, 'a.yml': withLookup(ofTwo['a.yml']), 'l.yml': lookup('orders') };
     await expect(compared(reads)).rejects.toMatchObject({
