@@ -13,6 +13,8 @@ export interface KillAllOptions {
   /** Source and store are compared after so many kills; at the end in any case. */
   readonly compareEach: number;
   readonly pauseMs?: number;
+  /** What operators do meanwhile; stopped before source and store are compared. */
+  readonly startBeside?: (project: ShopProject, store: SqlServer) => { stop(): Promise<void> };
   readonly onProgress?: (text: string) => void;
 }
 
@@ -40,6 +42,7 @@ export async function killAllAndCompare(flavour: SqlFlavour, options: KillAllOpt
   for (let done = 0; done < kills;) {
     const until = Math.min(kills, done + compareEach);
     const load = startLoad(source, project.source.name, { random, pauseMs: options.pauseMs ?? 10 });
+    const beside = options.startBeside?.(project, store);
     for (; done < until; done += 1) {
       await delay(random() * 1500); // the moment of the kill is what is random here
       const victims = done < everyone.length ? everyone.slice(done, done + 1) : chooseVictims(random);
@@ -47,6 +50,7 @@ export async function killAllAndCompare(flavour: SqlFlavour, options: KillAllOpt
       await Promise.all(victims.map((victim) => strike(victim, { keeper, source, store, random })));
     }
     await load.stop();
+    await beside?.stop();
     const seconds = await recover({ project, source, store, keeper, seed });
     onProgress(
       `${flavour}: ${done} of ${kills} kills (${JSON.stringify(counts)}) in ${Math.round((performance.now() - startedAt) / 1000)} s, ` +
