@@ -6,6 +6,8 @@ import type { Configuration } from '../../config/configuration.ts';
 import type { ConnSpec, FlowSpec, SourceSpec } from '../../config/spec.ts';
 import { parseTableName } from '../../connector/mysql-table.ts';
 import { parseTablePattern } from '../../router/table-pattern.ts';
+import { rebuildRights } from '../../repair/shadow-tables.ts';
+import { shadowDatabaseOf } from '../../row/shadow-database.ts';
 import { quoteName } from '../../store/name.ts';
 import { ownMigrations } from '../../store/schema.ts';
 
@@ -67,6 +69,21 @@ export function storeGrants(
     { privileges: ofStore.filter(isAsked), on: { database }, why: 'kisflow’s own tables, and the computed ones' },
     ...(more.length === 0 ? [] : [{ privileges: more, on: { database }, why: 'what the files of migrations/ do' }]),
     ...elsewhere.map((on) => ({ privileges: ofTable, on, why: 'a computed table of another database' })),
+    ...mendedFlows(configuration).flatMap((flow) => mendingGrants(database, flow.flow_name)),
+  ];
+}
+
+/** Flows that are run and that are rebuilt by themselves when the binlog behind them is gone. */
+export function mendedFlows(configuration: Configuration): readonly FlowSpec[] {
+  return enabledFlows(configuration).filter(({ source }) => source?.on_purged === 'snapshot');
+}
+
+/** What the store's account needs to rebuild a flow. */
+export function mendingGrants(database: string, flow: string): readonly NeededGrant[] {
+  const why = `to rebuild flow ${flow} by itself (on_purged: snapshot)`;
+  return [
+    { privileges: rebuildRights.shadow, on: { database: shadowDatabaseOf(database, flow) }, why },
+    { privileges: rebuildRights.main, on: { database }, why },
   ];
 }
 
