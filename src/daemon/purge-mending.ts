@@ -4,11 +4,15 @@ import { beginPurgeRebuild, readLastRebuild } from '../repair/purge-rebuild.ts';
 import { isOpen, type Run } from '../repair/run.ts';
 import type { Lease } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
-import type { DaemonFlow } from './daemon-flow.ts';
 
 export interface PurgeMendingOptions {
   readonly store: Pick<Store, 'query' | 'transaction'>;
   readonly logger: Logger;
+}
+
+/** The part of a flow that decides. */
+export interface PurgePolicy {
+  readonly onPurged: 'stop' | 'snapshot';
 }
 
 /** What a flow does next that cannot go on: `stop` with an error, `wait` for a rebuild, `try` again. */
@@ -23,7 +27,7 @@ export class PurgeMending {
   }
 
   /** What the flow does, under its lease, about the error that it cannot go on with; a rebuild of it is under way when it is to wait. */
-  async begin(lease: Lease, { onPurged }: Pick<DaemonFlow, 'onPurged'>, error: CodedError): Promise<Next> {
+  async begin(lease: Lease, { onPurged }: PurgePolicy, error: CodedError): Promise<Next> {
     if (error.code !== 'SOURCE_PURGED' || onPurged !== 'snapshot') return { kind: 'stop', error };
     const { store, logger } = this.#options;
     const found = await store.transaction((transaction) => beginPurgeRebuild(transaction, lease, error));
