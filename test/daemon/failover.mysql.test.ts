@@ -32,7 +32,7 @@ async function rebuildOn(source: SqlServer, project: ShopProject): Promise<void>
 }
 
 eachServer((flavour, server) => {
-  it('L1 L3 a failover by GTID: to a replica at the same address, then at another one, and never to one that is behind', async () => {
+  it('L1 L3 a failover by GTID: to a replica at the same address, then at another one, and to one that is behind by a rebuild only', async () => {
     const servers = await startReplicated(flavour);
     const { primary, replica } = servers;
     const proxy = await startHalfOpenProxy(primary);
@@ -78,7 +78,8 @@ eachServer((flavour, server) => {
     await resumeFlows(project);
     await waitFor(() => third.stderr.filter((line) => line.includes('flow stopped')).length === 4, { deadlineMs: 30_000 });
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
-    await stop(third, 1);
+    await rebuildOn(primary, project);
+    await stop(third);
   }, 180_000);
 
   it('L3 a replica that was behind is refused under the daemon, also when it has written more than was lost; a rebuild goes on with it', async () => {
