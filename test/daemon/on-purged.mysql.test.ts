@@ -90,6 +90,7 @@ eachServer((flavour, server) => {
     expect(await runLine(project, ['status'])).toMatch(
       /mirror +rebuilding[^]*computed anew by themselves[^]*rebuild \d+ is paused/,
     );
+    expect(await runLine(project, ['resume', 'mirror'])).toMatch(/is rebuilt by itself/);
     expect(await runLine(project, ['runs', 'show', String(begun?.['id'])])).toMatch(
       /because +SOURCE_PURGED: the server has purged/,
     );
