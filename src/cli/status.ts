@@ -107,7 +107,8 @@ function notesOn(flow: FlowStatus): string[] {
   const notes: string[] = [];
   if (flow.error !== null) {
     notes.push('', `${flow.flow}: ${flow.error.code}: ${flow.error.message}`);
-    if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
+    if (flow.state === 'rebuilding') notes.push('  Its tables are computed anew by themselves, and are as they were until then.');
+    else if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
     if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
   }
   if (flow.isSilent) {

@@ -7,6 +7,7 @@ import { modeOf, rowsNeeded } from './operator-needs.ts';
 import type { OperatorSpec } from './operator-spec.ts';
 import { findCycles, findOwnerClashes, flowGraph, isSameServer, ownTableReads, storeDatabaseOf, type FlowNode } from './plan.ts';
 import type { Problem } from './problem.ts';
+import { whyNotMended } from './purge-policy.ts';
 import type { FlowSpec, FuncSpec } from './spec.ts';
 import { whyNotApplied } from './table-policy.ts';
 
@@ -91,12 +92,10 @@ function checkFlowSource(check: Check, flow: FlowSpec): void {
     add('source.columns', `${first} must have ${unread.join(', ')}, which the flow does not read`, 'list it too');
   }
   if (parseStart(source.start) === undefined) add('source.start', `"${source.start}" is no start`, `write ${startForms}`);
-  if (source.on_purged === 'snapshot') {
-    add(
-      'source.on_purged',
-      'is snapshot, and no flow does that by itself yet',
-      'write stop; `kisflow rebuild` mends a flow that has stopped so',
-    );
+  const unmended = whyNotMended(configuration, flow, check.functionNames);
+  if (unmended !== undefined) {
+    const remedy = source.start === 'snapshot' ? 'write stop' : 'write start: snapshot, or stop';
+    add('source.on_purged', `is snapshot, and ${unmended}`, remedy);
   }
   const refusal = whyNotApplied(configuration, flow, check.functionNames);
   if (refusal !== undefined) add(refusal.path, refusal.message, 'write ignore or stop');

@@ -6,6 +6,7 @@ import { CodedError } from '../lib/error.ts';
 import type { Configuration } from './configuration.ts';
 import { flowGraph, isInStore, type TableWrite } from './plan.ts';
 import type { ConnSpec, FlowSpec, FuncSpec } from './spec.ts';
+import { tablesOfFlow } from './table-policy.ts';
 
 interface Step {
   readonly func: FuncSpec;
@@ -14,40 +15,61 @@ interface Step {
 
 /** The names of the tables that the flow computes. Throws REBUILD_IMPOSSIBLE where they cannot be put in the place of the live ones. */
 export function tablesToRebuild(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly string[] {
-  const tables = tablesInShadow(configuration, flow, storeDatabase);
-  requireOwnTables(flow.flow_name, sharedTables(configuration, flow, storeDatabase));
-  return tables;
-}
-
-/** Throws REBUILD_IMPOSSIBLE where other flows write tables of this one's: they would be swapped as a whole. */
-export function requireOwnTables(flow: string, shared: ReadonlyMap<string, string>): void {
-  for (const [table, other] of shared) {
-    throw impossible(
-      flow,
-      `the flow ${other} writes ${table} too, and what it has written there would be lost; kisflow verify ${flow} --repair mends the columns that ${flow} owns there`,
-    );
-  }
+  return requirePossible(flow, whyNotRebuilt(configuration, flow, storeDatabase), () =>
+    tablesOf(configuration, flow, storeDatabase),
+  );
 }
 
 /** The names of the tables that the flow computes. Throws REBUILD_IMPOSSIBLE where they cannot be computed anew beside the live ones. */
 export function tablesInShadow(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly string[] {
-  const name = flow.flow_name;
-  if (flow.source === undefined) throw impossible(name, 'it has no source: a program feeds it, and its rows are not kept');
+  return requirePossible(flow, whyNotInShadow(configuration, flow, storeDatabase), () =>
+    tablesOf(configuration, flow, storeDatabase),
+  );
+}
+
+/** Throws REBUILD_IMPOSSIBLE where other flows write tables of this one's. */
+export function requireOwnTables(flow: Pick<FlowSpec, 'flow_name'>, shared: ReadonlyMap<string, string>): void {
+  requirePossible(flow, whyShared(flow, shared), () => undefined);
+}
+
+/** Why the flow's tables cannot be put in the place of the live ones, as far as the configuration tells; undefined: they can. */
+export function whyNotRebuilt(configuration: Configuration, flow: FlowSpec, storeDatabase: string): string | undefined {
+  return whyNotInShadow(configuration, flow, storeDatabase) ?? whyShared(flow, sharedTables(configuration, flow, storeDatabase));
+}
+
+/** They would be swapped as a whole. */
+function whyShared({ flow_name: flow }: Pick<FlowSpec, 'flow_name'>, shared: ReadonlyMap<string, string>): string | undefined {
+  const [first] = shared;
+  if (first === undefined) return undefined;
+  const [table, other] = first;
+  return `the flow ${other} writes ${table} too, and what it has written there would be lost; kisflow verify ${flow} --repair mends the columns that ${flow} owns there`;
+}
+
+function whyNotInShadow(configuration: Configuration, flow: FlowSpec, storeDatabase: string): string | undefined {
+  if (flow.source === undefined) return 'it has no source: a program feeds it, and its rows are not kept';
   const steps = stepsOf(configuration, flow);
-  for (const step of steps) refuseStep(name, step, storeDatabase);
-  const own = writesOf(configuration, flow, storeDatabase).map(({ table }) => table.slice(storeDatabase.length + 1));
-  if (own.length === 0) {
-    throw impossible(name, 'it writes no table of the store with a Save function, so there is nothing to compute anew');
+  for (const step of steps) {
+    const why = whyNotStep(step, storeDatabase);
+    if (why !== undefined) return why;
   }
+  if (writesOf(configuration, flow, storeDatabase).length === 0)
+    return 'it writes no table of the store with a Save function, so there is nothing to compute anew';
   const shared = sharedTables(configuration, flow, storeDatabase);
   const load = steps.find(({ func, conn }) => func.fmode === 'Load' && isInStore(conn) && shared.has(conn.key));
-  if (load !== undefined) {
-    throw impossible(
-      name,
-      `${load.func.fname} reads ${load.conn.key}, of which the flow ${shared.get(load.conn.key) ?? ''} writes other columns, and these are not beside what is computed anew`,
-    );
-  }
-  return [...new Set(own)].toSorted();
+  if (load === undefined) return undefined;
+  const other = shared.get(load.conn.key) ?? '';
+  return `${load.func.fname} reads ${load.conn.key}, of which the flow ${other} writes other columns, and these are not beside what is computed anew`;
+}
+
+function requirePossible<T>({ flow_name: flow }: Pick<FlowSpec, 'flow_name'>, why: string | undefined, give: () => T): T {
+  if (why === undefined) return give();
+  throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
+}
+
+function tablesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: string): readonly string[] {
+  return tablesOfFlow(configuration, flow.flow_name, storeDatabase)
+    .map((id) => id.slice(storeDatabase.length + 1))
+    .toSorted();
 }
 
 /** Of the tables that the flow computes those that another one writes, too, with its name. */
@@ -89,27 +111,19 @@ function writesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: s
   return graph.find((node) => node.flow === flow.flow_name)?.writes ?? [];
 }
 
-function refuseStep(flow: string, { func, conn }: Step, storeDatabase: string): void {
+function whyNotStep({ func, conn }: Step, storeDatabase: string): string | undefined {
   const isLoad = func.fmode === 'Load';
   if (!isInStore(conn)) {
-    if (isLoad) return;
-    throw impossible(
-      flow,
-      `${func.fname} uses ${conn.cname}, which is outside the store, and what is written there cannot be swapped`,
-    );
+    if (isLoad) return undefined;
+    return `${func.fname} uses ${conn.cname}, which is outside the store, and what is written there cannot be swapped`;
   }
   if (func.fmode === 'Save' && conn.params['mode'] === 'update') {
-    throw impossible(
-      flow,
-      `${conn.cname} has mode: update, so ${conn.key} has rows that the flow did not make, and computed anew it would have none; kisflow snapshot ${flow} has it compute all rows of its source again`,
-    );
+    return `${conn.cname} has mode: update, so ${conn.key} has rows that the flow did not make, and computed anew it would have none; kisflow snapshot has the flow compute all rows of its source again`;
   }
   if (conn.key.includes('.') && (!isLoad || conn.key.startsWith(`${storeDatabase}.`))) {
-    throw impossible(
-      flow,
-      `the key of ${conn.cname} names a database (${conn.key}); write the table's name alone, so that it is found in the shadow as well`,
-    );
+    return `the key of ${conn.cname} names a database (${conn.key}); write the table's name alone, so that it is found in the shadow as well`;
   }
+  return undefined;
 }
 
 /**
@@ -134,14 +148,11 @@ export function configurationInShadow(
   return { ...configuration, flows: new Map([[flow.flow_name, flow]]), conns: new Map(conns) };
 }
 
-function stepsOf(configuration: Configuration, flow: FlowSpec): readonly Step[] {
+/** Its functions that have a connector. */
+export function stepsOf(configuration: Configuration, flow: FlowSpec): readonly Step[] {
   return flow.flows.flatMap(({ fname }) => {
     const func = configuration.funcs.get(fname);
     const conn = configuration.conns.get(func?.option.cname ?? '');
     return func === undefined || conn === undefined ? [] : [{ func, conn }];
   });
-}
-
-function impossible(flow: string, why: string): CodedError {
-  return new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
 }

@@ -60,7 +60,7 @@ interface FlowSourceSpec {
   readonly on_truncate: 'stop' | 'ignore' | 'apply';
   /** The same when a table is dropped. */
   readonly on_drop: 'stop' | 'ignore' | 'apply';
-  /** What happens when the binlog behind the checkpoint is gone. `snapshot` is refused: no flow rebuilds itself yet. */
+  /** What it does when the binlog behind its checkpoint is gone: it stops, or its tables are computed anew from a snapshot. */
   readonly on_purged: 'stop' | 'snapshot';
   /**
    * full: every row has all columns, else the flow stops. partial: its functions cope with rows that lack columns (binlog_row_image is not

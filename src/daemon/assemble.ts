@@ -104,6 +104,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
       onDrop: source.on_drop,
       computed: tablesOfFlow(parts.configuration, spec.flow_name, parts.shadowDatabase ?? parts.storeDatabase),
     },
+    onPurged: source.on_purged,
     keepsLineage: spec.lineage,
     inShadow: (database) => assembleShadow(spec, parts, database),
     fingerprint: fingerprintOf(spec, tables, parts),

@@ -10,6 +10,7 @@ import type { BadRowsPolicy } from './bad-rows.ts';
 import type { RowShape } from './batch.ts';
 import type { FlowObserver } from './batch-trail.ts';
 import type { FlowRecords } from './flow-record.ts';
+import type { PurgeMending } from './purge-mending.ts';
 import type { ReaderPool } from './reader-pool.ts';
 import type { SourceWatch } from './source-watch.ts';
 import type { TablePolicies } from './table-statements.ts';
@@ -33,6 +34,8 @@ export interface DaemonFlow {
   readonly badRows: BadRowsPolicy;
   /** What it does about rows that go without a change of each. */
   readonly tablePolicies: TablePolicies;
+  /** What it does when the source no longer has what follows its checkpoint. */
+  readonly onPurged: 'stop' | 'snapshot';
   /** Whether it keeps in the store which change last wrote each field of its computed rows. */
   readonly keepsLineage: boolean;
   readonly sourceName: string;
@@ -78,6 +81,8 @@ export interface FlowServiceOptions {
   readonly pollMs: number;
   /** Done under the flow's lease before each run; absent: nothing is. True: what stopped the flow, if anything did, is gone. */
   readonly settle?: ((lease: Lease) => Promise<boolean>) | undefined;
+  /** What the flow does by itself about an error that it cannot go on with; absent: it stops. */
+  readonly mending?: Pick<PurgeMending, 'begin' | 'look'> | undefined;
   /** A changed version of the flow has taken the place of the one before, which no batch uses any more. */
   readonly onReplaced: () => void;
   /** Take no more, commit what is queued, end. */

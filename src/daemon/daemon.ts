@@ -19,6 +19,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { makeDaemonView, type DaemonView } from './daemon-view.ts';
 import type { FlowReport } from './flow-report.ts';
 import { FlowService } from './flow-service.ts';
+import { PurgeMending } from './purge-mending.ts';
 import { Rebuilds, type RebuildsOptions } from './rebuilds.ts';
 import { Verifies } from './verifies.ts';
 import type { OpenSource, SourceSet } from './source-set.ts';
@@ -75,7 +76,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const records = new FlowRecords(options.store);
   const watchdog = startWatchdog({ stallMs: options.stallMs ?? lawfulStallMs(options.assembly) });
   const connectors = new OpenConnectors();
-  const parts = { leases, records, watchdog, settle: (lease: Lease) => rebuilds.settle(lease) };
+  const parts = { leases, records, watchdog, ...mendingOf(options), settle: (lease: Lease) => rebuilds.settle(lease) };
   const shadows = shadowParts(options, { holder, watchdog, services: () => flows.running });
   const rebuilds: Rebuilds = new Rebuilds(shadows);
   const flows: Supervisor = new Supervisor({
@@ -123,6 +124,11 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   return flows.services.map((service) => service.report);
 }
 
+/** Where every flow is to end, nobody computes tables anew. */
+function mendingOf(options: DaemonOptions): Pick<FlowServiceOptions, 'mending'> {
+  return options.untilCurrent ? {} : { mending: new PurgeMending(options) };
+}
+
 /** A flow in its shadow is a flow like others, that nobody measures. */
 function shadowParts(
   options: DaemonOptions,
@@ -136,7 +142,7 @@ function shadowParts(
   };
 }
 
-type ServiceParts = Pick<FlowServiceOptions, 'subject' | 'leases' | 'records' | 'watchdog' | 'onReplaced' | 'settle'>;
+type ServiceParts = Pick<FlowServiceOptions, 'subject' | 'leases' | 'records' | 'watchdog' | 'onReplaced' | 'settle' | 'mending'>;
 
 function makeService(options: DaemonOptions, parts: ServiceParts): FlowService {
   const { source, tables, hasGtid, pool, watch } = options.sources.get(parts.subject.sourceName);

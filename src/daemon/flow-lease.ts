@@ -19,6 +19,11 @@ export class FlowLease {
     this.#options = options;
   }
 
+  /** As it was last taken. */
+  get held(): Lease | undefined {
+    return this.#lease;
+  }
+
   get isHeld(): boolean {
     return this.#lease !== undefined;
   }

@@ -5,12 +5,13 @@ import type { Store } from '../store/open.ts';
  * What a flow is doing, as `kisflow status` shows it.
  *
  *     standby ─► starting ─► running ◄─► retrying
- *        ▲                     │ │ └────► paused ─► starting
- *        └──── lease lost ─────┘ └──────► failed ─► starting (by resume, or a restart)
+ *        ▲                    │││└────► paused ─► starting
+ *        └──── lease lost ────┘│└─────► failed ─► starting (by resume, or a restart)
+ *                              └──────► rebuilding ─► starting (by its new tables), or failed
  */
 export type FlowState = (typeof flowStates)[number];
 
-export const flowStates = ['standby', 'starting', 'running', 'retrying', 'paused', 'failed', 'stopped'] as const;
+export const flowStates = ['standby', 'starting', 'running', 'retrying', 'rebuilding', 'paused', 'failed', 'stopped'] as const;
 
 /** What an operator wants of a flow, and whether its last failure still stands. */
 export interface FlowWish {

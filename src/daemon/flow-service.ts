@@ -10,10 +10,12 @@ import { FlowCondition } from './flow-condition.ts';
 import { FlowLease } from './flow-lease.ts';
 import type { FlowWish } from './flow-record.ts';
 import { openLeasedRun, type LeasedRun } from './leased-run.ts';
+import { FlowMending } from './flow-mending.ts';
 import type { FlowFigures } from './flow-figures.ts';
 import { FlowVersions } from './flow-versions.ts';
 import { FlowMeter } from './flow-meter.ts';
 import type { FlowReport } from './flow-report.ts';
+import { Settling } from './settling.ts';
 import { Tries } from './tries.ts';
 
 /**
@@ -30,21 +32,24 @@ export class FlowService {
   readonly #versions: FlowVersions;
   /** The flow was replaced after it had failed: it is tried again. */
   #isMended = false;
-  /** Its run is to end between two transactions: what waits for that is done under its lease, before the next run. */
-  #isToEnd = false;
+  readonly #settling: Settling;
   readonly #condition: FlowCondition;
   /** Runs that fail, and looks at a lease that another daemon holds. */
   readonly #failing: Tries;
   readonly #held: Tries;
   readonly #lease: FlowLease;
+  readonly #mending: FlowMending;
   #run: LeasedRun | undefined;
 
   constructor(options: FlowServiceOptions) {
     this.#options = { ...options, stop: this.#stop.signal, abort: this.#abort.signal };
     this.#versions = new FlowVersions(options);
+    this.#settling = new Settling(options.settle);
     this.#condition = new FlowCondition(options.subject.flow.name, options.records);
     this.meter = new FlowMeter(options);
-    this.#lease = new FlowLease({ ...options, flow: options.subject.flow.name });
+    const flow = options.subject.flow.name;
+    this.#lease = new FlowLease({ ...options, flow });
+    this.#mending = new FlowMending({ ...this.#options, flow, condition: this.#condition, lease: this.#lease });
     const { retryLimitMs: limitMs, pollMs } = options;
     this.#failing = new Tries({ firstMs: 200, maxMs: 5000, limitMs });
     this.#held = new Tries({ firstMs: pollMs, maxMs: pollMs, limitMs });
@@ -104,7 +109,7 @@ export class FlowService {
    * begins its next run; one that is paused or has failed settles too.
    */
   endBetweenTransactions(): void {
-    this.#isToEnd = true;
+    this.#settling.want();
     this.#run?.finishBetweenTransactions();
   }
 
@@ -113,7 +118,7 @@ export class FlowService {
    * the checkpoint, once the transaction that is being read has passed (L2); else with the next run. A failed flow tries again with it.
    */
   replace(next: DaemonFlow): void {
-    this.#isMended = this.#condition.state === 'failed';
+    this.#isMended = this.#condition.state === 'failed'; // one that is rebuilt is rebuilt by this version then
     this.#versions.offer(next, this.#run);
   }
 
@@ -139,6 +144,7 @@ export class FlowService {
   /** Another look, begun at `askedAt`, at the leases that this daemon holds. */
   observeLeases(heldEpochs: ReadonlyMap<string, number>, askedAt: number): void {
     if (!this.#lease.isLost(heldEpochs, askedAt)) return;
+    if (this.#condition.state === 'rebuilding') this.#lease.forget();
     this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${this.name} was taken over by another daemon.`));
   }
 
@@ -155,12 +161,9 @@ export class FlowService {
   async run(options: { readonly once: boolean }): Promise<void> {
     const { stop, pollMs } = this.#options;
     while (!stop.aborted) {
-      if (this.#condition.state === 'failed') {
+      if (this.#condition.state === 'failed' || this.#condition.state === 'rebuilding') {
         if (options.once) break;
-        if (await this.#settleStanding()) this.#isMended = true;
-        if (!this.#isMended) await sleep(pollMs, stop);
-        if (this.#isMended || this.#condition.isResumed) await this.#condition.set('starting').catch(() => sleep(pollMs, stop));
-        this.#isMended = false;
+        await this.#stand();
         continue;
       }
       if (this.#condition.isPaused) {
@@ -190,15 +193,20 @@ export class FlowService {
     this.#abort.abort(); // nothing waits for it any more
   }
 
+  /** It cannot go on: until somebody, or something, has mended that. */
+  async #stand(): Promise<void> {
+    const { stop, pollMs } = this.#options;
+    if (await this.#settleStanding()) this.#isMended = true;
+    if (!this.#isMended) await sleep(pollMs, stop);
+    if (!this.#isMended && !stop.aborted && (await this.#mending.look())) this.#isMended = true;
+    if (this.#isMended || this.#condition.isResumed) await this.#condition.set('starting').catch(() => sleep(pollMs, stop));
+    this.#isMended = false;
+  }
+
   /** As before a run, of a flow that does not run; true: what it failed with is gone. */
   async #settleStanding(): Promise<boolean> {
-    const { settle } = this.#options;
-    if (!this.#isToEnd || settle === undefined) return false;
-    this.#isToEnd = false;
-    let isMended = false;
-    const settling = this.#underLease(async (lease) => void (isMended = await settle(lease)));
-    await settling.catch(this.#warn('what waits for the flow is not settled'));
-    return isMended;
+    const settling = this.#settling.standing((work) => this.#underLease(work));
+    return (await settling.catch(this.#warn('what waits for the flow is not settled'))) === true;
   }
 
   /** False, and nothing is done, when another daemon holds the lease. */
@@ -216,8 +224,7 @@ export class FlowService {
     // a flow that was waited for, or paused, counts as ready: one that begins does not
     if (this.#condition.state === 'standby' || this.#condition.state === 'paused') this.#condition.assume('starting');
     this.#held.forget();
-    if (this.#options.settle !== undefined) this.#isToEnd = false;
-    await this.#options.settle?.(lease);
+    await this.#settling.beforeRun(lease);
     await this.#versions.takeNext(session);
     const run = await openLeasedRun({
       ...this.#options,
@@ -232,7 +239,7 @@ export class FlowService {
     try {
       await this.#condition.set('running');
       this.#versions.handOver(run);
-      if (this.#isToEnd) run.finishBetweenTransactions();
+      if (this.#settling.isWanted) run.finishBetweenTransactions();
       await run.work();
     } finally {
       this.meter.end();
@@ -273,9 +280,7 @@ export class FlowService {
       await sleep(delayMs, stop);
     } else {
       this.#failing.forget();
-      observer?.flowEnded(this.name, error);
-      logger.error({ ...error.details, flow: this.name, code: error.code, error: describeError(error) }, 'flow stopped');
-      await this.#condition.set('failed', error).catch(() => {});
+      await this.#mending.stop(error, this.subjects).catch((other: unknown) => this.#noteEnd(other)); // the store fails
     }
   }
 

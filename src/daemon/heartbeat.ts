@@ -116,5 +116,5 @@ export class Heartbeat {
 }
 
 function isResting({ report }: FlowService): boolean {
-  return report.state === 'paused' || report.state === 'failed';
+  return report.state === 'paused' || report.state === 'failed' || report.state === 'rebuilding';
 }

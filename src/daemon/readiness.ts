@@ -85,6 +85,8 @@ function reasonsOf(
       return [];
     case 'failed':
       return [`failed with ${code}`];
+    case 'rebuilding':
+      return [`rebuilding after ${code}`];
     case 'starting':
       return ['starting', ...silence];
     case 'standby':

@@ -2,7 +2,6 @@ import { readCheckpoint } from '../checkpoint/checkpoint.ts';
 import { requireOwnTables } from '../config/shadow-plan.ts';
 import { deferred, sleep, type Deferred } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
-import type { Position } from '../row/position.ts';
 import { shadowDatabaseOf } from '../row/shadow-database.ts';
 import {
   copyProgress,
@@ -17,9 +16,10 @@ import {
 import { setRunState } from '../repair/run-record.ts';
 import { dropShadow, hashDefinitions, requireRebuildable } from '../repair/shadow-tables.ts';
 import type { Lease } from '../store/lease.ts';
+import { bringShadow, findAim, isAt, standMsMax } from './bring-shadow.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
 import type { FlowService } from './flow-service.ts';
-import { hasPassed } from './freshness.ts';
+import { NearHead } from './near-head.ts';
 import { placeOf, swapTables } from './rebuild-swap.ts';
 import { isExternal } from './running-flow.ts';
 import { makeShadow, openShadow, type Shadow, type ShadowOptions } from './shadow.ts';
@@ -32,12 +32,10 @@ export interface RebuildRunOptions extends Pick<ShadowOptions, 'store' | 'makeSe
 
 /** How often it is looked at. */
 const pollMs = 500;
-/** What is received at most this long after it was committed is near the head. */
-const nearMs = 2000;
-/** How long the flow may stand and wait for its shadow, and how long for the end of a transaction. */
-const standMsMax = 10_000;
 /** How long after a swap that was blocked the next one is tried. */
 const blockedMs = 10_000;
+/** How often it begins anew because the source has purged what its shadow was about to read. */
+const purgesMax = 3;
 
 /**
  * One rebuild of a flow that this daemon holds: makes the shadow, lets the flow run there, and swaps when both are at one place.
@@ -49,8 +47,7 @@ const blockedMs = 10_000;
 export class RebuildRun {
   readonly #options: RebuildRunOptions;
   #shadow: Shadow | undefined;
-  /** An end of the binlog, and when it was seen. */
-  #head: { readonly head: Position; readonly at: number } | undefined;
+  readonly #head = new NearHead();
   /** The flow was told to stand: whoever settles it swaps. */
   #standing: { readonly rebuild: Rebuild & { readonly details: RebuildDetails }; readonly settled: Deferred<void> } | undefined;
   #isSwapping = false;
@@ -124,20 +121,21 @@ export class RebuildRun {
   }
 
   /** Makes an empty shadow, in place of what is left of one. */
-  async #make({ run }: Rebuild): Promise<void> {
+  async #make({ run }: Rebuild, purges = 0): Promise<void> {
     const { store, service, signal, logger } = this.#options;
     await this.#close('at once');
     const subject = this.#subject;
     const database = shadowDatabaseOf(store.database, service.name);
     const { tables, owned, shared } = subject.inShadow(database);
-    requireOwnTables(service.name, shared);
+    requireOwnTables({ flow_name: service.name }, shared);
     if (isExternal(subject)) {
       throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${service.name} cannot be rebuilt: it writes outside the store as well.`);
     }
     const place = { flow: service.name, main: store.database, shadow: database, tables };
     await requireRebuildable(store, { ...place, owned });
     const definitions = await hashDefinitions(store, place);
-    const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint: subject.fingerprint };
+    const { fingerprint } = subject;
+    const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint, purges };
     await setPhase(store, run.id, { phase: null, details });
     await makeShadow(store, place, signal);
     await setPhase(store, run.id, { phase: 'reading', details });
@@ -150,10 +148,9 @@ export class RebuildRun {
     const shadow = this.#shadow;
     if (shadow === undefined || shadow.hasEnded) {
       const { state, error } = shadow?.service.report ?? {};
-      if (state === 'failed' && error !== undefined)
-        throw new CodedError(error.code, `In its shadow the flow failed: ${error.message}`);
+      if (state === 'failed' && error !== undefined) return this.#makeAnew(rebuild, error);
       await this.#close('at once');
-      this.#head = undefined;
+      this.#head.forget();
       this.#shadow = await openShadow({ ...this.#options, flow: this.#subject, details, from: run.options.from });
       return;
     }
@@ -161,19 +158,21 @@ export class RebuildRun {
     if (phase === 'reading') {
       await setPhase(store, run.id, { phase: 'catching-up', details });
       logger.info({ flow: run.flow, run: run.id }, 'rebuild has read its tables and catches up');
-    } else if ((await this.#isNear(shadow)) && performance.now() >= this.#notBefore) await this.#stand(rebuild);
+    } else if ((await this.#head.isNear(shadow.service, this.#options.signal)) && performance.now() >= this.#notBefore)
+      await this.#stand(rebuild);
   }
 
-  /** Whether the shadow receives what is new as fast as it comes. */
-  async #isNear({ service }: Shadow): Promise<boolean> {
-    const { signal } = this.#options;
-    const { received } = service;
-    if (received === undefined || service.isLoading) return false;
-    const before = this.#head;
-    if (before !== undefined && !hasPassed(received, before.head)) return false;
-    const at = performance.now();
-    this.#head = { head: await service.source.head(signal), at };
-    return before !== undefined && at - before.at <= nearMs;
+  /** What was lost in the meantime is in the tables that a snapshot reads; whatever else the shadow failed with ends the rebuild. */
+  async #makeAnew(rebuild: Rebuild & { readonly details: RebuildDetails }, error: CodedError): Promise<void> {
+    const { run, details } = rebuild;
+    const purges = (details.purges ?? 0) + 1;
+    if (error.code !== 'SOURCE_PURGED' || run.options.from !== undefined || purges >= purgesMax)
+      throw new CodedError(error.code, `In its shadow the flow failed: ${error.message}`);
+    this.#options.logger.warn(
+      { flow: run.flow, run: run.id, error: error.message },
+      'the rebuild has lost its binlog and begins anew',
+    );
+    await this.#make(rebuild, purges);
   }
 
   /** Lets the flow stand, and waits until it is settled. */
@@ -187,7 +186,7 @@ export class RebuildRun {
     over.abort();
     if (this.#isSwapping) await settled.promise;
     this.#standing = undefined;
-    this.#head = undefined;
+    this.#head.forget();
   }
 
   /** Under the flow's lease, while it does not run: swaps, if that is what it stands for. True: it has new tables. */
@@ -208,9 +207,11 @@ export class RebuildRun {
   }
 
   async #swap(lease: Lease, shadow: Shadow, { run, details }: Rebuild & { readonly details: RebuildDetails }): Promise<boolean> {
-    const { store, logger } = this.#options;
+    const { store, service, signal, logger } = this.#options;
     const live = await readCheckpoint(store, lease.flow);
-    if (live === undefined || !(await this.#bring(shadow, live.position))) return false;
+    if (live === undefined) return false;
+    const aim = await findAim(service, live.position, signal);
+    if (!(await bringShadow(shadow, aim, signal))) return false;
     const session = await shadow.store.openSession();
     try {
       // from here on nobody else writes there
@@ -219,7 +220,7 @@ export class RebuildRun {
       await session.close();
     }
     const made = await readCheckpoint(shadow.store, lease.flow);
-    if (made === undefined || made.position.rows > 0 || !hasPassed(made.position, live.position)) return false;
+    if (made === undefined || !isAt(made.position, aim)) return false;
     if ((await hashDefinitions(store, placeOf(store, lease, details))) !== details.definitions) {
       logger.warn({ flow: run.flow, run: run.id }, 'a computed table was altered meanwhile: the rebuild begins anew');
       await setPhase(store, run.id, { phase: null, details });
@@ -227,25 +228,6 @@ export class RebuildRun {
     }
     await swapTables({ store, lease, run, details, logger });
     return true;
-  }
-
-  /** The shadow goes on to where the flow stands, and ends between two transactions; false: it takes too long. */
-  async #bring({ service, ended }: Shadow, position: Position): Promise<boolean> {
-    const { signal } = this.#options;
-    const until = performance.now() + standMsMax;
-    const isThere = (): boolean => service.received !== undefined && hasPassed(service.received, position);
-    while (!isThere()) {
-      if (signal.aborted || performance.now() > until) return false;
-      await sleep(20, signal);
-    }
-    service.endBetweenTransactions();
-    const over = new AbortController();
-    const isEnded = await Promise.race([
-      ended.then(() => true),
-      sleep(standMsMax, AbortSignal.any([over.signal, signal])).then(() => false),
-    ]);
-    over.abort();
-    return isEnded;
   }
 
   /** A swap that did not happen leaves the flow as it was; one of which that is not known is settled by the flow's next run. */

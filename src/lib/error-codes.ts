@@ -64,11 +64,12 @@ export const errorCodes = {
     meaning:
       'The server no longer has the binlog that holds the wanted position, or the XA PREPARE of an XA transaction that is committed behind it.',
     remedy:
-      '`kisflow rebuild FLOW` computes its tables anew from the source as it is; or give the flow a new start. Raise binlog_expire_logs_seconds, so that it does not happen again.',
+      '`kisflow rebuild FLOW` computes its tables anew from the source as it is, and source.on_purged: snapshot does so by itself; or give the flow a new start. Raise binlog_expire_logs_seconds, so that it does not happen again.',
   },
   SOURCE_WRONG_SERVER: {
     meaning: 'The server at this address is not the one the position was read from and does not hold its history.',
-    remedy: 'Point the source at the right server and restart the daemon, or give the flow a new start at this one.',
+    remedy:
+      'Point the source at the right server and restart the daemon. If this one is the source from now on: `kisflow rebuild FLOW` computes its tables anew from it, or give the flow a new start.',
   },
   SOURCE_POSITION_INVALID: {
     meaning: 'The wanted start position does not exist on the source server.',

@@ -26,6 +26,8 @@ const rebuildDetails = z.object({
   definitions: z.string(),
   /** Of the version that computes them. */
   fingerprint: z.string(),
+  /** How often it has begun anew because the source had purged what the shadow was about to read. */
+  purges: z.number().optional(),
   /** The table that tells whether the swap has happened. */
   gate: z.string().optional(),
   /** What becomes of the run when all is dropped. */

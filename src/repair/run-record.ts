@@ -11,7 +11,17 @@ import { CodedError } from '../lib/error.ts';
 import { toExactJson } from '../row/exact-json.ts';
 import type { Key } from '../snapshot/contract.ts';
 import { errnoOf } from '../store/errors.ts';
-import { isOpen, openStates, toRun, type NewRunTable, type NewRun, type Run, type RunState, type RunWish } from './run.ts';
+import {
+  isOpen,
+  openStates,
+  toRun,
+  type NewRunTable,
+  type NewRun,
+  type Run,
+  type RunKind,
+  type RunState,
+  type RunWish,
+} from './run.ts';
 
 /** ER_DUP_ENTRY */
 const duplicate = 1062;
@@ -63,10 +73,11 @@ export function readOpenRuns(store: Queryable, flow?: string): Promise<readonly 
 /** The latest runs, the last one first. */
 export function readRuns(
   store: Queryable,
-  { flow, limit }: { readonly flow?: string | undefined; readonly limit: number },
+  { flow, kind, limit }: { readonly flow?: string | undefined; readonly kind?: RunKind; readonly limit: number },
 ): Promise<readonly Run[]> {
-  const [condition, params] = flow === undefined ? ['TRUE', []] : ['flow = ?', [flow]];
-  return readWhere(store, `${condition} ORDER BY id DESC LIMIT ?`, [...params, limit]);
+  const [ofFlow, flows] = flow === undefined ? ['TRUE', []] : ['flow = ?', [flow]];
+  const [ofKind, kinds] = kind === undefined ? ['TRUE', []] : ['kind = ?', [kind]];
+  return readWhere(store, `${ofFlow} AND ${ofKind} ORDER BY id DESC LIMIT ?`, [...flows, ...kinds, limit]);
 }
 
 /** Throws RUN_UNKNOWN. */

@@ -25,6 +25,8 @@ const runOptions = z.object({
   from: z.string().optional(),
   /** Of a replay: the end of its last transaction, likewise. */
   to: z.string().optional(),
+  /** Of a rebuild that a daemon began by itself: what the flow could not go on with, and where it stood. */
+  cause: z.object({ code: z.string(), message: z.string(), position: z.string() }).optional(),
   /** Of a verify: what differs is mended. */
   repair: z.boolean().optional(),
   /** Of a verify: it compares no more rows in a second. */

@@ -22,12 +22,22 @@ export interface RebuildPlace extends ShadowPlace {
   readonly owned: ReadonlyMap<string, ReadonlySet<string> | undefined>;
 }
 
+/** Throws REBUILD_IMPOSSIBLE where there is nothing to compute anew, or it could not take the place of what there is. */
+export async function requireRebuildable(store: Queryable, place: RebuildPlace): Promise<void> {
+  if ((await readCheckpoint(store, place.flow)) !== undefined) return requireSwappable(store, place);
+  throw impossible(place, 'it has never run, so there is nothing to compute anew');
+}
+
+function impossible({ flow }: Pick<ShadowPlace, 'flow'>, why: string): CodedError {
+  return new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
+}
+
 /** Throws REBUILD_IMPOSSIBLE where the tables cannot be put in the place of one another. */
-export async function requireRebuildable(store: Queryable, { flow, main, tables, owned }: RebuildPlace): Promise<void> {
+export async function requireSwappable(store: Queryable, { flow, main, tables, owned }: RebuildPlace): Promise<void> {
   const refuse = (why: string): never => {
-    throw new CodedError('REBUILD_IMPOSSIBLE', `Flow ${flow} cannot be rebuilt: ${why}.`);
+    throw impossible({ flow }, why);
   };
-  if ((await readCheckpoint(store, flow)) === undefined) refuse('it has never run, so there is nothing to compute anew');
+  if (tables.length === 0) return;
   const kinds = await store.query(
     'SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = ?',
     [main],

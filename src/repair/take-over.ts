@@ -1,5 +1,5 @@
 /** What a swap does to kisflow's own tables: the shadow's rows of the flow take the place of the store's, in one transaction. */
-import { lockCheckpoint, type Queryable } from '../checkpoint/checkpoint.ts';
+import { lockCheckpoint, type Checkpoint, type Queryable } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { quoteName } from '../store/name.ts';
 
@@ -46,10 +46,10 @@ export async function takeOverRows(transaction: Queryable, { flow, epoch, shadow
   ]);
 }
 
-/** Throws LEASE_LOST where another daemon has the flow now; holds the flow's checkpoint until the transaction ends. */
-export async function requireEpoch(transaction: Queryable, flow: string, epoch: number): Promise<void> {
+/** The flow's checkpoint, which is held until the transaction ends. Throws LEASE_LOST where another daemon has the flow now. */
+export async function requireEpoch(transaction: Queryable, flow: string, epoch: number): Promise<Checkpoint> {
   const checkpoint = await lockCheckpoint(transaction, flow);
-  if (checkpoint?.epoch === epoch) return;
+  if (checkpoint?.epoch === epoch) return checkpoint;
   throw new CodedError('LEASE_LOST', `Flow ${flow} was taken over by another daemon.`);
 }
 

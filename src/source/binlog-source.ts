@@ -12,6 +12,7 @@ import { withServer, type Query } from './server-link.ts';
 import { readIdentity, readServerSettings } from './server-settings.ts';
 import { createSourceProbe } from './source-probe.ts';
 import { TableDefinitions, type BinlogPlace } from './table-definitions.ts';
+import { verifyServer } from './verify-server.ts';
 
 export interface BinlogSourceOptions {
   readonly name: string;
@@ -85,6 +86,7 @@ export function createBinlogSource(options: BinlogSourceOptions): Source {
         const identity = await readIdentity(query);
         return resolveStart(start, { query, identity, scan: (file, visitor) => scan({ file, offset: 4 }, visitor, signal) });
       }),
+    verify: (position, signal) => ask(signal, async (query) => verifyServer(query, await readIdentity(query), position)),
     openProbe: () => createSourceProbe({ url, deadlineMs: silenceMs, scan }),
     seesLock: (lock, signal) => ask(signal, (query) => isLocked(query, lock)),
     async read(readOptions) {

@@ -2,7 +2,7 @@
  * A source: where transactions come from. The supervisor opens one per configured source, asks it for positions, and runs one
  * `read` for all flows near the head and one for each flow that is behind.
  *
- * Order of calls: `inspect` (once, before any read), `resolve`/`head` at any time, `read` any number of times, concurrently;
+ * Order of calls: `inspect` (once, before any read), `resolve`/`verify`/`head` at any time, `read` any number of times, concurrently;
  * `close` last. A read delivers parts to its sink in commit order, whole transactions, from the position it was given, and
  * reconnects by itself; it resolves when its signal aborts and rejects with a CodedError of class `stop` when it cannot go on.
  */
@@ -87,6 +87,8 @@ export interface Source {
   inspect(signal: AbortSignal): Promise<ServerIdentity>;
   /** Turns a flow's `start` into a position on this server. Throws SOURCE_POSITION_INVALID or SOURCE_PURGED. */
   resolve(start: StartPoint, signal: AbortSignal): Promise<Position>;
+  /** Whether reading could go on from this position: throws SOURCE_WRONG_SERVER, SOURCE_PURGED or SOURCE_POSITION_INVALID where it could not. */
+  verify(position: Position, signal: AbortSignal): Promise<void>;
   /** The end of the binlog now. */
   head(signal: AbortSignal): Promise<Position>;
   /** For who looks at it all the time; the caller closes it. */

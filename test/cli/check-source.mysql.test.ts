@@ -209,10 +209,16 @@ eachServer((flavour, shared) => {
     onEnd(() => reader.close());
     const head = (): Promise<Position> => reader.head(new AbortController().signal);
     const past = await head();
-    const run = async (position: Position, time?: number) => {
+    const run = async (
+      position: Position,
+      { time, isMended = false }: { readonly time?: number; readonly isMended?: boolean } = {},
+    ) => {
       const flows = await createStoredFlows(shared);
       await stand(flows, position, time);
-      return examine({ files: project({ source: server.url, store: flows.url, database }) });
+      const files = project({ source: server.url, store: flows.url, database });
+      const flow = files['conf/flow.yml'] ?? '';
+      const mended = flow.replace(/start: "?latest"?/, 'start: snapshot, on_purged: snapshot');
+      return examine({ files: { ...files, 'conf/flow.yml': isMended ? mended : flow } });
     };
     const now = await run(past);
     expect(now.of('error')).toEqual([]);
@@ -220,9 +226,9 @@ eachServer((flavour, shared) => {
 
     await connection.query(`INSERT INTO \`${database}\`.orders VALUES (1, 1)`);
     await connection.query('FLUSH BINARY LOGS');
-    const kept = await run(past, Date.now());
+    const kept = await run(past, { time: Date.now() });
     expect(kept.find('SOURCE_POSITION').message).toMatch(/which the server keeps for 27 h \d+ min more at least/);
-    const soon = await run(past, Date.now() - 99_000_000);
+    const soon = await run(past, { time: Date.now() - 99_000_000 });
     expect(soon.of('warning')).toEqual(['SOURCE_POSITION flow copy']);
     expect(soon.find('SOURCE_POSITION').message).toMatch(/may purge in 16 min/);
 
@@ -240,7 +246,16 @@ eachServer((flavour, shared) => {
     const { url } = await createDatabase(shared, 'store');
     const started = await examine({ files: project({ source: server.url, store: url, database, start: place }) });
     expect(started.of('error')).toEqual(['SOURCE_PURGED flow copy']);
-    expect((await run(past)).of('error')).toEqual(['SOURCE_PURGED flow copy']);
+    const gone = await run(past);
+    expect(gone.of('error')).toEqual(['SOURCE_PURGED flow copy']);
+    expect(gone.find('SOURCE_PURGED').remedy).toMatch(/^kisflow rebuild copy /);
+    const mended = await run(past, { isMended: true });
+    expect(mended.of('error')).toEqual([]);
+    expect(mended.find('SOURCE_PURGED')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('is rebuilt by itself'),
+      remedy: '',
+    });
   });
 
   test('L3: a table whose rows a foreign key changes below the binlog is a warning with the key’s name, where the server does not log them', async () => {

@@ -80,6 +80,25 @@ eachServer((flavour, shared) => {
     expect(examination.find('STORE_UNIQUE_KEY')).toMatchObject({ severity: 'info', message: expect.stringContaining('by_id') });
   });
 
+  test('a flow that is to be rebuilt by itself, and could not be: a table that cannot be swapped, rights that are missing', async () => {
+    const database = await createOrders(shared);
+    const { name, connection } = await createDatabase(shared, 'store');
+    await connection.query('CREATE TABLE orders (id INT PRIMARY KEY, total DECIMAL(10,2) NOT NULL, note TEXT)');
+    await connection.query('CREATE TRIGGER spoil BEFORE INSERT ON orders FOR EACH ROW SET NEW.note = NEW.note');
+    const own = `\`${name.replaceAll('_', String.raw`\_`)}\`.*`;
+    const account = await createAccount(shared, `ALL PRIVILEGES ON ${own}`);
+    const plain = project({ source: shared.url, store: `${account.url}/${name}`, database });
+    const flow = plain['conf/flow.yml']?.replace('start: "latest"', 'start: snapshot, on_purged: snapshot') ?? '';
+    const files = { ...plain, 'conf/flow.yml': flow };
+    expect(wrong(await examine({ files: plain }))).toEqual([]);
+    const before = await examine({ files });
+    expect(wrong(before)).toEqual(['REBUILD_IMPOSSIBLE flow copy', 'STORE_ACCESS_DENIED flow copy']);
+    expect(before.find('REBUILD_IMPOSSIBLE').message).toMatch(/has the trigger spoil/);
+    await connection.query('DROP TRIGGER spoil');
+    for (const statement of statementsOf(before)) await connection.query(statement);
+    expect(wrong(await examine({ files }))).toEqual([]);
+  });
+
   test('columns are not compared where a function computes the rows', async () => {
     const database = await createOrders(shared);
     const { url, connection } = await createDatabase(shared, 'store');

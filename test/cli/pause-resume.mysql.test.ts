@@ -85,6 +85,20 @@ eachServer((_flavour, server) => {
     expect(out).toBe('No daemon runs flow mirror now. It goes on from binlog.000007:1234 when one starts.');
   });
 
+  test('a flow that is rebuilt by itself is said to be: resumed it needs nothing, paused it pauses later', async () => {
+    const flows = await createStoredFlows(server);
+    await flows.hold('mirror');
+    await flows.records.setState('mirror', 'rebuilding', new CodedError('SOURCE_PURGED', 'it is gone'));
+    const [resumed, paused] = [resume, pause].map((command) =>
+      runCommand(command, { files: project(flows.url), positionals: ['mirror'] }),
+    );
+    expect(await resumed).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/is rebuilt by itself: `kisflow runs` shows how far it is\.$/),
+    });
+    expect((await paused)?.out).toMatch(/is rebuilt by itself.* It pauses once it has its new tables\.$/);
+  });
+
   test('a flow that nobody knows is refused, with the nearest name', async () => {
     const flows = await createStoredFlows(server);
     for (const command of [pause, resume]) {

@@ -20,7 +20,7 @@ flows:
   - fname: broken
 `,
   'flow-b.yml':
-    'kistype: flow\nflow_name: b\nstatus: 7\nsource: {name: main, tables: [shop.x], on_purged: snapshot}\nflows: [{fname: SaveOrders}]\n',
+    'kistype: flow\nflow_name: b\nstatus: 7\nsource: {name: main, tables: [shop.x], start: latest, on_purged: snapshot}\nflows: [{fname: SaveOrders}]\n',
   'func.yml': `kistype: func
 fname: SaveOrders
 fmode: save
@@ -54,7 +54,7 @@ test('a conf directory with ten different mistakes gives ten errors at once', as
     'flow-a.yml:7: source.start: "tomorrow" is no start; write snapshot, earliest, latest, <file>:<offset>, a GTID set or an ISO time',
     'flow-a.yml:9: flows[0].fname: no function "saveOrders"; did you mean "SaveOrders"?',
     'flow-b.yml:3: status: is "7", not one of 0, 1; write one of them',
-    'flow-b.yml:4: source.on_purged: is snapshot, and no flow does that by itself yet; write stop; `kisflow rebuild` mends a flow that has stopped so',
+    'flow-b.yml:4: source.on_purged: is snapshot, and its start is latest: its tables hold what has changed from there on, and a snapshot would make them hold every row; write start: snapshot, or stop',
     'func.yml:3: fmode: is "save", not one of Verify, Load, Calculate, Save, Expand; did you mean "Save"?',
     'func.yml:5: option.cname: no connector "Ordres"; did you mean "Orders"?',
     'func.yml:6: option.retry_times: is "often"; write a whole number from 0 to 1000',

@@ -51,6 +51,7 @@ eachServer((_flavour, server) => {
         tablesHash: 'hash',
         batch: { rows: 1000, bytes: 1_000_000 },
         badRows: { onBadRow: 'stop', perMinuteMax: 0, heldMax: 0 },
+        onPurged: 'stop',
         tablePolicies: { onTruncate: 'stop', onDrop: 'stop', computed: [] },
         keepsLineage: false,
         sourceName: 'main',

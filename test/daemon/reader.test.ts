@@ -19,6 +19,7 @@ function handSource(): { readonly source: Source; readonly reads: ReadOptions[] 
     head: refuse,
     openProbe: refuse,
     seesLock: refuse,
+    verify: refuse,
     read(options) {
       reads.push(options);
       return new Promise((resolve) => options.signal.addEventListener('abort', () => resolve()));

@@ -8,7 +8,7 @@ import { differences, recoverFrom, type FaultRun } from '../support/fault/recove
 import { accountFaults, createReader, endReaders, runAll } from '../support/fault/source-account.ts';
 import { purgeSource } from '../support/fault/source-server.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
-import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
+import { agree, createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { computed, refused, resumeFlows, runLine, storeRows } from './run-project.ts';
 import { itLong } from '../support/long.ts';
@@ -109,7 +109,7 @@ eachServer((flavour, server) => {
     await stop(next, 1);
   }, 120_000);
 
-  it('L3 a server that lost the end of its binlog in a crash is refused, under the daemon and at its start, whatever it has written since', async () => {
+  it('L3 a server that lost the end of its binlog in a crash is refused, under the daemon and at its start, whatever it has written since; a rebuild goes on with it', async () => {
     const source = await startPrivateServer(flavour);
     const project = await createShopProject({ source, store: server });
     const daemon = await start(project);
@@ -130,8 +130,13 @@ eachServer((flavour, server) => {
     const next = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
     await next.waitForLine(/flow stopped/);
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
-    await stop(next, 1);
     const run: FaultRun = { project, source: () => source, random: randomFrom(seed), seed };
     expect((await differences(run)).length).toBeGreaterThan(0);
+    // what it has lost goes from the tables too
+    const asked = await Promise.all(['mirror', 'totals'].map((flow) => runLine(project, ['rebuild', flow])));
+    for (const line of asked) expect(line).toMatch(/is done/);
+    await connection.query("INSERT INTO orders VALUES (100, 2, 2, 'follows')");
+    await agree({ ...project, source: { ...project.source, connection } });
+    await stop(next, 0);
   }, 120_000);
 });

@@ -20,6 +20,7 @@ function sourceOf(probe: SourceProbe): Source {
     head: refuse,
     openProbe: () => probe,
     seesLock: refuse,
+    verify: refuse,
     read: refuse,
     close: () => Promise.resolve(),
   };

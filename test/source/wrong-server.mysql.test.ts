@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { SqlServer } from '../../src/embedded/server.ts';
@@ -76,6 +78,22 @@ eachServer((flavour) => {
       const reading = new Reading(openSource(own.url), { from: later, wants: inSchema('s') });
       await reading.untilIds(4);
       expect(reading.ids()).toEqual([4]);
+    });
+
+    it('L3: a server that has got another identity goes on by its GTIDs, and is refused without', async () => {
+      const { own, connection } = await start();
+      await write(connection, 1, 3);
+      const from = await openSource(own.url).head(never);
+      if (flavour === 'mysql') {
+        await rm(join(own.dataDir ?? '', 'auto.cnf'));
+        await own.restart();
+      } else await connection.query('SET GLOBAL server_id = 4711');
+      const now = await connectTo(own);
+      await write(now, 4, 2);
+      if (values.gtid_mode === 'OFF') return expect(await codeOf(own.url, from)).toBe('SOURCE_WRONG_SERVER');
+      const reading = new Reading(openSource(own.url), { from, wants: inSchema('s') });
+      await reading.untilIds(4, 5);
+      expect((await openSource(own.url).head(never)).server).not.toBe(from.server);
     });
 
     itLong('a server that was restarted, or killed and recovered, is the same server: reading goes on', async () => {

@@ -71,7 +71,27 @@ export function storeGrants(
     { privileges: ofStore.filter(isAsked), on: { database }, why: 'kisflow’s own tables, and the computed ones' },
     ...(more.length === 0 ? [] : [{ privileges: more, on: { database }, why: 'what the files of migrations/ do' }]),
     ...elsewhere.map((on) => ({ privileges: ofTable, on, why: 'a computed table of another database' })),
+    ...mendedFlows(configuration).flatMap((flow) => mendingGrants({ database, flow: flow.flow_name, flavour })),
   ];
+}
+
+/** Flows that are run and that are rebuilt by themselves when the binlog behind them is gone. */
+export function mendedFlows(configuration: Configuration): readonly FlowSpec[] {
+  return enabledFlows(configuration).filter(({ source }) => source?.on_purged === 'snapshot');
+}
+
+/** What the store's account needs besides to rebuild a flow. */
+export function mendingGrants(options: {
+  readonly database: string;
+  readonly flow: string;
+  readonly flavour: 'mysql' | 'mariadb' | undefined;
+}): readonly NeededGrant[] {
+  const { database, flow, flavour } = options;
+  const why = `to rebuild flow ${flow} by itself (on_purged: snapshot)`;
+  return rebuildRightsOn({ shadows: [{ database: shadowDatabaseOf(database, flow) }], database, flavour }).map((need) => ({
+    ...need,
+    why,
+  }));
 }
 
 /**
@@ -93,13 +113,19 @@ export function rebuildGrants(
         .flatMap(({ flow_name: name }) => [shadowDatabaseOf(database, name), verifyDatabaseOf(database, name)])
         .map((name) => ({ database: name }))
     : [{ database: shadowDatabasesOf(database), isPattern: true }];
+  return rebuildRightsOn({ shadows, database, flavour });
+}
+
+function rebuildRightsOn(options: {
+  readonly shadows: readonly GrantScope[];
+  readonly database: string;
+  readonly flavour: 'mysql' | 'mariadb' | undefined;
+}): readonly NeededGrant[] {
+  const { shadows, database, flavour } = options;
+  const rights = rebuildRights.shadow.filter((each) => isAskedBy(flavour, each));
   const main = rebuildRights.main.filter((privilege) => !ofStore.includes(privilege));
   return [
-    ...shadows.map((on) => ({
-      privileges: rebuildRights.shadow.filter((each) => isAskedBy(flavour, each)),
-      on,
-      why: 'the computed tables in the making',
-    })),
+    ...shadows.map((on) => ({ privileges: rights, on, why: 'the computed tables in the making' })),
     { privileges: main, on: { database }, why: 'to change them for the old ones' },
   ];
 }

@@ -50,12 +50,19 @@ async function examineStored(
 ): Promise<Finding> {
   const subject = `flow ${flow.flow_name}`;
   const { position } = stored;
-  const isPurged = (error: unknown): boolean => error instanceof CodedError && error.code === 'SOURCE_PURGED';
   try {
     await verifyServer(scope.query, scope.settings, position);
     await verifyMariadbHistory(position, { files, scope });
   } catch (error) {
-    return findingOf(error, { subject, remedy: isPurged(error) ? newStart(flow) : wrongServer(flow) });
+    const isPurged = error instanceof CodedError && error.code === 'SOURCE_PURGED';
+    const finding = findingOf(error, { subject, remedy: isPurged ? anew(flow) : `${wrongServer(flow)}\n${anew(flow)}` });
+    if (!isPurged || flow.source?.on_purged !== 'snapshot') return finding;
+    return {
+      ...finding,
+      severity: 'warning',
+      message: `${finding.message} The flow is rebuilt by itself (on_purged: snapshot).`,
+      remedy: '',
+    };
   }
   const place = `Flow ${flow.flow_name} goes on at ${shortPosition(formatPosition(position))}`;
   return { subject, ...retention({ place, position, stored, files, scope }) };
@@ -129,6 +136,10 @@ async function examineStart(flow: FlowSpec, files: readonly BinlogFile[], scope:
 
 function newStart(flow: FlowSpec): string {
   return `source: {start: earliest}   # in the document of flow ${flow.flow_name}; with a checkpoint: give the flow a new start (docs/operations.md)`;
+}
+
+function anew(flow: FlowSpec): string {
+  return `kisflow rebuild ${flow.flow_name}   # while the daemon runs: its tables are computed anew from the source as it is`;
 }
 
 function wrongServer(flow: FlowSpec): string {

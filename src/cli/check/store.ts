@@ -1,5 +1,6 @@
 import { examineBuilt } from './rebuilt.ts';
 import type { Configuration } from '../../config/configuration.ts';
+import { examineMending } from './mending.ts';
 import { flowGraph, storeDatabaseOf } from '../../config/plan.ts';
 import { CodedError } from '../../lib/error.ts';
 import { parsePosition, type Position } from '../../row/position.ts';
@@ -99,6 +100,9 @@ async function lookAround(connection: StoreConnection, around: Around): Promise<
     findings.push(...examineComputed(look));
     if (grantFindings.length === 0) findings.push(...(await tryWrites(connection, look, settings.grants)));
   }
+  const existing = new Set(computed.filter(({ columns }) => columns !== undefined).map(({ id }) => id));
+  const { database, grants, flavour } = settings;
+  findings.push(...(await examineMending(connection, { configuration, database, grants, flavour, existing })));
   return { place: settings.place, computed, checkpoints: await readCheckpoints(connection, settings.database) };
 }
 

@@ -79,7 +79,7 @@ export async function printRun(options: {
 
 /** What was asked; of a replay also up to where it is. */
 function askedOf(run: Run): [string, string][] {
-  const { from, to, tables, where } = run.options;
+  const { from, to, tables, where, cause } = run.options;
   if (run.kind === 'replay') {
     return [
       ['from', from ?? '-'],
@@ -90,6 +90,7 @@ function askedOf(run: Run): [string, string][] {
   return [
     ['tables', tables.length === 0 ? 'all of the flow' : tables.join(', ')],
     ...(where === undefined ? [] : [['where', where] as [string, string]]),
+    ...(cause === undefined ? [] : [['because', `${cause.code}: ${cause.message}`] as [string, string]]),
   ];
 }
 
