@@ -180,9 +180,10 @@ eachServer((_flavour, server) => {
       ['a flow that has never run', 'fresh', {}, { code: 'NAME_UNKNOWN', message: expect.stringContaining('has never run') }],
       ['a flow without a source', 'fed', {}, { code: 'SNAPSHOT_NO_TABLE' }],
       ['a table that the flow does not read', 'mirror', { table: ['school.x'] }, { code: 'SNAPSHOT_NO_TABLE', message: expect.stringContaining('shop.*') }], // prettier-ignore
-      ['a table that is no name', 'mirror', { table: ['shop.*'] }, { name: 'UsageError' }],
-      ['a condition without a table', 'mirror', { where: 'id = 1' }, { name: 'UsageError' }],
+      ['a table that is no name', 'mirror', { table: ['shop.*'] }, { name: 'UsageError', message: '--table takes schema.table, not "shop.*".' }], // prettier-ignore
+      ['a condition without a table', 'mirror', { where: 'id = 1' }, { name: 'UsageError', message: expect.stringMatching(/^--where .*table/) }], // prettier-ignore
       ['a condition that is empty', 'mirror', { table: ['shop.orders'], where: ' ' }, { name: 'UsageError' }],
+      ['a condition that ends and goes on', 'mirror', { table: ['shop.orders'], where: '1; DELETE FROM t' }, { code: 'SNAPSHOT_WHERE' }], // prettier-ignore
       ['a flow that counts', 'counting', {}, { code: 'FLOW_INCREMENTS', message: expect.stringMatching(/sum is the operator aggregate.*tell saves in code/) }], // prettier-ignore
     ])('%s', async (_what, flow, options, error) => {
       await expect(take(flow, { ...options, detach: true })).rejects.toMatchObject(error);
