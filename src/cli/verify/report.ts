@@ -12,7 +12,7 @@ const keptMax = 1000;
 /** Prints what a run of verify found. Exit 0: nothing is wrong any more. */
 export async function printVerification(context: CommandContext, store: Store, run: Run): Promise<number> {
   const found = await readVerification(store, run.id);
-  const differences = found === undefined ? [] : await readDifferences(store, run.id, context.json ? keptMax : shownMax);
+  const differences = found === undefined ? [] : await readDifferences(store, run.id, { limit: context.json ? keptMax : shownMax });
   if (found === undefined) return exitCode.failed;
   const isRight = wrongRows(found) === (found.mended ?? 0);
   const message = sentenceOf(found);

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { documentOfRun } from '../../daemon/operate/run-document.ts';
 import { CodedError } from '../../lib/error.ts';
 import { readRun, readRuns, setRunWish } from '../../repair/run-record.ts';
+import { readDifferences, readVerification, type Verification } from '../../repair/verify-record.ts';
 import type { RunWish } from '../../repair/run.ts';
 import { defineOperation, type Operation } from './operation.ts';
-import { runListSchema, runSchema, wholeNumber } from './schemas.ts';
+import { differenceListSchema, runListSchema, runSchema, runWithFindingsSchema } from './run-schemas.ts';
+import { wholeNumber } from './schemas.ts';
 
 const listRuns = defineOperation({
   id: 'listRuns',
@@ -26,13 +28,44 @@ const getRun = defineOperation({
   id: 'getRun',
   method: 'GET',
   path: '/api/v1/runs/{id}',
-  summary: 'One run',
-  answerName: 'Run',
-  answer: runSchema,
+  summary: 'One run; of a verify that has compared also what it found, in figures',
+  answerName: 'RunWithFindings',
+  answer: runWithFindingsSchema,
   async run({ path }, { openStore }) {
-    return documentOfRun(await readRun(await openStore(), runId(path)));
+    const store = await openStore();
+    const run = await readRun(store, runId(path));
+    const found = run.kind === 'verify' ? await readVerification(store, run.id) : undefined;
+    return { ...documentOfRun(run), verification: found === undefined ? null : verificationDocument(found) };
   },
 });
+
+const listDifferences = defineOperation({
+  id: 'listDifferences',
+  method: 'GET',
+  path: '/api/v1/runs/{id}/differences',
+  summary: 'The rows that a verify found to be wrong, a page at a time',
+  query: z.strictObject({
+    limit: wholeNumber(1, 200, 50).describe('Rows of a page'),
+    after: wholeNumber(0, 999_999_999, 0).describe('`next` of the page before'),
+  }),
+  answerName: 'DifferenceList',
+  answer: differenceListSchema,
+  async run({ path, query: { limit, after } }, { openStore }) {
+    const store = await openStore();
+    const { id } = await readRun(store, runId(path));
+    const found = await readDifferences(store, id, { limit: limit + 1, after });
+    const page = found.slice(0, limit);
+    return {
+      differences: page.map((one) => ({ ...one, key: z.array(z.unknown()).parse(JSON.parse(one.key)) })),
+      next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
+    };
+  },
+});
+
+function verificationDocument(found: Verification) {
+  const { run: _run, flow: _flow, ...figures } = found;
+  return figures;
+}
 
 const summaries: Readonly<Record<RunWish, string>> = {
   pause: 'Lets a run hold after what it has under way',
@@ -62,6 +95,7 @@ function runId({ id = '' }: Readonly<Record<string, string>>): string {
 export const runOperations: readonly Operation[] = [
   listRuns,
   getRun,
+  listDifferences,
   wishOperation('pause'),
   wishOperation('resume'),
   wishOperation('cancel'),
