@@ -19,7 +19,7 @@ const counting =
   'kistype: flow\nflow_name: counting\nsource: {name: main, tables: [shop.orders], rows: change, start: latest}\nflows: [{fname: sum}]\n---\n' +
   'kistype: func\nfname: sum\nfmode: Save\noperator: aggregate\nwith: {key: [customer], fields: {spent: sum(price)}}\noption: {cname: spent}\n---\n' +
   'kistype: conn\ncname: spent\ntype: mysql\naddrs: store\nkey: spent\n';
-const fed = 'kistype: flow\nflow_name: fed\nflows: [{fname: save_mirror}]\n';
+const fed = 'kistype: flow\nflow_name: fed\nflows: [{fname: pass}]\n---\nkistype: func\nfname: pass\nfmode: Calculate\n';
 const lost = mirrorYaml({ flow: 'lost', tables: ['shop.*'], key: 'lost' }).replace('name: main', 'name: gone');
 const gone = sourceYaml('mysql://nobody@127.0.0.1:1').replace('name: main', 'name: gone');
 
@@ -131,7 +131,9 @@ eachServer((_flavour, server) => {
     });
 
     it('a repair of tables beside which state is kept', async () => {
-      await flows.store.query("INSERT INTO kis_aggregate (flow, fname, plan) VALUES ('mirror', 'save_mirror', 'groups')");
+      await flows.store.query(
+        "INSERT INTO kis_aggregate (flow, fname, plan, definition) VALUES ('mirror', 'save_mirror', 'groups', '')",
+      );
       expect((await ask({ path: 'mirror/verifies', body: { repair: true } })).outcome).toBe('409 VERIFY_KEEPS_STATE');
       await flows.store.query('DELETE FROM kis_aggregate');
     });
