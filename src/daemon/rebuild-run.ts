@@ -137,7 +137,6 @@ export class RebuildRun {
     const definitions = await hashDefinitions(store, place);
     const details: RebuildDetails = { database, tables: [...tables], definitions, fingerprint: subject.fingerprint };
     await setPhase(store, run.id, { phase: null, details });
-    await dropShadow(store, database);
     await makeShadow(store, place, signal);
     await setPhase(store, run.id, { phase: 'reading', details });
     logger.info({ flow: service.name, run: run.id, ...details }, 'rebuild begins');

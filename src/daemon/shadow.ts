@@ -4,7 +4,7 @@ import { silentLogger, type Logger } from '../lib/logger.ts';
 import { parseStart } from '../row/position.ts';
 import { OpenConnectors } from '../flow/open-connectors.ts';
 import type { RebuildDetails } from '../repair/rebuild-record.ts';
-import { makeShadowTables, namingGrants, type ShadowPlace } from '../repair/shadow-tables.ts';
+import { dropShadow, makeShadowTables, namingGrants, type ShadowPlace } from '../repair/shadow-tables.ts';
 import { LeaseKeeper } from '../store/lease.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Store } from '../store/open.ts';
@@ -42,9 +42,10 @@ export interface Shadow {
   close(how: 'softly' | 'at once'): Promise<void>;
 }
 
-/** Makes the database with all that is in it; there is none yet. */
+/** Makes the database with all that is in it, in place of what is left of one. */
 export async function makeShadow(store: Store, place: ShadowPlace, signal: AbortSignal): Promise<void> {
   await namingGrants(place, async () => {
+    await dropShadow(store, place.shadow);
     const shadow = await store.openBeside(place.shadow);
     try {
       await migrate({ store: shadow, logger: silentLogger, signal });

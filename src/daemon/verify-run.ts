@@ -108,7 +108,6 @@ export class VerifyRun {
     const { tables, owned } = subject.inShadow(database);
     if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
     const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
-    await dropShadow(store, database);
     await makeShadow(store, { flow: run.flow, main: store.database, shadow: database, tables }, this.#signal);
     const shadow = await openShadow({ ...this.#options, flow: subject, details, from: undefined });
     try {
