@@ -217,7 +217,11 @@ async function readsAndEndsRuns(api: ApiClient, { env }: ShopProject): Promise<v
   const tables = [{ sourceTable: 'shop.orders', keyColumns: ['id'], rowsTotal: 40 }];
   const id = await createRun(store, { flow: 'nobody', kind: 'snapshot', options: {}, isStart: false, tables });
   expect(listOf((await api.call('listRuns', { query: { flow: 'nobody' } })).body['runs'])).toHaveLength(1);
-  expect((await api.call('getRun', { path: { id } })).body).toMatchObject({ flow: 'nobody', state: 'waiting', rowsTotal: 40 });
+  expect((await api.call('getRun', { path: { id } })).body).toMatchObject({
+    state: 'waiting',
+    rowsTotal: 40,
+    standing: 'flow nobody is not run',
+  });
   expect((await api.call('pauseRun', { path: { id } })).body).toMatchObject({ wish: 'pause' });
   await api.call('resumeRun', { path: { id } });
   expect((await api.call('cancelRun', { path: { id } })).body).toMatchObject({ state: 'cancelled', wish: null });

@@ -41,7 +41,7 @@ async function endOf(api: ApiClient, operation: string, body: object, kept: obje
   const begun = await api.call(operation, { path: { flow: 'mirror' }, body });
   const id = String(begun.body['id']);
   expect(begun.headers.get('location')).toBe(`/api/v1/runs/${id}`);
-  expect(begun.body).toMatchObject({ flow: 'mirror', state: 'waiting', options: kept });
+  expect(begun.body).toMatchObject({ flow: 'mirror', state: 'waiting', standing: null, options: kept });
   const ended = await waitFor(
     async () => {
       const { body: run } = await api.call('getRun', { path: { id } });

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { documentOfRun } from '../../daemon/operate/run-document.ts';
 import { CodedError } from '../../lib/error.ts';
 import { readRun, readRuns, setRunWish } from '../../repair/run-record.ts';
-import { readDifferences, readVerification, type Verification } from '../../repair/verify-record.ts';
+import { readDifferences } from '../../repair/verify-record.ts';
 import type { RunWish } from '../../repair/run.ts';
+import { readDetails } from './run-details.ts';
 import { defineOperation, type Operation } from './operation.ts';
-import { differenceListSchema, runListSchema, runSchema, runWithFindingsSchema } from './run-schemas.ts';
+import { differenceListSchema, runListSchema, runSchema, runDetailsSchema } from './run-schemas.ts';
 import { wholeNumber } from './schemas.ts';
 
 const listRuns = defineOperation({
@@ -29,13 +30,12 @@ const getRun = defineOperation({
   method: 'GET',
   path: '/api/v1/runs/{id}',
   summary: 'One run; of a verify that has compared also what it found, in figures',
-  answerName: 'RunWithFindings',
-  answer: runWithFindingsSchema,
-  async run({ path }, { openStore }) {
+  answerName: 'RunDetails',
+  answer: runDetailsSchema,
+  async run({ path }, { configuration, openStore }) {
     const store = await openStore();
     const run = await readRun(store, runId(path));
-    const found = run.kind === 'verify' ? await readVerification(store, run.id) : undefined;
-    return { ...documentOfRun(run), verification: found === undefined ? null : verificationDocument(found) };
+    return readDetails(run, { configuration, store });
   },
 });
 
@@ -61,11 +61,6 @@ const listDifferences = defineOperation({
     };
   },
 });
-
-function verificationDocument(found: Verification) {
-  const { run: _run, flow: _flow, ...figures } = found;
-  return figures;
-}
 
 const summaries: Readonly<Record<RunWish, string>> = {
   pause: 'Lets a run hold after what it has under way',

@@ -4,11 +4,12 @@ import { requestReplay } from '../../daemon/operate/request-replay.ts';
 import { requestSnapshot } from '../../daemon/operate/request-snapshot.ts';
 import { requestVerify } from '../../daemon/operate/request-verify.ts';
 import { rebuildAsked, replayAsked, snapshotAsked, verifyAsked } from '../../daemon/operate/run-asked.ts';
-import { documentOfRun } from '../../daemon/operate/run-document.ts';
 import type { RunPlace } from '../../daemon/operate/run-place.ts';
 import type { Run } from '../../repair/run.ts';
+import type { Store } from '../../store/open.ts';
 import { defineOperation, sourceDeadlineMs, type ApiContext, type Operation } from './operation.ts';
-import { runSchema } from './run-schemas.ts';
+import { readDetails } from './run-details.ts';
+import { runDetailsSchema } from './run-schemas.ts';
 
 interface RequestSpec<Asked extends z.ZodObject> extends Pick<Operation, 'id' | 'summary' | 'deadlineMs'> {
   /** What it makes, as the path has it. */
@@ -23,19 +24,21 @@ function requestOperation<Asked extends z.ZodObject>({ runs, asked, request, ...
     method: 'POST',
     path: `/api/v1/flows/{flow}/${runs}`,
     body: asked,
-    answerName: 'Run',
-    answer: runSchema,
+    answerName: 'RunDetails',
+    answer: runDetailsSchema,
     locationOf: ({ id }) => `/api/v1/runs/${id}`,
     async run({ path: { flow = '' }, body }, context) {
-      return documentOfRun(await request(await placeOf(context), flow, body));
+      const store = await context.openStore();
+      const run = await request(placeOf(context, store), flow, body);
+      return readDetails(run, { configuration: context.configuration, store });
     },
   });
 }
 
 /** The project as the daemon runs it. */
-async function placeOf({ configuration, project, openStore, logger, signal }: ApiContext): Promise<RunPlace> {
+function placeOf({ configuration, project, logger, signal }: ApiContext, store: Store): RunPlace {
   const functions = async () => project.functions.map(({ definition }) => definition);
-  return { configuration, functions, store: await openStore(), logger, signal };
+  return { configuration, functions, store, logger, signal };
 }
 
 export const runRequestOperations: readonly Operation[] = [

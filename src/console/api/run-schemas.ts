@@ -60,7 +60,8 @@ const verificationSchema = z.object({
   unmended: count.nullable().describe('Rows that could not be'),
 });
 
-export const runWithFindingsSchema = runSchema.extend({
+export const runDetailsSchema = runSchema.extend({
+  standing: textOrNull.describe('What keeps it from going on; null: nothing that is known'),
   verification: verificationSchema
     .nullable()
     .describe('What a verify found; null: it has not compared yet, or is another kind of run'),

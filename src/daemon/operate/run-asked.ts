@@ -25,7 +25,7 @@ export const snapshotAsked = z
   })
   .refine(({ tables, where }) => where === undefined || tables.length > 0, {
     path: ['where'],
-    error: 'is a condition on the rows of a table: name that too',
+    error: 'is a condition on the rows of tables: name these too',
   });
 
 const place =
