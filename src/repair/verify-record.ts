@@ -145,7 +145,7 @@ async function readWhere(store: Queryable, condition: string, params: readonly u
   });
 }
 
-/** Differences that a run found, in the order of their tables and keys: the first ones, or those behind a number. */
+/** Differences that a run found, in the order in which it kept them: the first ones, or those behind a number. */
 export async function readDifferences(
   store: Queryable,
   run: string,

@@ -71,7 +71,7 @@ function describe({ id, path, summary, query, body, method, answerName, isBegun 
     operationId: id,
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(isWrite ? { requestBody: { required: body !== undefined, content: content(bodySchema(body)) } } : {}),
+    ...(isWrite ? { requestBody: { required: body?.safeParse({}).success === false, content: content(bodySchema(body)) } } : {}),
     responses: {
       ...(isBegun ? { '202': { ...done, description: 'Begun', headers: location } } : { '200': { ...done, description: 'Done' } }),
       ...Object.fromEntries(statuses.map((status) => [String(status), error])),

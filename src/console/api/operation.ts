@@ -116,7 +116,8 @@ function parse(schema: z.ZodObject, value: unknown, what: 'parameter' | 'key'): 
   const wrong = result.error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') {
       const place = issue.path.join('.');
-      return [place === '' ? issue.message : `${place}: ${issue.message}`];
+      const message = issue.message.endsWith('received undefined') ? 'is missing' : issue.message;
+      return [place === '' ? message : `${place}: ${message}`];
     }
     const list = known.length === 0 ? `there are no ${what}s here` : `the ${what}s here are ${known.join(', ')}`;
     return issue.keys.map((key) => `"${key.slice(0, 100)}" is no ${what}; ${didYouMean(key, known, list)}`);

@@ -81,6 +81,6 @@ export const differenceListSchema = z.object({
           .describe('Of a different row: each field that differs, with both values as text, cut where they are long'),
       }),
     )
-    .describe('In the order of their tables and keys; of a run the first 1,000 are kept, and of a flow those of its last ten runs'),
+    .describe('Of a run the first 1,000 are kept, and of a flow those of its last ten runs'),
   next: count.nullable().describe('`after` of the next page; null: this is the last one'),
 });
