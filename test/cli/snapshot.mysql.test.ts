@@ -202,6 +202,29 @@ eachServer((_flavour, server) => {
     });
   });
 
+  it('runs show tells what a verify found that was left to the daemon', async () => {
+    const { store } = flows;
+    const id = await createRun(store, { flow: 'mirror', kind: 'verify', options: { repair: false }, isStart: false });
+    expect((await runsOf(['show', id])).out).toMatch(/^repair +no$/m);
+    await store.query(
+      `INSERT INTO kis_verify (run, flow, position, held_ms, row_count, missing, extra, different, excused, compared_at)
+       VALUES (?, 'mirror', 'binlog.000007:4', 12, 40, 0, 0, 1, 0, UTC_TIMESTAMP(3))`,
+      [id],
+    );
+    await store.query(
+      `INSERT INTO kis_verify_difference VALUES (?, 1, 's.mirror', '[5]', 'different', 0, '[{"name":"n","stored":"1","recomputed":"2"}]')`,
+      [id],
+    );
+    const { out } = await runsOf(['show', id]);
+    expect(out).toMatch(/^s\.mirror +5 +different +n +1 +2$/m);
+    expect(out).toContain('40 rows compared as of binlog.000007:4');
+    expect(documentOf(await runsOf(['show', id], {}, true))).toMatchObject({
+      run: { id },
+      verification: { different: 1 },
+      differences: [{ number: 1, key: [5], fields: [{ name: 'n' }] }],
+    });
+  });
+
   it('status still works on a store that an older version has made', async () => {
     await flows.store.query('RENAME TABLE kis_run TO kis_run_aside');
     const { out } = await runCommand(status, { files });
