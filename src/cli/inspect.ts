@@ -1,5 +1,4 @@
 import { CodedError } from '../lib/error.ts';
-import type { Configuration } from '../config/configuration.ts';
 import type { Store } from '../store/open.ts';
 import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
 import { withExistingStore } from './existing-store.ts';
@@ -19,18 +18,16 @@ export const inspect: Command = {
         throw new CodedError('STORE_TABLE_MISSING', "kisflow's own tables are not in the store yet: no daemon has run on it.");
       }
       const tables = await findComputedTables(configuration, store);
-      return show({ context, configuration, store, tables });
+      return show({ context, store, tables });
     }),
 };
 
 async function show({
   context,
-  configuration,
   store,
   tables,
 }: {
   context: CommandContext;
-  configuration: Configuration;
   store: Store;
   tables: readonly ComputedTable[];
 }): Promise<number> {
@@ -44,7 +41,7 @@ async function show({
     return exitCode.done;
   }
   const table = findTable(name, tables, store.database);
-  if (key !== undefined) return printRow({ context, configuration, store, table, key: String(key) });
+  if (key !== undefined) return printRow({ context, store, table, key: String(key) });
   await printTable({ context, store, table });
   return exitCode.done;
 }

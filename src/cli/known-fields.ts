@@ -5,12 +5,12 @@ import { parseTableName } from '../connector/mysql-table.ts';
 import type { KnownFields } from '../daemon/operators.ts';
 import { fieldOf, unknownFields, type Field, type Fields } from '../flow/operator/field.ts';
 import { fieldsOfTables } from '../flow/operator/table-fields.ts';
-import { compilePatterns } from '../router/router.ts';
+import { compilePatterns, reservedTables } from '../router/router.ts';
 import { parseTablePattern } from '../router/table-pattern.ts';
 import { withServer, type Query } from '../source/server-link.ts';
 import { connectStore, type StoreConnection } from '../store/connection.ts';
 import { parseStoreUrl } from '../store/url.ts';
-import { listSourceTables, readSourceColumns, reservedTables } from './check/source-tables.ts';
+import { listSourceTables, readSourceColumns } from './check/source-tables.ts';
 import { storeDeadlines } from './existing-store.ts';
 
 const connectTimeoutMs = 5000;

@@ -91,9 +91,9 @@ async function runFiles(context: CommandContext, { files, written, store, start 
   try {
     // one that ends by itself may run beside a daemon, which has the address
     const isServed = context.options['until-current'] !== true;
-    const { configuration } = project;
-    const served = await serveDaemon({ isServed, configuration, metrics: figures.metrics, logger: context.logger });
-    const watching = await watchFlows(figures.metrics, context);
+    const { metrics } = figures;
+    const served = await serveDaemon({ isServed, project, readKnown: readKnownFields, metrics, logger: context.logger });
+    const watching = await watchFlows(metrics, context);
     try {
       return await runProject(context, { files, store, project, changes, served, watching, start });
     } finally {
@@ -175,7 +175,7 @@ async function followProject(
     build: (next, previous) => buildAssembly({ project: next, store, sources, previous, readKnown: readKnownFields, signal }),
     apply,
     record: new ReloadRecord({ store, holder }),
-    onTaken: ({ configuration }) => opened.served.follow(configuration),
+    onTaken: (taken) => opened.served.follow(taken),
     onNoted: (noted) => opened.watching.metrics?.noteReload(noted),
     logger: context.logger,
     pollMs: filePollMs,

@@ -1,12 +1,9 @@
-import { tablesInShadow } from '../config/shadow-plan.ts';
-import { CodedError } from '../lib/error.ts';
-import { createRun, readRun } from '../repair/run-record.ts';
-import { requireNoState } from '../repair/verify-state.ts';
-import type { Store } from '../store/open.ts';
-import { exitCode, UsageError, type Command, type CommandContext } from './command.ts';
-import { withExistingStore, type OpenProject } from './existing-store.ts';
-import { unknownName } from '../config/unknown-name.ts';
-import { followRun, howToEnd, printRun, whyItStands } from './runs/follow.ts';
+import { requestVerify } from '../daemon/operate/request-verify.ts';
+import { verifyAsked } from '../daemon/operate/run-asked.ts';
+import type { Command } from './command.ts';
+import { withExistingStore } from './existing-store.ts';
+import { placeOf, readAsked } from './runs/asked.ts';
+import { showBegun } from './runs/begin.ts';
 import { printVerification } from './verify/report.ts';
 
 /** Has a flow computed anew beside its tables, and says in what they differ. Exit 0: they are right, or were mended; 1: they are not. */
@@ -20,43 +17,11 @@ export const verify: Command = {
   },
   run: (context) =>
     withExistingStore(context, async (project) => {
-      const { repair, detach } = context.options;
-      const rowsPerSecond = readRate(context.options['rows-per-second']);
-      const store = await examine(context, project);
-      const id = await createRun(store, {
-        flow: context.positionals[0] ?? '',
-        kind: 'verify',
-        isStart: false,
-        options: { repair: repair === true, ...(rowsPerSecond === undefined ? {} : { rowsPerSecond }) },
-      });
-      if (detach !== true)
-        return followRun({ context, project, store, id, report: (run) => printVerification(context, store, run) });
-      const run = await readRun(store, id);
-      const standing = await whyItStands({ project, store }, run);
-      printRun(context, run, standing === undefined ? howToEnd(run) : `${howToEnd(run)} Now it is ${standing}.`);
-      return exitCode.done;
+      const { repair, 'rows-per-second': text } = context.options;
+      const rate = Number(text);
+      const rowsPerSecond = text === undefined || Number.isNaN(rate) ? text : rate;
+      const asked = readAsked(verifyAsked, { repair, rowsPerSecond }, { rowsPerSecond: 'rows-per-second' });
+      const run = await requestVerify(placeOf(context, project), context.positionals[0] ?? '', asked);
+      return showBegun({ context, project, run, report: printVerification });
     }),
 };
-
-function readRate(text: CommandContext['options'][string]): number | undefined {
-  if (text === undefined) return undefined;
-  const rate = Number(text);
-  if (Number.isFinite(rate) && rate >= 1) return rate;
-  throw new UsageError(`--rows-per-second takes a number of at least 1, not "${String(text)}".`);
-}
-
-/** Everything that can be wrong with what is asked, as far as it shows from here; the store, which a flow that has run has. */
-async function examine(context: CommandContext, { configuration, store }: OpenProject): Promise<Store> {
-  const [flow = ''] = context.positionals;
-  const spec = configuration.flows.get(flow);
-  if (spec === undefined) throw unknownName('flow', flow, configuration.flows.keys());
-  if (store === undefined) throw new CodedError('VERIFY_IMPOSSIBLE', `Flow ${flow} cannot be verified: it has never run.`);
-  try {
-    tablesInShadow(configuration, spec, store.database);
-  } catch (error) {
-    if (!(error instanceof CodedError) || error.code !== 'REBUILD_IMPOSSIBLE') throw error;
-    throw new CodedError('VERIFY_IMPOSSIBLE', error.message.replace('cannot be rebuilt', 'cannot be verified'), { cause: error });
-  }
-  if (context.options['repair'] === true) await requireNoState(store, [store.database], flow);
-  return store;
-}

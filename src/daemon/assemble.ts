@@ -12,7 +12,7 @@ import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { isShadowDatabase } from '../row/shadow-database.ts';
-import { compilePatterns, compileSchemaPatterns, isOwnTable, type TablePredicate } from '../router/router.ts';
+import { compilePatterns, compileSchemaPatterns, reservedTables, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
@@ -165,10 +165,7 @@ function wantedTables(
   const { configuration, storeDatabase, storeSources } = options;
   if (!storeSources.has(source.name)) return { wants: compilePatterns(source.tables), tables: source.tables };
   const computed = computedTables(configuration, storeDatabase);
-  const wants = compilePatterns(
-    source.tables,
-    (schema, table) => isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`),
-  );
+  const wants = compilePatterns(source.tables, reservedTables(computed, storeDatabase));
   const hasWildcard = source.tables.some((table) => /[*?]/.test(table));
   return { wants, tables: hasWildcard ? [source.tables, [...computed].toSorted()] : source.tables };
 }

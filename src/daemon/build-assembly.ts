@@ -9,14 +9,16 @@ import type { LoadedProject } from './project-files.ts';
 import { refuseCycles } from './same-server.ts';
 import type { SourceSet } from './source-set.ts';
 
+/** Asks source and store for the columns that operators work with. */
+export type ReadKnown = (configuration: Configuration, signal: AbortSignal) => Promise<KnownFields>;
+
 export interface BuildOptions {
   readonly project: LoadedProject;
   readonly store: Store;
   readonly sources: SourceSet;
   /** What runs now; absent at start. */
   readonly previous?: Assembly | undefined;
-  /** Asks source and store for the columns that operators work with. */
-  readonly readKnown: (configuration: Configuration, signal: AbortSignal) => Promise<KnownFields>;
+  readonly readKnown: ReadKnown;
   readonly signal: AbortSignal;
 }
 

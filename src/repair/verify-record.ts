@@ -25,6 +25,8 @@ export interface Verification extends DifferenceCounts {
 }
 
 export interface KeptDifference {
+  /** From 1. */
+  readonly number: number;
   readonly table: string;
   /** Exact JSON. */
   readonly key: string;
@@ -104,6 +106,7 @@ const verifyRow = z.object({
   compared_at: z.string().transform((text) => isoOrNull(text) ?? text),
 });
 const differenceRow = z.object({
+  number: count,
   store_table: z.string(),
   row_key: z.string(),
   kind: z.enum(['missing', 'extra', 'different']),
@@ -142,17 +145,21 @@ async function readWhere(store: Queryable, condition: string, params: readonly u
   });
 }
 
-/** The first differences that a run found, in the order of their tables and keys. */
-export async function readDifferences(store: Queryable, run: string, limit: number): Promise<readonly KeptDifference[]> {
+/** Differences that a run found, in the order in which it kept them: the first ones, or those behind a number. */
+export async function readDifferences(
+  store: Queryable,
+  run: string,
+  { limit, after = 0 }: { readonly limit: number; readonly after?: number },
+): Promise<readonly KeptDifference[]> {
   const { rows } = await store.query(
-    'SELECT store_table, row_key, kind, is_excused, fields FROM kis_verify_difference WHERE run = ? ORDER BY number LIMIT ?',
-    [run, limit],
+    'SELECT number, store_table, row_key, kind, is_excused, fields FROM kis_verify_difference WHERE run = ? AND number > ? ORDER BY number LIMIT ?',
+    [run, after, limit],
   );
   return rows.map((row) => {
     const parsed = differenceRow.safeParse(row);
     if (!parsed.success)
       throw new CodedError('INTERNAL', 'A row of kis_verify_difference cannot be read.', { cause: parsed.error });
-    const { store_table: table, row_key: key, kind, is_excused: isExcused, fields } = parsed.data;
-    return { table, key, kind, isExcused: isExcused === 1, fields };
+    const { number, store_table: table, row_key: key, kind, is_excused: isExcused, fields } = parsed.data;
+    return { number, table, key, kind, isExcused: isExcused === 1, fields };
   });
 }

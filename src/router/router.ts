@@ -56,11 +56,15 @@ export function compileSchemaPatterns(patterns: readonly string[]): (schema: str
 
 /** Makes the router of these flows. Throws CONFIG_INVALID on a text that is no pattern. */
 export function createRouter(options: RouterOptions): Router {
-  const isReserved: TablePredicate = (schema, table) =>
-    isOwnTable(options.storeDatabase, schema, table) || options.computed.has(`${schema}.${table}`);
+  const isReserved = reservedTables(options.computed, options.storeDatabase);
   const flows = options.flows.map((flow) => ({ name: flow.name, matches: compilePatterns(flow.patterns, isReserved) }));
   const route = cachePerTable((schema, table) => flows.filter((flow) => flow.matches(schema, table)).map((flow) => flow.name));
   return { route, wants: (schema, table) => route(schema, table).length > 0 };
+}
+
+/** What wildcards leave out where source and store are one server (L9). `computed`: as `db.table`. */
+export function reservedTables(computed: ReadonlySet<string>, storeDatabase: string): TablePredicate {
+  return (schema, table) => isOwnTable(storeDatabase, schema, table) || computed.has(`${schema}.${table}`);
 }
 
 /** Whether the table is one of kisflow's own in the store's database, or of a flow that is being rebuilt beside it. */

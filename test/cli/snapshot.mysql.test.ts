@@ -180,9 +180,10 @@ eachServer((_flavour, server) => {
       ['a flow that has never run', 'fresh', {}, { code: 'NAME_UNKNOWN', message: expect.stringContaining('has never run') }],
       ['a flow without a source', 'fed', {}, { code: 'SNAPSHOT_NO_TABLE' }],
       ['a table that the flow does not read', 'mirror', { table: ['school.x'] }, { code: 'SNAPSHOT_NO_TABLE', message: expect.stringContaining('shop.*') }], // prettier-ignore
-      ['a table that is no name', 'mirror', { table: ['shop.*'] }, { name: 'UsageError' }],
-      ['a condition without a table', 'mirror', { where: 'id = 1' }, { name: 'UsageError' }],
+      ['a table that is no name', 'mirror', { table: ['shop.*'] }, { name: 'UsageError', message: '--table takes schema.table, not "shop.*".' }], // prettier-ignore
+      ['a condition without a table', 'mirror', { where: 'id = 1' }, { name: 'UsageError', message: expect.stringMatching(/^--where .*table/) }], // prettier-ignore
       ['a condition that is empty', 'mirror', { table: ['shop.orders'], where: ' ' }, { name: 'UsageError' }],
+      ['a condition that ends and goes on', 'mirror', { table: ['shop.orders'], where: '1; DELETE FROM t' }, { code: 'SNAPSHOT_WHERE' }], // prettier-ignore
       ['a flow that counts', 'counting', {}, { code: 'FLOW_INCREMENTS', message: expect.stringMatching(/sum is the operator aggregate.*tell saves in code/) }], // prettier-ignore
     ])('%s', async (_what, flow, options, error) => {
       await expect(take(flow, { ...options, detach: true })).rejects.toMatchObject(error);
@@ -198,6 +199,29 @@ eachServer((_flavour, server) => {
       await expect(runsOf(['show'])).rejects.toMatchObject({ name: 'UsageError' });
       await expect(runsOf(['show', 'x'])).rejects.toMatchObject({ name: 'UsageError' });
       await expect(runsOf(['cancel', '999999'])).rejects.toMatchObject({ code: 'RUN_UNKNOWN' });
+    });
+  });
+
+  it('runs show tells what a verify found that was left to the daemon', async () => {
+    const { store } = flows;
+    const id = await createRun(store, { flow: 'mirror', kind: 'verify', options: { repair: false }, isStart: false });
+    expect((await runsOf(['show', id])).out).toMatch(/^repair +no$/m);
+    await store.query(
+      `INSERT INTO kis_verify (run, flow, position, held_ms, row_count, missing, extra, different, excused, compared_at)
+       VALUES (?, 'mirror', 'binlog.000007:4', 12, 40, 0, 0, 1, 0, UTC_TIMESTAMP(3))`,
+      [id],
+    );
+    await store.query(
+      `INSERT INTO kis_verify_difference VALUES (?, 1, 's.mirror', '[5]', 'different', 0, '[{"name":"n","stored":"1","recomputed":"2"}]')`,
+      [id],
+    );
+    const { out } = await runsOf(['show', id]);
+    expect(out).toMatch(/^s\.mirror +5 +different +n +1 +2$/m);
+    expect(out).toContain('40 rows compared as of binlog.000007:4');
+    expect(documentOf(await runsOf(['show', id], {}, true))).toMatchObject({
+      run: { id },
+      verification: { different: 1 },
+      differences: [{ number: 1, key: [5], fields: [{ name: 'n' }] }],
     });
   });
 

@@ -12,7 +12,7 @@ export interface ApiCall {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** The status that is expected; 200 when absent. */
+  /** The status that is expected; when absent 200, or 202 of what only begins something. */
   readonly status?: number;
 }
 
@@ -48,9 +48,10 @@ export class ApiClient {
     return [...this.#operations.keys()].filter((id) => !this.#called.has(id));
   }
 
-  async call(id: string, { path = {}, query = {}, body, status = 200 }: ApiCall = {}): Promise<ApiAnswer> {
+  async call(id: string, { path = {}, query = {}, body, status: wanted }: ApiCall = {}): Promise<ApiAnswer> {
     const operation = this.#operations.get(id);
     if (operation === undefined) throw new Error(`the document has no operation ${id}`);
+    const status = wanted ?? ('202' in operation.described.responses ? 202 : 200);
     const filled = operation.path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => encodeURIComponent(path[name] ?? ''));
     const search = new URLSearchParams(query).toString();
     const isWrite = operation.method !== 'GET';
@@ -65,7 +66,7 @@ export class ApiClient {
     if (schema === undefined) throw new Error(`${id} does not describe the status ${status}`);
     const isRight = this.#ajv.validate(inDocument(schema), answer.body);
     expect(isRight ? [] : this.#ajv.errors, `${id}: ${JSON.stringify(answer.body)}`).toEqual([]);
-    if (status === 200) this.#called.add(id);
+    if (status < 300) this.#called.add(id);
     return answer;
   }
 }

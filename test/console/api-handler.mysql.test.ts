@@ -5,6 +5,7 @@ import { loadConfiguration } from '../../src/config/load.ts';
 import { apiHandler } from '../../src/console/api/api-handler.ts';
 import { ApiStore } from '../../src/console/api/api-store.ts';
 import { allOperations } from '../../src/console/api/operations.ts';
+import { nothingKnown } from '../../src/daemon/operators.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { jsonAnswer, serveHttp } from '../../src/lib/http-server.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
@@ -29,7 +30,8 @@ async function serve(server: SqlAddress) {
   const handler = apiHandler({
     operations: allOperations('0'),
     access: { token: undefined, hosts: [], listenHost: '127.0.0.1' },
-    configuration: () => configuration,
+    project: () => ({ configuration, functions: [], codeHashes: new Map(), kinds: new Map() }),
+    readKnown: async () => nothingKnown,
     openStore: () => store.open(),
     logger: silentLogger,
     deadlineMs: 1000,

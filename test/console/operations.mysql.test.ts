@@ -14,6 +14,7 @@ import { createShopProject, type ShopProject } from '../support/shop-project.ts'
 import { waitFor } from '../support/wait-for.ts';
 import { spawnWatched } from '../support/watched-daemon.ts';
 import { ApiClient, readAnswer } from './api-client.ts';
+import { startsRuns } from './starting-runs.ts';
 
 const run = promisify(execFile);
 
@@ -73,22 +74,27 @@ eachServer((_flavour, server) => {
     await pagesDeadRows(api);
     await actsOnDeadRows(api, project);
     await readsAndEndsRuns(api, project);
+    await startsRuns(api, project);
     await api.call('getDocument');
     expect(api.uncalled).toEqual([]);
     await refusesWhatItDoesNotTake(url);
-    await doesWhatThePageSays(url);
+    await doesWhatThePageSays(url, project);
   }, 120_000);
 });
 
 /** Every curl line of docs/api.md, pasted into a shell. */
-async function doesWhatThePageSays(url: string): Promise<void> {
+async function doesWhatThePageSays(url: string, { source }: ShopProject): Promise<void> {
   const lines = codeBlocks(readPage('docs/api.md'))
     .filter(({ language }) => language === 'sh')
     .flatMap(({ code }) => code.trim().split('\n'));
   expect(lines.length).toBeGreaterThan(5);
   const env = { ...process.env, KISFLOW_HTTP_TOKEN: token };
   for (const line of lines) {
-    const { stdout } = await run('sh', ['-c', line.replace('http://127.0.0.1:8060', url)], { env });
+    const { stdout } = await run(
+      'sh',
+      ['-c', line.replace('http://127.0.0.1:8060', url).replace('shop.orders', `${source.name}.orders`)],
+      { env },
+    );
     expect(JSON.parse(stdout), line).not.toHaveProperty('error.code');
   }
 }
@@ -211,7 +217,11 @@ async function readsAndEndsRuns(api: ApiClient, { env }: ShopProject): Promise<v
   const tables = [{ sourceTable: 'shop.orders', keyColumns: ['id'], rowsTotal: 40 }];
   const id = await createRun(store, { flow: 'nobody', kind: 'snapshot', options: {}, isStart: false, tables });
   expect(listOf((await api.call('listRuns', { query: { flow: 'nobody' } })).body['runs'])).toHaveLength(1);
-  expect((await api.call('getRun', { path: { id } })).body).toMatchObject({ flow: 'nobody', state: 'waiting', rowsTotal: 40 });
+  expect((await api.call('getRun', { path: { id } })).body).toMatchObject({
+    state: 'waiting',
+    rowsTotal: 40,
+    standing: 'flow nobody is not run',
+  });
   expect((await api.call('pauseRun', { path: { id } })).body).toMatchObject({ wish: 'pause' });
   await api.call('resumeRun', { path: { id } });
   expect((await api.call('cancelRun', { path: { id } })).body).toMatchObject({ state: 'cancelled', wish: null });

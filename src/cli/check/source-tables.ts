@@ -1,6 +1,6 @@
 import { nearest } from '../../config/nearest.ts';
 import type { FlowSpec } from '../../config/spec.ts';
-import { isOwnTable, type TablePredicate } from '../../router/router.ts';
+import type { TablePredicate } from '../../router/router.ts';
 import { matchesTable, parseTablePattern, type TablePattern } from '../../router/table-pattern.ts';
 import { quote } from '../../source/binlog-places.ts';
 import { textOf, type Query } from '../../source/server-link.ts';
@@ -83,11 +83,6 @@ export interface TableScope {
   readonly grants: Grants;
   /** Tables that no wildcard takes in: computed ones, and kisflow's own. */
   readonly isReserved: TablePredicate;
-}
-
-/** What wildcards leave out where source and store are one server (L9). */
-export function reservedTables(computed: ReadonlySet<string>, storeDatabase: string): TablePredicate {
-  return (schema, table) => computed.has(`${schema}.${table}`) || isOwnTable(storeDatabase, schema, table);
 }
 
 /** Which tables a flow reads now, and what is wrong with its patterns and with them. */

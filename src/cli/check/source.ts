@@ -2,6 +2,7 @@ import type { Configuration } from '../../config/configuration.ts';
 import { computedTables, storeDatabaseOf } from '../../config/plan.ts';
 import type { FlowSpec, SourceSpec } from '../../config/spec.ts';
 import { CodedError } from '../../lib/error.ts';
+import { reservedTables } from '../../router/router.ts';
 import { toCodedError } from '../../source/server-error.ts';
 import { textOf, withServer, type Query } from '../../source/server-link.ts';
 import { readServerSettings, type ServerSettings } from '../../source/server-settings.ts';
@@ -13,14 +14,7 @@ import { examineRowImage } from './row-image.ts';
 import { examineSnapshotTables } from './snapshot-tables.ts';
 import { examinePositions } from './source-position.ts';
 import { examineServerId, examineSessions, examineSourceSettings } from './source-settings.ts';
-import {
-  examineFlowTables,
-  listSourceTables,
-  readSourceColumns,
-  reservedTables,
-  type SourceColumn,
-  type SourceTable,
-} from './source-tables.ts';
+import { examineFlowTables, listSourceTables, readSourceColumns, type SourceColumn, type SourceTable } from './source-tables.ts';
 import type { ExaminedStore } from './store.ts';
 
 const connectTimeoutMs = 5000;

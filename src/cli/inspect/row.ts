@@ -1,18 +1,19 @@
-import type { Configuration } from '../../config/configuration.ts';
+import { readFlowChanges } from '../../daemon/flow-change-record.ts';
+import { isDifferent, recomputedDocument, recomputeRow, type Recomputed } from '../../daemon/operate/recompute-row.ts';
 import type { FieldTrace, RowLineage } from '../../daemon/operate/row-lineage.ts';
 import { ownerDocument } from '../../daemon/operate/table-look.ts';
-import { plainRow, plainValue, readTableRow } from '../../daemon/operate/table-row.ts';
+import { plainRow, readTableRow, type TableRow } from '../../daemon/operate/table-row.ts';
+import { ProjectFiles } from '../../daemon/project-files.ts';
 import type { Row } from '../../row/change.ts';
 import type { Store } from '../../store/open.ts';
 import { exitCode, type CommandContext } from '../command.ts';
 import type { ComputedTable } from '../../daemon/operate/computed-table.ts';
+import { readKnownFields } from '../known-fields.ts';
 import { describeOwners } from './table.ts';
-import { recomputeRow, type Recomputed } from './recompute.ts';
 import { formatTable } from '../table.ts';
 
 interface PrintRowOptions {
   readonly context: CommandContext;
-  readonly configuration: Configuration;
   readonly store: Store;
   readonly table: ComputedTable;
   readonly key: string;
@@ -21,10 +22,10 @@ interface PrintRowOptions {
 /** One row with all its fields, and what wrote them; gives the exit code: 1 where it would be another one if it were computed now. Rejects with NAME_UNKNOWN when no row has the key, or the key does not fit the table. */
 export async function printRow(options: PrintRowOptions): Promise<number> {
   const { context, store, table, key } = options;
-  const { lineage, ...found } = await readTableRow(store, table, key);
-  const { row } = found;
+  const found = await readTableRow(store, table, key);
+  const { row, lineage } = found;
   const isRecomputed = context.options['recompute'] === true;
-  const recomputed = isRecomputed ? await recomputeRow({ ...options, ...found }) : [];
+  const recomputed = isRecomputed ? await recomputeNow(options, found) : [];
   const code = recomputed.some(isDifferent) ? exitCode.failed : exitCode.done;
   if (context.json) {
     const { fields, notes } = lineage;
@@ -40,18 +41,11 @@ export async function printRow(options: PrintRowOptions): Promise<number> {
   return code;
 }
 
-function isDifferent(one: Recomputed): boolean {
-  return one.kind === 'none' || (one.kind === 'fields' && one.fields.some(({ isSame }) => !isSame));
-}
-
-function recomputedDocument(one: Recomputed): object {
-  if (one.kind !== 'fields') return one;
-  const fields = one.fields.map((field) => ({
-    ...field,
-    stored: plainValue(field.stored),
-    recomputed: plainValue(field.recomputed),
-  }));
-  return { ...one, fields };
+/** By the files of the project, and by what commands have changed of its flows. */
+async function recomputeNow({ context, store, table }: PrintRowOptions, found: TableRow): Promise<readonly Recomputed[]> {
+  const project = await new ProjectFiles(context).load((await readFlowChanges(store)).map(({ change }) => change));
+  const { logger, stop: signal } = context;
+  return recomputeRow({ ...found, project, readKnown: readKnownFields, store, table, logger, signal });
 }
 
 function describeRecomputed(one: Recomputed): string {

@@ -1,10 +1,11 @@
-import type { Configuration } from '../../config/configuration.ts';
 import { apiHandler } from '../../console/api/api-handler.ts';
 import { ApiStore } from '../../console/api/api-store.ts';
 import { allOperations } from '../../console/api/operations.ts';
 import { healthRoutes } from '../../console/health.ts';
+import type { ReadKnown } from '../../daemon/build-assembly.ts';
 import type { DaemonView } from '../../daemon/daemon-view.ts';
 import { metricsRoute } from '../../daemon/metrics.ts';
+import type { LoadedProject } from '../../daemon/project-files.ts';
 import type { FlowMetrics } from '../../flow/flow-metrics.ts';
 import { parseListen, serveHttp } from '../../lib/http-server.ts';
 import type { Logger } from '../../lib/logger.ts';
@@ -15,25 +16,27 @@ export interface DaemonServer {
   /** The daemon runs: it is what is told of from now on. */
   readonly watch: (daemon: DaemonView) => void;
   /** What runs is another version of the project. */
-  readonly follow: (configuration: Configuration) => void;
+  readonly follow: (project: LoadedProject) => void;
   readonly close: () => Promise<void>;
 }
 
 export interface ServeDaemonOptions {
   /** False: nothing is served, whatever the configuration says. */
   readonly isServed: boolean;
-  readonly configuration: Configuration;
+  readonly project: LoadedProject;
+  readonly readKnown: ReadKnown;
   readonly metrics: FlowMetrics | undefined;
   readonly logger: Logger;
 }
 
 /** Serves health, the HTTP API, and the figures where they are counted, at `http.listen`. */
 export async function serveDaemon(options: ServeDaemonOptions): Promise<DaemonServer> {
-  const { isServed, metrics, logger } = options;
-  let { configuration } = options;
+  const { isServed, metrics, readKnown, logger } = options;
+  let { project } = options;
   let daemon: DaemonView | undefined;
   const watch = (view: DaemonView): void => void (daemon = view);
-  const follow = (next: Configuration): void => void (configuration = next);
+  const follow = (next: LoadedProject): void => void (project = next);
+  const { configuration } = project;
   const { http } = configuration.global;
   if (!isServed || http === undefined) return { watch, follow, close: async () => {} };
   const version = packageVersion();
@@ -44,7 +47,8 @@ export async function serveDaemon(options: ServeDaemonOptions): Promise<DaemonSe
   const handler = apiHandler({
     operations: allOperations(version),
     access: { token: http.token, hosts: http.hosts, listenHost },
-    configuration: () => configuration,
+    project: () => project,
+    readKnown,
     openStore: () => store.open(),
     logger,
   });

@@ -5,9 +5,9 @@ import { isOpen, type Run } from '../../repair/run.ts';
 import type { Store } from '../../store/open.ts';
 import { exitCode, type CommandContext } from '../command.ts';
 import type { OpenProject } from '../existing-store.ts';
-import { readFlowStatus } from '../../daemon/operate/flow-status.ts';
 import { formatCount, formatDuration } from '../table.ts';
 import { documentOfRun, figuresOf } from '../../daemon/operate/run-document.ts';
+import { whyRunStands } from '../../daemon/operate/run-standing.ts';
 import { formatFigures, shownState } from './run-figures.ts';
 
 const pollMs = 500;
@@ -50,16 +50,9 @@ export async function whyItStands(
   { project, store }: Pick<FollowOptions, 'project' | 'store'>,
   run: Run,
 ): Promise<string | undefined> {
-  if (run.state === 'paused' && run.wish === null)
-    return `paused, ${formatFigures(run)}; \`kisflow runs resume ${run.id}\` lets it go on`;
-  const flow = (await readFlowStatus(project.configuration, store)).find((one) => one.flow === run.flow);
-  if (flow === undefined || !flow.isEnabled) return `${run.state}: flow ${run.flow} is not run`;
-  // a rebuild goes on beside a flow that stands
-  if (run.kind !== 'rebuild' && (flow.state === 'paused' || flow.state === 'failed')) {
-    return `${run.state}: flow ${run.flow} is ${flow.state}; \`kisflow resume ${run.flow}\` lets it go on`;
-  }
-  if (flow.isHeld) return run.errorCode === null ? undefined : `${run.state}: ${run.errorText ?? run.errorCode}`;
-  return `${run.state}: no daemon runs flow ${run.flow} now; the run goes on when one does`;
+  const why = await whyRunStands({ configuration: project.configuration, store }, run);
+  if (why === undefined) return undefined;
+  return run.state === 'paused' && run.wish === null ? `paused, ${formatFigures(run)}; ${why}` : `${run.state}: ${why}`;
 }
 
 /** A rebuild that has read its tables, and is not done. */

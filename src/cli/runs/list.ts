@@ -6,6 +6,7 @@ import type { CommandContext } from '../command.ts';
 import { readLimit } from '../dead-rows/list.ts';
 import { formatCount, formatDuration, formatTable } from '../table.ts';
 import { documentOfRun, figuresOf, positionOf } from '../../daemon/operate/run-document.ts';
+import { readFindings } from '../verify/report.ts';
 import { shownState } from './run-figures.ts';
 
 const columns = [
@@ -47,7 +48,7 @@ function lineOf(run: Run): string[] {
   ];
 }
 
-/** One run with its tables. Rejects with RUN_UNKNOWN. */
+/** One run with its tables, and what a verify found. Rejects with RUN_UNKNOWN. */
 export async function printRun(options: {
   readonly context: CommandContext;
   readonly store: Store;
@@ -55,7 +56,8 @@ export async function printRun(options: {
 }): Promise<void> {
   const { context, store, id } = options;
   const run = await readRun(store, id);
-  if (context.json) return context.print(JSON.stringify({ run: documentOfRun(run) }));
+  const found = run.kind === 'verify' ? await readFindings(context, store, run) : undefined;
+  if (context.json) return context.print(JSON.stringify({ run: documentOfRun(run), ...found?.document }));
   const { rowsDone, rowsTotal, percent, msLeft } = figuresOf(run);
   const facts: [string, string][] = [
     ['run', `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}`],
@@ -74,12 +76,13 @@ export async function printRun(options: {
   ];
   context.print(facts.map(([name, value]) => `${name.padEnd(7)}  ${visible(value)}`).join('\n'));
   if (run.kind !== 'replay' && run.tables.length > 0) context.print(`\n${formatTable(tableColumns, run.tables.map(lineOfTable))}`);
+  if (found !== undefined) context.print(`\n${found.lines.join('\n')}`);
   if (run.errorCode !== null) context.print(`\n${run.errorCode}: ${run.errorText ?? ''}`);
 }
 
 /** What was asked; of a replay also up to where it is. */
 function askedOf(run: Run): [string, string][] {
-  const { from, to, tables, where, cause } = run.options;
+  const { from, to, tables, where, repair, cause } = run.options;
   if (run.kind === 'replay') {
     return [
       ['from', from ?? '-'],
@@ -87,6 +90,7 @@ function askedOf(run: Run): [string, string][] {
       ['is at', positionOf(run) ?? '-'],
     ];
   }
+  if (run.kind === 'verify') return [['repair', repair === true ? 'yes' : 'no']];
   return [
     ['tables', tables.length === 0 ? 'all of the flow' : tables.join(', ')],
     ...(where === undefined ? [] : [['where', where] as [string, string]]),

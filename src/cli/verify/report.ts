@@ -9,18 +9,35 @@ import { formatCount, formatDuration, formatTable } from '../table.ts';
 const shownMax = 20;
 const keptMax = 1000;
 
+/** What a run of verify found, as text and as JSON has it. */
+export interface Findings {
+  readonly isRight: boolean;
+  readonly message: string;
+  readonly lines: readonly string[];
+  readonly document: { readonly verification: object; readonly differences: readonly object[] };
+}
+
+/** Undefined: it has not compared. */
+export async function readFindings(context: CommandContext, store: Store, run: Run): Promise<Findings | undefined> {
+  const found = await readVerification(store, run.id);
+  if (found === undefined) return undefined;
+  const differences = await readDifferences(store, run.id, { limit: context.json ? keptMax : shownMax });
+  const { run: _, ...verification } = found;
+  const listed = differences.map((one) => ({ ...one, key: JSON.parse(one.key) as unknown }));
+  return {
+    isRight: wrongRows(found) === (found.mended ?? 0),
+    message: sentenceOf(found),
+    lines: [...tableOf(found, differences), sentenceOf(found)],
+    document: { verification, differences: listed },
+  };
+}
+
 /** Prints what a run of verify found. Exit 0: nothing is wrong any more. */
 export async function printVerification(context: CommandContext, store: Store, run: Run): Promise<number> {
-  const found = await readVerification(store, run.id);
-  const differences = found === undefined ? [] : await readDifferences(store, run.id, context.json ? keptMax : shownMax);
+  const found = await readFindings(context, store, run);
   if (found === undefined) return exitCode.failed;
-  const isRight = wrongRows(found) === (found.mended ?? 0);
-  const message = sentenceOf(found);
-  if (context.json) {
-    const { run: _, ...verification } = found;
-    const listed = differences.map((one) => ({ ...one, key: JSON.parse(one.key) as unknown }));
-    context.print(JSON.stringify({ run: documentOfRun(run), verification, differences: listed, message }));
-  } else context.print([...tableOf(found, differences), message].join('\n'));
+  const { isRight, message, lines, document } = found;
+  context.print(context.json ? JSON.stringify({ run: documentOfRun(run), ...document, message }) : lines.join('\n'));
   return isRight ? exitCode.done : exitCode.failed;
 }
 

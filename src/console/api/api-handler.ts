@@ -1,4 +1,4 @@
-import type { Configuration } from '../../config/configuration.ts';
+import type { ReadKnown } from '../../daemon/build-assembly.ts';
 import { unlessAborted } from '../../lib/abort.ts';
 import { CodedError, describeError } from '../../lib/error.ts';
 import { jsonAnswer, type HttpAnswer, type HttpHandler, type HttpRequest } from '../../lib/http-server.ts';
@@ -6,13 +6,14 @@ import type { Logger } from '../../lib/logger.ts';
 import type { Store } from '../../store/open.ts';
 import { accessRule, isWrite, type AccessPolicy } from './access.ts';
 import { codedError, errorAnswer } from './error-answer.ts';
-import type { Operation, RawCall } from './operation.ts';
+import type { ApiProject, Operation, Outcome, RawCall } from './operation.ts';
 
 export interface ApiOptions {
   readonly operations: readonly Operation[];
   readonly access: AccessPolicy;
   /** What runs now. */
-  readonly configuration: () => Configuration;
+  readonly project: () => ApiProject;
+  readonly readKnown: ReadKnown;
   readonly openStore: () => Promise<Store>;
   readonly logger: Logger;
   /** How long a request may take; default 10 s. */
@@ -34,7 +35,7 @@ export function apiHandler(options: ApiOptions): HttpHandler {
     if (underWay >= requestsMax) throw new CodedError('API_BUSY', `${requestsMax} requests are under way.`);
     underWay += 1; // until its work has ended, which may be after the answer
     const done = (): void => void (underWay -= 1);
-    return jsonAnswer(200, await runOperation(options, { operation, path, request, done }));
+    return answerOf(await runOperation(options, { operation, path, request, done }));
   };
   return {
     prefix: '/api/',
@@ -45,6 +46,10 @@ export function apiHandler(options: ApiOptions): HttpHandler {
         return errorAnswer(coded);
       }),
   };
+}
+
+function answerOf({ answer, location }: Outcome): HttpAnswer {
+  return location === undefined ? jsonAnswer(200, answer) : { ...jsonAnswer(202, answer), headers: { location } };
 }
 
 interface Found {
@@ -104,15 +109,17 @@ interface Run extends Found {
   readonly done: () => void;
 }
 
-/** The deadline is that of the whole request: a store that does not answer holds nobody for longer. */
-async function runOperation(options: ApiOptions, { operation, path, request, done }: Run): Promise<unknown> {
-  const { configuration, openStore, deadlineMs = 10_000 } = options;
+/** The deadline is that of the whole request: a store or a source that does not answer holds nobody for longer. */
+async function runOperation(options: ApiOptions, { operation, path, request, done }: Run): Promise<Outcome> {
+  const { openStore, readKnown, logger } = options;
+  const deadlineMs = operation.deadlineMs ?? options.deadlineMs ?? 10_000;
   const signal = AbortSignal.timeout(deadlineMs);
-  const work = async (): Promise<unknown> => {
+  const work = async (): Promise<Outcome> => {
     const call = { path, query: readQuery(request.query), body: isWrite(request.method) ? await readJson(request) : {} };
-    return operation.run(call, { configuration: configuration(), openStore, signal });
+    const project = options.project();
+    return operation.run(call, { configuration: project.configuration, project, readKnown, openStore, logger, signal });
   };
-  const late = (): Error => new CodedError('STORE_TIMEOUT', `The store did not answer within ${deadlineMs / 1000} s.`);
+  const late = (): Error => new CodedError('STORE_TIMEOUT', `The request was not done within ${deadlineMs / 1000} s.`);
   return unlessAborted(work().finally(done), signal, late);
 }
 

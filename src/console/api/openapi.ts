@@ -33,7 +33,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
       title: 'kisflow',
       version,
       description:
-        'The HTTP API of a daemon. What it says of flows, dead rows and tables is of the store, so of every daemon on it. Who may ask what: docs/api.md.',
+        'The HTTP API of a daemon. What it says of flows, dead rows, tables and runs is of the store, so of every daemon on it. Who may ask what: docs/api.md.',
     },
     servers: [{ url: '/' }],
     security: [{ token: [] }],
@@ -51,7 +51,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   };
 }
 
-function describe({ id, path, summary, query, body, method, answerName }: Operation): object {
+function describe({ id, path, summary, query, body, method, answerName, isBegun }: Operation): object {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const parameters = [
     ...inPath.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
@@ -66,17 +66,20 @@ function describe({ id, path, summary, query, body, method, answerName }: Operat
   const isWrite = method === 'POST';
   const statuses = [400, 401, 403, 404, ...(isWrite ? [409, 413, 415] : []), 500, 503];
   const error = { description: 'An error: its code, what happened, and what to do', content: content(ref('Error')) };
+  const done = { content: content(ref(answerName)) };
   return {
     operationId: id,
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(isWrite ? { requestBody: { required: body !== undefined, content: content(bodySchema(body)) } } : {}),
+    ...(isWrite ? { requestBody: { required: body?.safeParse({}).success === false, content: content(bodySchema(body)) } } : {}),
     responses: {
-      '200': { description: 'Done', content: content(ref(answerName)) },
+      ...(isBegun ? { '202': { ...done, description: 'Begun', headers: location } } : { '200': { ...done, description: 'Done' } }),
       ...Object.fromEntries(statuses.map((status) => [String(status), error])),
     },
   };
 }
+
+const location = { Location: { description: 'Where it is to be seen how far it is', schema: { type: 'string' } } };
 
 function ref(name: string): object {
   return { $ref: `#/components/schemas/${name}` };

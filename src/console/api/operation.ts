@@ -8,12 +8,24 @@
 import { z } from 'zod';
 import type { Configuration } from '../../config/configuration.ts';
 import { didYouMean } from '../../config/nearest.ts';
+import type { ReadKnown } from '../../daemon/build-assembly.ts';
+import type { LoadedProject } from '../../daemon/project-files.ts';
 import { CodedError } from '../../lib/error.ts';
+import type { Logger } from '../../lib/logger.ts';
 import type { Store } from '../../store/open.ts';
+
+/** How long an operation may take that asks the source: a place in a large binlog file is found by reading it. */
+export const sourceDeadlineMs = 25_000;
+
+/** What the daemon runs now. */
+export type ApiProject = Omit<LoadedProject, 'scan'>;
 
 /** What operations work with. */
 export interface ApiContext {
   readonly configuration: Configuration;
+  readonly project: ApiProject;
+  readonly readKnown: ReadKnown;
+  readonly logger: Logger;
   /** Rejects where it does not answer. */
   readonly openStore: () => Promise<Store>;
   /** Aborts when the request has taken too long. */
@@ -36,12 +48,22 @@ export interface Operation {
   /** `/api/v1/flows/{flow}`. */
   readonly path: string;
   readonly summary: string;
+  /** How long it may take; absent: as long as others. */
+  readonly deadlineMs?: number;
+  /** Whether it only begins what was asked: it is answered with 202, and with where that is to be seen. */
+  readonly isBegun: boolean;
   readonly query: z.ZodObject;
   readonly body: z.ZodObject | undefined;
   /** Its name among the schemas of the document. */
   readonly answerName: string;
   readonly answer: z.ZodType;
-  readonly run: (call: RawCall, context: ApiContext) => Promise<unknown>;
+  readonly run: (call: RawCall, context: ApiContext) => Promise<Outcome>;
+}
+
+export interface Outcome {
+  readonly answer: unknown;
+  /** Path of what was begun. */
+  readonly location: string | undefined;
 }
 
 /** What a schema lets out, of which nothing is changed any more. */
@@ -53,7 +75,7 @@ type Shown<T> = T extends readonly (infer Item)[]
 
 export interface OperationSpec<Query extends z.ZodObject, Body extends z.ZodObject, Answer> extends Omit<
   Operation,
-  'query' | 'body' | 'answer' | 'run'
+  'query' | 'body' | 'answer' | 'run' | 'isBegun'
 > {
   readonly query?: Query;
   readonly body?: Body;
@@ -62,22 +84,26 @@ export interface OperationSpec<Query extends z.ZodObject, Body extends z.ZodObje
     call: { readonly path: Readonly<Record<string, string>>; readonly query: z.output<Query>; readonly body: z.output<Body> },
     context: ApiContext,
   ) => Promise<Shown<Answer>>;
+  /** Of one that only begins what was asked: where that is to be seen. */
+  readonly locationOf?: (answer: Shown<Answer>) => string;
 }
 
 export function defineOperation<Query extends z.ZodObject, Body extends z.ZodObject, Answer>(
   spec: OperationSpec<Query, Body, Answer>,
 ): Operation {
-  const { query = z.strictObject({}), body, run, ...rest } = spec;
+  const { query = z.strictObject({}), body, run, locationOf, ...rest } = spec;
   return {
     ...rest,
     query,
     body,
-    run: ({ path, query: given, body: sent }, context) => {
+    isBegun: locationOf !== undefined,
+    run: async ({ path, query: given, body: sent }, context) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the decoded edge: without a schema nothing but {} passes
       const parsedQuery = parse(query, given, 'parameter') as z.output<Query>;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- likewise
       const parsedBody = parse(body ?? z.strictObject({}), sent, 'key') as z.output<Body>;
-      return run({ path, query: parsedQuery, body: parsedBody }, context);
+      const answer = await run({ path, query: parsedQuery, body: parsedBody }, context);
+      return { answer, location: locationOf?.(answer) };
     },
   };
 }
@@ -90,7 +116,8 @@ function parse(schema: z.ZodObject, value: unknown, what: 'parameter' | 'key'): 
   const wrong = result.error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') {
       const place = issue.path.join('.');
-      return [place === '' ? issue.message : `${place}: ${issue.message}`];
+      const message = issue.message.endsWith('received undefined') ? 'is missing' : issue.message;
+      return [place === '' ? message : `${place}: ${message}`];
     }
     const list = known.length === 0 ? `there are no ${what}s here` : `the ${what}s here are ${known.join(', ')}`;
     return issue.keys.map((key) => `"${key.slice(0, 100)}" is no ${what}; ${didYouMean(key, known, list)}`);

@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { documentOfRun } from '../../daemon/operate/run-document.ts';
 import { CodedError } from '../../lib/error.ts';
 import { readRun, readRuns, setRunWish } from '../../repair/run-record.ts';
+import { readDifferences } from '../../repair/verify-record.ts';
 import type { RunWish } from '../../repair/run.ts';
+import { readDetails } from './run-details.ts';
 import { defineOperation, type Operation } from './operation.ts';
-import { runListSchema, runSchema, wholeNumber } from './schemas.ts';
+import { differenceListSchema, runListSchema, runSchema, runDetailsSchema } from './run-schemas.ts';
+import { wholeNumber } from './schemas.ts';
 
 const listRuns = defineOperation({
   id: 'listRuns',
@@ -26,11 +29,36 @@ const getRun = defineOperation({
   id: 'getRun',
   method: 'GET',
   path: '/api/v1/runs/{id}',
-  summary: 'One run',
-  answerName: 'Run',
-  answer: runSchema,
-  async run({ path }, { openStore }) {
-    return documentOfRun(await readRun(await openStore(), runId(path)));
+  summary: 'One run; of a verify that has compared also what it found, in figures',
+  answerName: 'RunDetails',
+  answer: runDetailsSchema,
+  async run({ path }, { configuration, openStore }) {
+    const store = await openStore();
+    const run = await readRun(store, runId(path));
+    return readDetails(run, { configuration, store });
+  },
+});
+
+const listDifferences = defineOperation({
+  id: 'listDifferences',
+  method: 'GET',
+  path: '/api/v1/runs/{id}/differences',
+  summary: 'The rows that a verify found to be wrong, a page at a time',
+  query: z.strictObject({
+    limit: wholeNumber(1, 200, 50).describe('Rows of a page'),
+    after: wholeNumber(0, 999_999_999, 0).describe('`next` of the page before'),
+  }),
+  answerName: 'DifferenceList',
+  answer: differenceListSchema,
+  async run({ path, query: { limit, after } }, { openStore }) {
+    const store = await openStore();
+    const { id } = await readRun(store, runId(path));
+    const found = await readDifferences(store, id, { limit: limit + 1, after });
+    const page = found.slice(0, limit);
+    return {
+      differences: page.map((one) => ({ ...one, key: z.array(z.unknown()).parse(JSON.parse(one.key)) })),
+      next: found.length > limit ? (page.at(-1)?.number ?? null) : null,
+    };
   },
 });
 
@@ -62,6 +90,7 @@ function runId({ id = '' }: Readonly<Record<string, string>>): string {
 export const runOperations: readonly Operation[] = [
   listRuns,
   getRun,
+  listDifferences,
   wishOperation('pause'),
   wishOperation('resume'),
   wishOperation('cancel'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { shownStates } from '../../daemon/operate/flow-status.ts';
 import { keptStates } from '../../repair/dead-row-list.ts';
+import { runSchema } from './run-schemas.ts';
 
 const text = z.string();
 const textOrNull = z.string().nullable();
@@ -30,46 +31,6 @@ export const deadRowsCountedMax = 10_000;
 const keptCount = count.describe(`${deadRowsCountedMax}: so many or more`);
 
 const flowError = z.object({ code: text, message: text }).nullable();
-
-const runState = z.enum(['waiting', 'running', 'paused', 'done', 'cancelled', 'failed']);
-
-export const runSchema = z.object({
-  id: z.string().describe('The number of a run'),
-  flow: text,
-  kind: z.enum(['snapshot', 'replay', 'rebuild', 'verify']),
-  state: runState,
-  wish: z.enum(['pause', 'resume', 'cancel']).nullable().describe('What an operator wants, until its daemon has done it'),
-  options: z.record(z.string(), z.unknown()).describe('What was asked'),
-  isStart: z.boolean().describe('The first snapshot of a flow'),
-  rate: numberOrNull.describe('Source rows a second'),
-  errorCode: textOrNull,
-  errorText: textOrNull,
-  createdAt: text,
-  startedAt: timeOrNull,
-  updatedAt: text,
-  endedAt: timeOrNull,
-  tablesDone: count,
-  rowsDone: count,
-  rowsTotal: numberOrNull,
-  percent: numberOrNull,
-  msLeft: numberOrNull,
-  position: textOrNull.describe('Up to where a replay is committed'),
-  tables: z.array(
-    z.object({
-      sourceTable: text,
-      state: z.enum(['waiting', 'reading', 'done']),
-      keyColumns: z.array(text),
-      rowsDone: count,
-      rowsTotal: numberOrNull,
-      chunks: count,
-      startedAt: timeOrNull,
-      updatedAt: text,
-      endedAt: timeOrNull,
-    }),
-  ),
-});
-
-export const runListSchema = z.object({ runs: z.array(runSchema).describe('The latest first') });
 
 export const flowSchema = z.object({
   flow: text,
@@ -241,6 +202,27 @@ const rowLineage = z.object({
     }),
   ),
   notes: z.array(text).describe('What to bear in mind about all of it'),
+});
+
+const fieldsRecomputed = z.object({
+  flow: text,
+  kind: z.literal('fields'),
+  fields: z.array(z.object({ field: text, stored: z.unknown(), recomputed: z.unknown(), isSame: z.boolean() })),
+});
+
+export const recomputedRowSchema = z.object({
+  table: text,
+  row: z.record(z.string(), z.unknown()).describe('As it is stored. Large whole numbers are texts, bytes are 0x…'),
+  isSame: z.boolean().describe('Whether nothing of it was found to be different'),
+  recomputed: z
+    .array(
+      z.discriminatedUnion('kind', [
+        fieldsRecomputed,
+        z.object({ flow: text, kind: z.literal('none').describe('There would be no such row now'), why: text }),
+        z.object({ flow: text, kind: z.literal('unknown').describe('A look at one row cannot say'), why: text }),
+      ]),
+    )
+    .describe('What each flow that owns the table would write into the row now'),
 });
 
 export const tableRowSchema = z.object({

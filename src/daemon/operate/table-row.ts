@@ -38,7 +38,7 @@ function whereOf(table: TableDefinition, key: string): string {
   if (values.length !== columns.length) {
     throw new CodedError(
       'NAME_UNKNOWN',
-      `The primary key of ${table.id} is (${names}): --key takes ${columns.length} values, not ${values.length}: k1,k2 or '["k1","k2"]'.`,
+      `The primary key of ${table.id} is (${names}): a key is ${columns.length} values, not ${values.length}: k1,k2 or ["k1","k2"].`,
     );
   }
   return columns.map((column, index) => `${column.sql} = ${literalOf(table, column, values[index] ?? '')}`).join(' AND ');

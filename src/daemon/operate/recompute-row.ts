@@ -1,22 +1,20 @@
-import type { Configuration } from '../../config/configuration.ts';
 import type { SourceSpec } from '../../config/spec.ts';
-import type { TableDefinition } from '../../connector/mysql-table.ts';
-import { readFlowChanges } from '../../daemon/flow-change-record.ts';
-import type { DaemonFlow } from '../../daemon/daemon-flow.ts';
-import { assemble } from '../../daemon/assemble.ts';
-import { ProjectFiles } from '../../daemon/project-files.ts';
 import { runFlow } from '../../flow/runner.ts';
 import { CodedError, describeError } from '../../lib/error.ts';
+import type { Logger } from '../../lib/logger.ts';
 import { makeChange, type Row } from '../../row/change.ts';
 import { writeKeyColumn, writeKeyConstant } from '../../snapshot/key-literal.ts';
 import type { SnapshotTable } from '../../snapshot/contract.ts';
 import { createTableReader } from '../../snapshot/table-reader.ts';
 import type { StoreTransaction } from '../../store/contract.ts';
 import type { Store } from '../../store/open.ts';
-import type { CommandContext } from '../command.ts';
-import { readKnownFields } from '../known-fields.ts';
-import type { ComputedTable } from '../../daemon/operate/computed-table.ts';
+import { assemble } from '../assemble.ts';
+import type { ReadKnown } from '../build-assembly.ts';
+import type { DaemonFlow } from '../daemon-flow.ts';
+import type { LoadedProject } from '../project-files.ts';
 import { whyNotByRow } from './by-row.ts';
+import type { ComputedTable } from './computed-table.ts';
+import { plainValue, type TableRow } from './table-row.ts';
 import { refusingState, WrittenFields } from './written-fields.ts';
 
 /** One field: as it is stored, and as it would be if it were computed now. */
@@ -36,15 +34,13 @@ export type Recomputed = { readonly flow: string } & (
   | { readonly kind: 'unknown'; readonly why: string }
 );
 
-interface RecomputeOptions {
-  readonly context: CommandContext;
-  readonly configuration: Configuration;
+export interface RecomputeOptions extends Pick<TableRow, 'definition' | 'row' | 'where'> {
+  readonly project: Omit<LoadedProject, 'scan'>;
+  readonly readKnown: ReadKnown;
   readonly store: Store;
   readonly table: ComputedTable;
-  readonly definition: TableDefinition;
-  readonly row: Row;
-  /** SQL that finds the row. */
-  readonly where: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -52,9 +48,8 @@ interface RecomputeOptions {
  * rolled back. A change that is committed at the source and not in the store yet shows as a difference.
  */
 export async function recomputeRow(options: RecomputeOptions): Promise<readonly Recomputed[]> {
-  const { context, store, table } = options;
-  const project = await new ProjectFiles(context).load((await readFlowChanges(store)).map(({ change }) => change));
-  const { configuration, functions, codeHashes, kinds } = project;
+  const { store, table, readKnown, signal } = options;
+  const { configuration, functions, codeHashes, kinds } = options.project;
   const assembly = assemble({
     configuration,
     codeHashes,
@@ -62,13 +57,13 @@ export async function recomputeRow(options: RecomputeOptions): Promise<readonly 
     functions: functions.map(({ definition }) => definition),
     storeDatabase: store.database,
     storeSources: new Set(),
-    known: await readKnownFields(configuration, context.stop),
+    known: await readKnown(configuration, signal),
   });
   const results: Recomputed[] = [];
   for (const { status } of table.owners) {
     const flow = assembly.flows.find((one) => one.flow.name === status.flow);
     if (flow === undefined) results.push({ flow: status.flow, kind: 'unknown', why: 'it has no source' });
-    else results.push({ flow: status.flow, ...(await recomputeFlow({ ...options, configuration }, flow)) });
+    else results.push({ flow: status.flow, ...(await recomputeFlow(options, flow)) });
   }
   return results;
 }
@@ -76,13 +71,14 @@ export async function recomputeRow(options: RecomputeOptions): Promise<readonly 
 type Outcome = Recomputed extends infer R ? (R extends Recomputed ? Omit<R, 'flow'> : never) : never;
 
 async function recomputeFlow(options: RecomputeOptions, subject: DaemonFlow): Promise<Outcome> {
-  const { configuration, definition, context } = options;
+  const { definition } = options;
+  const { configuration } = options.project;
   const judged = whyNotByRow(configuration, subject, definition);
   if (judged.kind === 'no') return unknown(judged.why);
   const source = configuration.sources.get(subject.sourceName);
   if (source === undefined) return unknown(`there is no source ${subject.sourceName}`);
   const key = definition.primaryKey.map(({ name }) => name.toLowerCase());
-  const read = await readSourceRow({ source, judged, key, row: options.row, subject, context });
+  const read = await readSourceRow({ source, judged, key, subject, ...options });
   if (read.kind === 'mismatch') return unknown(read.why);
   if (read.row === undefined) return { kind: 'none', why: `${judged.schema}.${judged.name} has no row with this key` };
   return runOver(options, subject, { row: read.row, table: read.table });
@@ -99,18 +95,18 @@ interface ReadOptions {
   readonly key: readonly string[];
   readonly row: Row;
   readonly subject: DaemonFlow;
-  readonly context: CommandContext;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
 }
 
 type SourceRow =
   | { readonly kind: 'mismatch'; readonly why: string }
   | { readonly kind: 'read'; readonly row: Row | undefined; readonly table: SnapshotTable };
 
-async function readSourceRow({ source, judged, key, row, subject, context }: ReadOptions): Promise<SourceRow> {
-  const { stop, logger } = context;
+async function readSourceRow({ source, judged, key, row, subject, logger, signal }: ReadOptions): Promise<SourceRow> {
   const reader = createTableReader({ url: source.url, logger, connectTimeoutMs: 5000, statementTimeoutMs: 20_000 });
   try {
-    const table = await reader.describe({ ...judged, columns: subject.columns }, stop);
+    const table = await reader.describe({ ...judged, columns: subject.columns }, signal);
     const names = table.key.map(({ name }) => name.toLowerCase());
     if (names.toSorted().join('\0') !== key.toSorted().join('\0')) {
       return {
@@ -123,7 +119,7 @@ async function readSourceRow({ source, judged, key, row, subject, context }: Rea
     const where = table.key
       .map((column) => `${writeKeyColumn(column)} = ${writeKeyConstant(column, valueOf(column.name))}`)
       .join(' AND ');
-    const { rows } = await reader.read({ table, where, rowsMax: 1 }, stop);
+    const { rows } = await reader.read({ table, where, rowsMax: 1 }, signal);
     return { kind: 'read', row: rows[0], table };
   } finally {
     await reader.close();
@@ -158,7 +154,7 @@ async function computeIn(
   options: RecomputeOptions,
   given: { readonly subject: DaemonFlow; readonly row: Row; readonly table: SnapshotTable },
 ): Promise<Outcome> {
-  const { definition, where, row: stored, context } = options;
+  const { definition, where, row: stored, signal, logger } = options;
   const { subject, row, table } = given;
   const trace = new WrittenFields();
   const { id, primaryKey } = table.table;
@@ -173,7 +169,7 @@ async function computeIn(
   });
   const rows = [subject.shape === 'change' ? change : row];
   const { name } = subject.flow;
-  const scope = { id: 'recompute', flow: name, store: transaction, signal: context.stop, logger: context.logger, trace };
+  const scope = { id: 'recompute', flow: name, store: transaction, signal, logger, trace };
   await runFlow(subject.flow, rows, scope, { state: refusingState(name) });
   if (trace.hasUnseen) return unknown('a function writes with its own SQL');
   const written = trace.fieldsOf(definition.id, stored);
@@ -196,4 +192,20 @@ async function computeIn(
 function isSame(a: Row[string], b: Row[string]): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
   return Object.is(a, b);
+}
+
+/** Of a recomputed row, as JSON documents have it. */
+export function recomputedDocument(one: Recomputed) {
+  if (one.kind !== 'fields') return one;
+  const fields = one.fields.map((field) => ({
+    ...field,
+    stored: plainValue(field.stored),
+    recomputed: plainValue(field.recomputed),
+  }));
+  return { ...one, fields };
+}
+
+/** Whether the row would be another one if it were computed now. */
+export function isDifferent(one: Recomputed): boolean {
+  return one.kind === 'none' || (one.kind === 'fields' && one.fields.some(({ isSame: same }) => !same));
 }

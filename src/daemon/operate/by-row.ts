@@ -1,6 +1,6 @@
 import type { Configuration } from '../../config/configuration.ts';
 import type { TableDefinition } from '../../connector/mysql-table.ts';
-import type { DaemonFlow } from '../../daemon/daemon-flow.ts';
+import type { DaemonFlow } from '../daemon-flow.ts';
 import { parseTablePattern } from '../../router/table-pattern.ts';
 
 /** Operators that make one row of one, or none. */

@@ -1,38 +1,36 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import type { Configuration } from '../config/configuration.ts';
-import type { FlowSpec } from '../config/spec.ts';
-import { CodedError } from '../lib/error.ts';
-import { hasReached } from '../repair/replay-reader.ts';
-import { formatPosition, parsePosition, parseStart, type Position, type StartPoint } from '../row/position.ts';
-import { createBinlogSource } from '../source/binlog-source.ts';
-import type { Source } from '../source/contract.ts';
-import type { CommandContext } from './command.ts';
-import { storeDeadlines } from './existing-store.ts';
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import type { FlowSpec } from '../../config/spec.ts';
+import { CodedError } from '../../lib/error.ts';
+import { hasReached } from '../../repair/replay-reader.ts';
+import { formatPosition, parsePosition, parseStart, type Position, type StartPoint } from '../../row/position.ts';
+import { createBinlogSource } from '../../source/binlog-source.ts';
+import type { Source } from '../../source/contract.ts';
+import type { ReplayAsked } from './run-asked.ts';
+import type { RunPlace } from './run-place.ts';
+
+const connectTimeoutMs = 5000;
 
 export interface StretchOptions {
-  readonly context: Pick<CommandContext, 'logger' | 'stop'>;
-  readonly configuration: Pick<Configuration, 'sources'>;
+  readonly place: Pick<RunPlace, 'configuration' | 'logger' | 'signal'>;
+  readonly asked: ReplayAsked;
   readonly spec: FlowSpec;
   readonly checkpoint: Checkpoint;
-  /** As they were written; `to` absent: where the flow stands. */
-  readonly from: string;
-  readonly to: string | undefined;
 }
 
 /** The stretch that is to be replayed, on the source as it is now. Throws SOURCE_POSITION_INVALID, SOURCE_PURGED, SOURCE_WRONG_SERVER, REPLAY_RANGE. */
 export async function resolveStretch(options: StretchOptions): Promise<{ readonly from: Position; readonly to: Position }> {
-  const { context, configuration, spec, checkpoint } = options;
+  const { asked, spec, checkpoint } = options;
+  const { configuration, logger, signal } = options.place;
   const name = spec.source?.name ?? '';
   const found = configuration.sources.get(name);
   if (found === undefined) throw new CodedError('INTERNAL', `Flow ${spec.flow_name} has no source ${name}.`);
-  const { connectTimeoutMs } = storeDeadlines;
-  const source = createBinlogSource({ name, url: found.url, serverId: 0, logger: context.logger, connectTimeoutMs });
+  const source = createBinlogSource({ name, url: found.url, serverId: 0, logger, connectTimeoutMs });
   try {
-    const from = await resolvePoint('--from', options.from, { source, signal: context.stop });
+    const from = await resolvePoint('from', asked.from, { source, signal });
     const stands: Position = { ...checkpoint.position, rows: 0 };
-    const to = options.to === undefined ? stands : await resolvePoint('--to', options.to, { source, signal: context.stop });
+    const to = asked.to === undefined ? stands : await resolvePoint('to', asked.to, { source, signal });
     requireBefore(from, stands, `flow ${spec.flow_name} stands at ${shortOf(stands)}`);
-    requireBefore(from, to, `--to is ${shortOf(to)}`);
+    requireBefore(from, to, `its end is ${shortOf(to)}`);
     return { from, to };
   } finally {
     await source.close();
@@ -40,7 +38,7 @@ export async function resolveStretch(options: StretchOptions): Promise<{ readonl
 }
 
 async function resolvePoint(
-  option: '--from' | '--to',
+  option: 'from' | 'to',
   text: string,
   { source, signal }: { readonly source: Source; readonly signal: AbortSignal },
 ): Promise<Position> {
@@ -51,7 +49,7 @@ async function resolvePoint(
 }
 
 async function startOf(
-  option: '--from' | '--to',
+  option: 'from' | 'to',
   text: string,
   { source, signal }: { readonly source: Source; readonly signal: AbortSignal },
 ): Promise<StartPoint> {
