@@ -55,6 +55,7 @@ export async function whyItStands(
   const flow = (await readFlowStatus(project.configuration, store)).find((one) => one.flow === run.flow);
   if (flow === undefined || !flow.isEnabled) return `${run.state}: flow ${run.flow} is not run`;
   // a rebuild goes on beside a flow that stands
+  if (run.kind !== 'rebuild' && flow.state === 'rebuilding') return `${run.state}: flow ${run.flow} is rebuilt first`;
   if (run.kind !== 'rebuild' && (flow.state === 'paused' || flow.state === 'failed')) {
     return `${run.state}: flow ${run.flow} is ${flow.state}; \`kisflow resume ${run.flow}\` lets it go on`;
   }
