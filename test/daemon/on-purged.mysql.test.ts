@@ -6,7 +6,7 @@ import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { agree, createShopProject, insertOrder, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { spawnWatched } from '../support/watched-daemon.ts';
+import { spawnWatched, type WatchedDaemon } from '../support/watched-daemon.ts';
 import { databasesOf, endOfRuns, fillOrders, isInPhase, rebuildsOf, wish } from './rebuilding.ts';
 import { refused, runLine, storeRows } from './run-project.ts';
 
@@ -39,6 +39,16 @@ async function untilStates(project: ShopProject, states: Readonly<Record<string,
 async function untilRun(project: ShopProject, state: string): Promise<void> {
   const isThere = async () => (await rebuildsOf(project)).some((run) => run['open_kind'] !== null && run['state'] === state);
   await waitFor(isThere, { deadlineMs: 60_000, what: `a rebuild that is ${state}` });
+}
+
+/** The daemon that has the flow, and the other one. */
+async function apart(
+  project: ShopProject,
+  flow: string,
+  [one, other]: readonly [WatchedDaemon, WatchedDaemon],
+): Promise<readonly [WatchedDaemon, WatchedDaemon]> {
+  const [lease] = await storeRows(project, 'SELECT holder FROM kis_lease WHERE flow = ?', [flow]);
+  return String(lease?.['holder']).includes(`:${one.daemon.pid}:`) ? [one, other] : [other, one];
 }
 
 /** Rows that go, change and come, and whose binlog is then purged. */
@@ -83,8 +93,7 @@ eachServer((flavour, server) => {
     expect(await statesOf(project)).toEqual({ mirror: 'rebuilding SOURCE_PURGED', totals: 'paused null' });
     const said = [...one.daemon.stderr, ...other.daemon.stderr];
     expect(said.filter((line) => /"lostFrom":"[^"]+".*is rebuilt from a snapshot/.test(line))).toHaveLength(1);
-    const [lease] = await storeRows(project, "SELECT holder FROM kis_lease WHERE flow = 'mirror'");
-    const [holder, standby] = String(lease?.['holder']).includes(`:${one.daemon.pid}:`) ? [one, other] : [other, one];
+    const [holder, standby] = await apart(project, 'mirror', [one, other]);
     const { ready, flows } = await holder.ready();
     expect([ready, flows.find(({ flow }) => flow === 'mirror')?.reasons]).toEqual([false, ['rebuilding after SOURCE_PURGED']]);
     expect(await runLine(project, ['status'])).toMatch(
@@ -96,10 +105,14 @@ eachServer((flavour, server) => {
     );
     expect(await storeRows(project, 'SELECT * FROM orders_copy ORDER BY id')).toEqual(old);
 
-    // whoever takes the flow over goes on with the same run
-    holder.daemon.kill('SIGKILL');
-    await holder.daemon.waitForExit();
+    // whoever takes the flow over goes on with the same run; one that has stood still takes no part in it
+    holder.daemon.kill('SIGSTOP');
     await standby.daemon.waitForLine(/waits for the rebuild that is under way/, 60_000);
+    holder.daemon.kill('SIGCONT');
+    await holder.waitForReady(
+      ({ flows: all }) => all.some(({ flow, state }) => flow === 'mirror' && state === 'standby'),
+      'a standby',
+    );
     await wish(project, 'resume');
     expect(await endOfRuns(project), standby.daemon.stderr.join('\n')).toEqual([done('mirror')]);
     await untilStates(project, { mirror: 'running null' });
@@ -112,14 +125,17 @@ eachServer((flavour, server) => {
     await lose(project, source, 1003, () =>
       waitFor(async () => (await storeRows(project, 'SELECT id FROM orders_copy WHERE id = 1004')).length === 1),
     );
+    const [killed, left] = await apart(project, 'totals', [one, other]);
+    killed.daemon.kill('SIGKILL');
+    await killed.daemon.waitForExit();
     await wish(project, 'resume');
-    await standby.daemon.waitForLine(/has lost its binlog and begins anew/, 60_000);
-    expect(await endOfRuns(project), standby.daemon.stderr.join('\n')).toEqual([done('mirror'), done('totals')]);
+    await left.daemon.waitForLine(/has lost its binlog and begins anew/, 60_000);
+    expect(await endOfRuns(project), left.daemon.stderr.join('\n')).toEqual([done('mirror'), done('totals')]);
     await insertOrder(project, 2000);
     await agree(project);
-    await standby.waitForReady(({ status }) => status === 200, 'readiness');
-    standby.daemon.kill();
-    await standby.daemon.waitForExit();
+    await left.waitForReady(({ status }) => status === 200, 'readiness');
+    left.daemon.kill();
+    await left.daemon.waitForExit();
     expect(await databasesOf(project)).toEqual([project.store.name]);
   }, 180_000);
 

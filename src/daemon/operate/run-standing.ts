@@ -13,6 +13,7 @@ export async function whyRunStands(
   const flow = (await readFlowStatus(configuration, store, { deadRowsMax: 1 })).find((one) => one.flow === run.flow);
   if (flow === undefined || !flow.isEnabled) return `flow ${run.flow} is not run`;
   // a rebuild goes on beside a flow that stands
+  if (run.kind !== 'rebuild' && flow.state === 'rebuilding') return `flow ${run.flow} is rebuilt first`;
   if (run.kind !== 'rebuild' && (flow.state === 'paused' || flow.state === 'failed')) {
     return `flow ${run.flow} is ${flow.state}; \`kisflow resume ${run.flow}\` lets it go on`;
   }
