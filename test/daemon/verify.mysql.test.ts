@@ -104,23 +104,61 @@ eachServer((_flavour, server) => {
   );
 });
 
-/** A verify whose daemon is killed is begun anew by the next one, and leaves nothing behind when it is cancelled. */
+/** Transactions that are open in the databases of the project. */
+function openTransactions(project: ShopProject): Promise<RowDataPacket[]> {
+  return storeRows(
+    project,
+    `SELECT p.id, p.db FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+     WHERE LEFT(p.db, ?) IN (?)`,
+    [project.store.name.length, [project.store.name, project.source.name]],
+  );
+}
+
+/** With the times at which they were made. */
+async function shadowTables(project: ShopProject): Promise<string> {
+  const tables = await storeRows(
+    project,
+    "SELECT table_name AS name, create_time AS made FROM information_schema.tables WHERE LEFT(table_schema, ?) = ? AND table_type = 'BASE TABLE' ORDER BY 1",
+    [project.store.name.length + 5, `${project.store.name}_kis_`],
+  );
+  return JSON.stringify(tables);
+}
+
+/**
+ * A verify that is paused has nothing open, and goes on in its shadow; one whose daemon is killed is begun anew by the next one, which leaves
+ * it paused where it was to be, and it leaves nothing behind when it is cancelled.
+ */
 async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {
-  const isComparing = (): Promise<unknown> =>
+  const wish = (wanted: string): Promise<unknown> =>
+    storeRows(project, "UPDATE kis_run SET wish = ? WHERE open_kind = 'verify'", [wanted]);
+  const until = (state: string, isComparing: boolean): Promise<unknown> =>
     waitFor(
       async () => {
-        const [run] = await storeRows(project, "SELECT state FROM kis_run WHERE kind = 'verify' ORDER BY id DESC LIMIT 1");
-        return (await databasesOf(project)).length === 2 && run?.['state'] === 'running' ? true : undefined;
+        const [run] = await storeRows(project, "SELECT state, wish FROM kis_run WHERE open_kind = 'verify'");
+        const open = (await openTransactions(project)).length > 0;
+        return run?.['state'] === state && run['wish'] === null && open === isComparing ? true : undefined;
       },
-      { deadlineMs: 60_000, what: 'a verify under way' },
+      // the server shows what it has shown before to whoever asks more often than each 100 ms
+      { deadlineMs: 60_000, pollMs: 200, what: `a verify that is ${state}` },
     );
   const ended = verify(project, ['mirror'], { rowsPerSecond: 20 });
-  await isComparing();
+  await until('running', true);
+  await wish('pause');
+  await until('paused', false);
+  const made = await shadowTables(project);
+  expect(made).toMatch(/"orders_copy"/);
+  await wish('resume');
+  await until('running', true);
+  expect(await shadowTables(project)).toBe(made);
   daemon.kill('SIGKILL');
   await daemon.waitForExit();
+  await wish('pause');
   const next = await spawnDaemon(['run', '--lease-ttl', '2'], { cwd: project.folder, env: project.env });
+  await until('paused', false);
+  expect([...next.stdout, ...next.stderr].join('\n')).not.toMatch(/"shadow".*flow runs/);
+  await wish('resume');
   await next.waitForLine(/"shadow".*flow runs/);
-  await storeRows(project, "UPDATE kis_run SET wish = 'cancel' WHERE open_kind = 'verify'");
+  await wish('cancel');
   expect(await ended).toMatchObject([{ state: 'cancelled', missing: null }]);
   await waitFor(async () => ((await databasesOf(project)).length === 1 ? true : undefined), {
     deadlineMs: 20_000,
