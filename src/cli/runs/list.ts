@@ -1,5 +1,6 @@
 import { readRun, readRuns } from '../../repair/run-record.ts';
 import type { Run, RunTable } from '../../repair/run.ts';
+import { readVerification } from '../../repair/verify-record.ts';
 import type { Store } from '../../store/open.ts';
 import { visible } from '../../lib/visible.ts';
 import type { CommandContext } from '../command.ts';
@@ -7,6 +8,7 @@ import { readLimit } from '../dead-rows/list.ts';
 import { formatCount, formatDuration, formatTable } from '../table.ts';
 import { documentOfRun, figuresOf, positionOf } from '../../daemon/operate/run-document.ts';
 import { shownState } from './run-figures.ts';
+import { printVerification } from '../verify/report.ts';
 
 const columns = [
   { title: 'id', isNumber: true },
@@ -47,7 +49,7 @@ function lineOf(run: Run): string[] {
   ];
 }
 
-/** One run with its tables. Rejects with RUN_UNKNOWN. */
+/** One run with its tables, and what a verify found. Rejects with RUN_UNKNOWN. */
 export async function printRun(options: {
   readonly context: CommandContext;
   readonly store: Store;
@@ -55,10 +57,15 @@ export async function printRun(options: {
 }): Promise<void> {
   const { context, store, id } = options;
   const run = await readRun(store, id);
+  const hasCompared = run.kind === 'verify' && (await readVerification(store, id)) !== undefined;
+  if (context.json && hasCompared) return void (await printVerification(context, store, run));
   if (context.json) return context.print(JSON.stringify({ run: documentOfRun(run) }));
   const { rowsDone, rowsTotal, percent, msLeft } = figuresOf(run);
   const facts: [string, string][] = [
-    ['run', `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}`],
+    [
+      'run',
+      `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}${run.isScheduled ? ', by the schedule of the flow' : ''}`,
+    ],
     ['flow', run.flow],
     ['state', shownState(run)],
     ...askedOf(run),
@@ -74,6 +81,8 @@ export async function printRun(options: {
   ];
   context.print(facts.map(([name, value]) => `${name.padEnd(7)}  ${visible(value)}`).join('\n'));
   if (run.kind !== 'replay' && run.tables.length > 0) context.print(`\n${formatTable(tableColumns, run.tables.map(lineOfTable))}`);
+  if (hasCompared) context.print('');
+  if (hasCompared) await printVerification(context, store, run);
   if (run.errorCode !== null) context.print(`\n${run.errorCode}: ${run.errorText ?? ''}`);
 }
 
