@@ -170,8 +170,8 @@ async function shadowTables(project: ShopProject): Promise<string> {
 }
 
 /**
- * A verify that is paused has nothing open, and goes on in its shadow; one whose daemon is killed is begun anew by the next one, which leaves
- * it paused where it was to be, and it leaves nothing behind when it is cancelled.
+ * A verify that is paused has nothing open, and goes on in its shadow; one whose daemon is killed is begun anew by the next one; one that is
+ * paused stays so with another daemon; and it leaves nothing behind when it is cancelled.
  */
 async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {
   const wish = (wanted: string): Promise<unknown> =>
@@ -197,18 +197,25 @@ async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Pr
   expect(await shadowTables(project)).toBe(made);
   daemon.kill('SIGKILL');
   await daemon.waitForExit();
-  await wish('pause');
-  const next = await spawnDaemon(['run', '--lease-ttl', '2'], { cwd: project.folder, env: project.env });
-  await until('paused');
-  expect([...next.stdout, ...next.stderr].join('\n')).not.toMatch(/"shadow".*flow runs/);
-  await wish('resume');
+  const run = ['run', '--lease-ttl', '2'];
+  const next = await spawnDaemon(run, { cwd: project.folder, env: project.env });
   await next.waitForLine(/"shadow".*flow runs/);
+  await wish('pause');
+  await until('paused');
+  next.kill();
+  expect((await next.waitForExit()).code).toBe(0);
+  const last = await spawnDaemon(run, { cwd: project.folder, env: project.env });
+  await last.waitForLine(/verify is paused/);
+  await until('paused');
+  expect(last.stderr.filter((line) => /"shadow".*flow runs/.test(line))).toEqual([]);
+  await wish('resume');
+  await last.waitForLine(/"shadow".*flow runs/);
   await wish('cancel');
   expect(await ended).toMatchObject([{ state: 'cancelled', missing: null }]);
   await waitFor(async () => ((await databasesOf(project)).length === 1 ? true : undefined), {
     deadlineMs: 20_000,
     what: 'no trace',
   });
-  next.kill();
-  expect((await next.waitForExit()).code).toBe(0);
+  last.kill();
+  expect((await last.waitForExit()).code).toBe(0);
 }
