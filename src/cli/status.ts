@@ -9,7 +9,8 @@ import { readFlowStatus, shortHolder, shortPosition, type FlowStatus } from '../
 import type { Run } from '../repair/run.ts';
 import { documentOfRun } from '../daemon/operate/run-document.ts';
 import { formatFigures, shownState } from './runs/run-figures.ts';
-import { formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
+import type { VerifySchedule } from '../repair/verify-schedule.ts';
+import { formatAge, formatBytes, formatCount, formatDuration, formatTable } from './table.ts';
 
 /** Every flow with its state. Exit 1 when an enabled flow of the configuration has failed, so that a health check can ask it. */
 export const status: Command = {
@@ -118,7 +119,7 @@ function notesOn(flow: FlowStatus): string[] {
       `${flow.flow}: its daemon ${what}. What stands here is old. \`kisflow check\` examines the store; the log of the daemon says more.`,
     );
   }
-  notes.push(...notesOnDistance(flow), ...flow.runs.flatMap(noteOnRun));
+  notes.push(...notesOnDistance(flow), ...flow.runs.flatMap(noteOnRun), ...noteOnVerify(flow));
   if (flow.wanted === 'pause' && flow.state !== 'paused') {
     notes.push('', `${flow.flow}: it is to be paused. \`kisflow resume ${flow.flow}\` lets it run.`);
   }
@@ -152,6 +153,27 @@ function documentOf(flow: FlowStatus): object {
 function noteOnRun(run: Run): string[] {
   const error = run.errorCode === null ? '' : `; ${run.errorCode}: ${run.errorText ?? ''}`;
   return ['', `${run.flow}: ${run.kind} ${run.id} is ${shownState(run)}: ${formatFigures(run)}${error}`];
+}
+
+/** Of one that is verified by itself, and of one that was found wrong. */
+function noteOnVerify({ flow, verify: { schedule, last } }: FlowStatus): string[] {
+  if (schedule === null && (last?.differences ?? 0) === 0) return [];
+  const parts: string[] = [];
+  if (schedule !== null) parts.push(`every ${formatDuration(schedule.everyMs)}${schedule.repair ? ' with repair' : ''}`);
+  const wrong = last === null ? '' : last.differences === 0 ? 'its tables were right' : wrongRows(last.differences);
+  parts.push(last === null ? 'never done yet' : `last done ${formatAge(last.ageMs)}: ${wrong}`);
+  if (schedule !== null) parts.push(nextOf(schedule));
+  const remedy = `  \`kisflow runs show ${last?.run}\` shows them, \`kisflow verify ${flow} --repair\` mends them.`;
+  return ['', `${flow}: verify: ${parts.join('; ')}.`, ...((last?.differences ?? 0) > 0 ? [remedy] : [])];
+}
+
+function wrongRows(count: number): string {
+  return count === 1 ? '1 row was wrong' : `${formatCount(count)} rows were wrong`;
+}
+
+function nextOf({ dueInMs }: VerifySchedule): string {
+  if (dueInMs === null) return 'one is under way';
+  return dueInMs > 0 ? `the next is due in ${formatDuration(dueInMs)}` : 'the next is due now';
 }
 
 function describeStatements({ count, last }: StatementCount): string {

@@ -177,6 +177,21 @@ export class ComparedFlow {
       { flow: run.flow, run: run.id, position: formatPosition(position), heldMs: Math.round(heldMs), tables: counts },
       'verify has compared',
     );
+    this.#warn(comparisons);
+  }
+
+  /** Whoever asked for the run sees it; of one that was scheduled, this is what somebody is told by. */
+  #warn(comparisons: readonly TableComparison[]): void {
+    const { run, logger } = this.#options;
+    const wrong = comparisons
+      .map(({ table, counts: { missing, extra, different } }) => ({ table, missing, extra, different }))
+      .filter(({ missing, extra, different }) => missing + extra + different > 0);
+    if (wrong.length === 0) return;
+    const remedy =
+      run.options.repair === true
+        ? 'this run mends them'
+        : `\`kisflow runs show ${run.id}\` shows them, \`kisflow verify ${run.flow} --repair\` mends them`;
+    logger.warn({ flow: run.flow, run: run.id, tables: wrong, remedy }, 'rows of computed tables are not what the flow computes');
   }
 
   /** Both have dead rows, and what waits may have been applied in one of them alone. */

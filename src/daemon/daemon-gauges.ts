@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
+import { neverVerified, type VerifyStatus } from '../repair/verify-schedule.ts';
 import type { Headroom } from './binlog-distance.ts';
 import type { DaemonView } from './daemon-view.ts';
 import type { FlowFigures } from './flow-figures.ts';
@@ -11,11 +12,11 @@ export interface GaugeOptions {
   readonly beforeScrape: () => Promise<void>;
 }
 
-interface GaugeSpec {
+interface GaugeSpec<Of = FlowFigures> {
   readonly name: string;
   readonly help: string;
   /** What one flow of this daemon shows; undefined: not known. */
-  readonly read: (figures: FlowFigures) => number | undefined;
+  readonly read: (figures: Of) => number | undefined;
 }
 
 const perFlow: readonly GaugeSpec[] = [
@@ -61,6 +62,30 @@ const perFlow: readonly GaugeSpec[] = [
   },
 ];
 
+/** They are in the store: whichever daemon holds the flow shows them. */
+const perVerified: readonly GaugeSpec<VerifyStatus>[] = [
+  {
+    name: 'kisflow_verify_last_success_timestamp_seconds',
+    help: 'When the flow’s last verify was done, whatever it found; since 1970, by the store’s clock.',
+    read: ({ last }) => timestamp(last?.endedAt),
+  },
+  {
+    name: 'kisflow_verify_differences',
+    help: 'Rows that it found wrong and did not mend.',
+    read: ({ last }) => last?.differences,
+  },
+  {
+    name: 'kisflow_verify_every_seconds',
+    help: 'How long after the end of a verify the next one is due; only of flows that are verified by a schedule.',
+    read: ({ schedule }) => seconds(schedule?.everyMs),
+  },
+  {
+    name: 'kisflow_verify_scheduled_timestamp_seconds',
+    help: 'From when on that holds; since 1970, by the store’s clock.',
+    read: ({ schedule }) => timestamp(schedule?.since),
+  },
+];
+
 /** Adds what is read when it is asked for. Figures of a flow are shown by the daemon that holds its lease, and by no other. */
 export function addGauges(registry: Registry, options: GaugeOptions): void {
   const registers = [registry];
@@ -88,12 +113,20 @@ export function addGauges(registry: Registry, options: GaugeOptions): void {
       for (const { name: flow, isHolder } of services()) lease.set({ flow }, Number(isHolder));
     },
   });
-  for (const spec of perFlow) addPerFlow(registry, spec, services);
+  for (const { read, ...spec } of perFlow) addPerFlow(registry, { ...spec, read: ({ figures }) => read(figures) }, services);
+  for (const { read, ...spec } of perVerified) {
+    const readFlow = ({ name }: FlowService): number | undefined => read(options.daemon()?.verified.get(name) ?? neverVerified);
+    addPerFlow(registry, { ...spec, read: readFlow }, services);
+  }
   addKept(registry, services);
   addServers(registry, options.daemon);
 }
 
-function addPerFlow(registry: Registry, { name, help, read }: GaugeSpec, services: () => readonly FlowService[]): void {
+function addPerFlow(
+  registry: Registry,
+  { name, help, read }: GaugeSpec<FlowService>,
+  services: () => readonly FlowService[],
+): void {
   const gauge: Gauge<'flow'> = new Gauge({
     name,
     help,
@@ -102,7 +135,7 @@ function addPerFlow(registry: Registry, { name, help, read }: GaugeSpec, service
     collect: () => {
       gauge.reset();
       for (const service of services()) {
-        const value = service.isHolder ? read(service.figures) : undefined;
+        const value = service.isHolder ? read(service) : undefined;
         if (value !== undefined) gauge.set({ flow: service.name }, value);
       }
     },
@@ -152,6 +185,10 @@ function addServers(registry: Registry, daemon: GaugeOptions['daemon']): void {
 
 function seconds(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : ms / 1000;
+}
+
+function timestamp(iso: string | undefined): number | undefined {
+  return iso === undefined ? undefined : Date.parse(iso) / 1000;
 }
 
 function headroomSeconds(headroom: Headroom | undefined): number | undefined {

@@ -1,3 +1,4 @@
+import type { VerifyStatus } from '../repair/verify-schedule.ts';
 import type { Presence } from '../store/presence.ts';
 import type { FlowService } from './flow-service.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -12,6 +13,8 @@ export interface DaemonView {
   readonly services: readonly FlowService[];
   /** What its readiness is made of. */
   readonly look: () => DaemonLook;
+  /** By flow: how often it is verified, and what the last verify found. As the store said seconds ago. */
+  readonly verified: ReadonlyMap<string, VerifyStatus>;
 }
 
 export interface DaemonParts {
@@ -20,14 +23,18 @@ export interface DaemonParts {
   readonly sources: Pick<SourceSet, 'all'>;
   readonly presence: Pick<Presence, 'view'>;
   readonly heartbeat: Pick<Heartbeat, 'view'>;
+  readonly verifies: { readonly status: ReadonlyMap<string, VerifyStatus> };
   readonly stop: AbortSignal;
 }
 
-export function makeDaemonView({ holder, services, sources, presence, heartbeat, stop }: DaemonParts): DaemonView {
+export function makeDaemonView({ holder, services, sources, presence, heartbeat, verifies, stop }: DaemonParts): DaemonView {
   return {
     holder,
     get services() {
       return services();
+    },
+    get verified() {
+      return verifies.status;
     },
     look: () => ({
       phase: stop.aborted ? 'stopping' : 'running',

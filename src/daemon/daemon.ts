@@ -79,6 +79,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   const parts = { leases, records, watchdog, ...mendingOf(options), settle: (lease: Lease) => rebuilds.settle(lease) };
   const shadows = shadowParts(options, { holder, watchdog, services: () => flows.running });
   const rebuilds: Rebuilds = new Rebuilds(shadows);
+  const verifies = new Verifies(shadows);
   const flows: Supervisor = new Supervisor({
     makeService: (subject) => makeService({ ...options, stop: stop.signal }, { ...parts, subject, onReplaced: () => tidy.run() }),
     once: options.untilCurrent,
@@ -99,14 +100,13 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
     await apply(options.assembly);
     const { presence } = leases;
     options.onStarted?.(
-      makeDaemonView({ ...options, holder, services: () => flows.services, presence, heartbeat, stop: stop.signal }),
+      makeDaemonView({ ...options, holder, services: () => flows.services, presence, heartbeat, verifies, stop: stop.signal }),
     );
     watches = Promise.all([
       showPresence(leases.presence, watching.signal),
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       heartbeat.run(watching.signal),
-      options.untilCurrent ? undefined : rebuilds.run(stop.signal),
-      options.untilCurrent ? undefined : new Verifies(shadows).run(stop.signal),
+      ...(options.untilCurrent ? [] : [rebuilds.run(stop.signal), verifies.run(stop.signal)]),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);

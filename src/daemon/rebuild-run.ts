@@ -14,7 +14,7 @@ import {
   type RebuildEnd,
 } from '../repair/rebuild-record.ts';
 import { setRunState } from '../repair/run-record.ts';
-import { dropShadow, hashDefinitions, requireRebuildable } from '../repair/shadow-tables.ts';
+import { dropShadow, hashDefinitions, hasTable, requireRebuildable } from '../repair/shadow-tables.ts';
 import type { Lease } from '../store/lease.ts';
 import { bringShadow, findAim, isAt, standMsMax } from './bring-shadow.ts';
 import type { DaemonFlow } from './daemon-flow.ts';
@@ -73,7 +73,8 @@ export class RebuildRun {
     const { service, store } = this.#options;
     try {
       const rebuild = await readRebuild(store, service.name);
-      if (rebuild === undefined) return false;
+      // the store may have let it wait for so long that another daemon goes on with it by now
+      if (rebuild === undefined || !service.isHolder) return false;
       await this.#step(rebuild);
       this.#failedWith = undefined;
     } catch (error) {
@@ -109,8 +110,18 @@ export class RebuildRun {
       else await this.#goOn({ ...rebuild, details });
     } catch (error) {
       if (!(error instanceof CodedError) || error.class === 'retry') throw error;
+      if (await this.#isShadowGone(error)) return setPhase(store, run.id, { phase: null, details });
       await this.#end(rebuild, { outcome: 'failed', error });
     }
+  }
+
+  /** A daemon that had stood still may drop it once, because no fence holds for that: then it is made anew. */
+  async #isShadowGone(error: CodedError): Promise<boolean> {
+    const { store, service, logger } = this.#options;
+    if (error.code !== 'STORE_TABLE_MISSING') return false;
+    if (await hasTable(store, shadowDatabaseOf(store.database, service.name), 'kis_checkpoint')) return false;
+    logger.warn({ flow: service.name, error: error.message }, 'somebody has dropped the shadow: the rebuild begins anew');
+    return true;
   }
 
   /** The version of the flow that is to compute the tables. */

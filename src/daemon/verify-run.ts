@@ -24,18 +24,26 @@ const retryMs = 1000;
  * One verify of a flow that this daemon holds. Nothing of it is kept but what it finds: after a crash it begins anew.
  *
  *     make the shadow ──► it reads its tables and catches up ──► both stand for a moment: snapshot ──► compare ──► mend ──► drop
+ *                              ▲            │                                                            │
+ *                              └─ resume ── paused: the shadow stands, nothing is open ◄──────────────────┘
  */
 export class VerifyRun {
   readonly #options: VerifyRunOptions;
   readonly #cancel = new AbortController();
+  /** Another daemon has the flow. */
+  readonly #left = new AbortController();
   readonly #signal: AbortSignal;
+  /** Of the try that is under way. */
+  #pause = new AbortController();
+  /** The shadow that is there, of this process: one that was paused goes on in it. */
+  #made: RebuildDetails | undefined;
 
   constructor(options: VerifyRunOptions) {
     this.#options = options;
-    this.#signal = AbortSignal.any([options.signal, this.#cancel.signal]);
+    this.#signal = AbortSignal.any([options.signal, this.#cancel.signal, this.#left.signal]);
   }
 
-  /** Goes on until the run has ended, or the signal aborts: then the next daemon begins it anew. */
+  /** Goes on until the run has ended; or until the signal aborts, or another daemon has the flow: then that one begins it anew. */
   async run(): Promise<void> {
     const { signal } = this.#options;
     const over = new AbortController();
@@ -44,7 +52,7 @@ export class VerifyRun {
       await this.#tryUntilDone();
       await this.#end('done');
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || this.#left.signal.aborted) return;
       if (this.#cancel.signal.aborted) await this.#end('cancelled');
       else await this.#fail(error);
     } finally {
@@ -67,20 +75,46 @@ export class VerifyRun {
     return verifyDatabaseOf(store.database, service.name);
   }
 
-  /** What may pass is tried again, from the beginning. */
+  /** What may pass is tried again, from the beginning; what was paused, from its shadow. */
   async #tryUntilDone(): Promise<void> {
-    const { logger, run } = this.#options;
     for (let told = ''; ;) {
+      const before = this.#made;
       try {
-        return await this.#verify();
+        await this.#standWhilePaused();
+        return await this.#verify(AbortSignal.any([this.#signal, this.#pause.signal]));
       } catch (error) {
-        if (this.#signal.aborted || !(error instanceof CodedError) || error.class !== 'retry') throw error;
-        if (error.code !== told)
-          logger.warn({ flow: run.flow, run: run.id, error: describeError(error) }, 'verify will be tried again');
-        told = error.code;
+        if (this.#signal.aborted) throw error;
+        if (this.#pause.signal.aborted) continue;
+        this.#made = undefined;
+        if (before === undefined && (!(error instanceof CodedError) || error.class !== 'retry')) throw error;
+        told = this.#tellRetry(error, told);
         await sleep(retryMs, this.#signal);
       }
     }
+  }
+
+  /** Once for each cause; gives it. */
+  #tellRetry(error: unknown, told: string): string {
+    const { logger, run } = this.#options;
+    const code = error instanceof CodedError ? error.code : 'INTERNAL';
+    if (code !== told) logger.warn({ flow: run.flow, run: run.id, error: describeError(error) }, 'verify will be tried again');
+    return code;
+  }
+
+  /** Returns when it may go on. */
+  async #standWhilePaused(): Promise<void> {
+    const { store, run, logger } = this.#options;
+    for (let isTold = false; ;) {
+      this.#signal.throwIfAborted();
+      const now = await readRun(store, run.id).catch(() => undefined); // the store is asked again
+      const isPaused = now?.wish === 'pause' || (now?.state === 'paused' && now.wish !== 'resume');
+      if (now !== undefined && !isPaused) break;
+      if (now?.wish === 'pause') await setRunState(store, run.id, 'paused');
+      if (isPaused && !isTold) logger.info({ flow: run.flow, run: run.id }, 'verify is paused');
+      isTold ||= isPaused;
+      await sleep(pollMs, this.#signal);
+    }
+    this.#pause = new AbortController();
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -92,33 +126,46 @@ export class VerifyRun {
   }
 
   async #watchWish(signal: AbortSignal): Promise<void> {
-    const { store, run } = this.#options;
+    const { store, run, service } = this.#options;
     while (!signal.aborted && !this.#cancel.signal.aborted) {
+      if (!service.isHolder) return this.#left.abort();
       const now = await readRun(store, run.id).catch(() => undefined); // the store is asked again
       if (now?.wish === 'cancel') this.#cancel.abort();
+      if (now?.wish === 'pause') this.#pause.abort();
       await sleep(pollMs, signal);
     }
   }
 
-  async #verify(): Promise<void> {
+  async #verify(signal: AbortSignal): Promise<void> {
     const { store, run } = this.#options;
     const subject = this.#subject;
-    const database = this.#database;
     await setRunState(store, run.id, 'running');
-    const { tables, owned, shared } = subject.inShadow(database);
+    const { tables, owned, shared } = subject.inShadow(this.#database);
     if (run.options.repair === true) await requireNoState(store, [store.database], run.flow);
-    const details: RebuildDetails = { database, tables: [...tables], definitions: '', fingerprint: subject.fingerprint };
-    await makeShadow(store, { flow: run.flow, main: store.database, shadow: database, tables }, this.#signal);
+    const details = await this.#make(subject, { tables, signal });
     const shadow = await openShadow({ ...this.#options, flow: subject, details, from: undefined });
     try {
-      await this.#catchUp(shadow, details);
+      await this.#catchUp(shadow, { details, signal });
       const isCurrent = (): boolean => this.#subject.fingerprint === subject.fingerprint;
-      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, shared, signal: this.#signal });
+      const compared = new ComparedFlow({ ...this.#options, shadow, isCurrent, tables, owned, shared, signal });
       await compared.compare();
       if (run.options.repair === true) await compared.mend();
     } finally {
-      await shadow.close('at once');
+      await shadow.close(this.#pause.signal.aborted ? 'softly' : 'at once');
     }
+  }
+
+  /** An empty shadow, in place of what is left of one; or the one of the same version that was paused. */
+  async #make(
+    { fingerprint }: DaemonFlow,
+    { tables, signal }: { readonly tables: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<RebuildDetails> {
+    const { store, run } = this.#options;
+    const database = this.#database;
+    if (this.#made?.fingerprint === fingerprint) return this.#made;
+    await makeShadow(store, { flow: run.flow, main: store.database, shadow: database, tables }, signal);
+    this.#made = { database, tables: [...tables], definitions: '', fingerprint };
+    return this.#made;
   }
 
   get #subject(): DaemonFlow {
@@ -129,10 +176,13 @@ export class VerifyRun {
   }
 
   /** Until the shadow is where the flow is. */
-  async #catchUp(shadow: Shadow, details: RebuildDetails): Promise<void> {
+  async #catchUp(
+    shadow: Shadow,
+    { details, signal }: { readonly details: RebuildDetails; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { store, service, run } = this.#options;
     for (;;) {
-      this.#signal.throwIfAborted();
+      signal.throwIfAborted();
       if (shadow.hasEnded) {
         const { error } = shadow.service.report;
         throw new CodedError(
@@ -147,7 +197,7 @@ export class VerifyRun {
       const { received } = shadow.service;
       const isRead = await copyProgress(store, { run, details });
       if (isRead && !service.isLoading && done !== undefined && received !== undefined && hasPassed(received, done)) return;
-      await sleep(pollMs / 5, this.#signal);
+      await sleep(pollMs / 5, signal);
     }
   }
 }

@@ -16,7 +16,7 @@ export type RunState = (typeof states)[number];
 /** What an operator wants of a run. */
 export type RunWish = (typeof wishes)[number];
 
-const runOptions = z.object({
+export const runOptions = z.object({
   /** `schema.table`; empty: all tables of the flow. */
   tables: z.array(z.string()).default([]),
   /** A condition on the rows of these tables. */
@@ -45,6 +45,8 @@ export interface Run {
   readonly options: RunOptions;
   /** The first snapshot of a flow with `start: snapshot`: rows that are not read yet are not delivered from the stream. */
   readonly isStart: boolean;
+  /** Made by the schedule of its flow. */
+  readonly isScheduled: boolean;
   /** Source rows a second; null while it is not known. */
   readonly rate: number | null;
   readonly errorCode: string | null;
@@ -106,6 +108,7 @@ const runRow = z.object({
   wish: z.enum(wishes).nullable(),
   options: json(JSON.parse, runOptions),
   is_start: count,
+  is_scheduled: count.default(0), // a store that an older version has made has none
   rate: count.nullable(),
   error_code: z.string().nullable(),
   error_text: z.string().nullable(),
@@ -149,6 +152,7 @@ export function toRun(row: Row, tables: readonly Row[]): Run {
     options,
     rate,
     isStart: parsed.data.is_start === 1,
+    isScheduled: parsed.data.is_scheduled === 1,
     errorCode: parsed.data.error_code,
     errorText: parsed.data.error_text,
     createdAt: parsed.data.created_at,

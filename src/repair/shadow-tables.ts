@@ -162,6 +162,14 @@ export async function hashDefinitions(store: Queryable, { main, tables }: Shadow
   return hash.digest('hex');
 }
 
+export async function hasTable(store: Queryable, database: string, table: string): Promise<boolean> {
+  const { rows } = await store.query('SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?', [
+    database,
+    table,
+  ]);
+  return rows.length > 0;
+}
+
 /** Drops the shadow with all that is in it; that may take long. */
 export async function dropShadow(store: Pick<Store, 'openSession'>, shadow: string): Promise<void> {
   const session = await store.openSession({ statementTimeoutMs: 0 });

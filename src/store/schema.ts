@@ -2,6 +2,7 @@ import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { lineageMigration } from './schema-lineage.ts';
 import { tableOptions } from './table-options.ts';
+import { verifyScheduleMigration } from './verify-schedule-table.ts';
 import { verifyMigration } from './verify-tables.ts';
 
 /**
@@ -248,4 +249,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   lineageMigration,
   rebuildMigration,
   verifyMigration,
+  verifyScheduleMigration,
 ];

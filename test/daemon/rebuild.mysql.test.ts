@@ -153,6 +153,12 @@ eachServer((_flavour, server) => {
     await waitFor(() => isInPhase(project, 'catching-up'), { deadlineMs: 60_000, what: 'a shadow' });
     await wish(project, 'pause');
     await waitFor(async () => (await rebuildsOf(project))[0]?.['state'] === 'paused', { deadlineMs: 30_000, what: 'the pause' });
+    const shadow = (await databasesOf(project)).find((name) => name !== project.store.name);
+    // as a daemon may do that had stood still while another one took the rebuild over
+    await project.store.connection.query(`DROP DATABASE \`${String(shadow)}\``);
+    await wish(project, 'resume');
+    await daemon.waitForLine(/somebody has dropped the shadow: the rebuild begins anew/);
+    await waitFor(() => isInPhase(project, 'catching-up'), { deadlineMs: 60_000, what: 'another shadow' });
     expect(await databasesOf(project)).toHaveLength(2);
     await wish(project, 'cancel');
     expect(await endOfRuns(project), daemon.stderr.join('\n')).toEqual([{ flow: 'totals', state: 'cancelled', error_code: null }]);

@@ -1,3 +1,4 @@
+import type { ResultSetHeader } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { watchFlows } from '../../src/cli/run/watching.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
@@ -7,6 +8,7 @@ import { readPage } from '../support/documents.ts';
 import { missingFrom, monitoringQueries } from '../support/monitoring.ts';
 import { valueOf, type Sample } from '../support/prometheus.ts';
 import { eachServer } from '../support/servers.ts';
+import type { ShopProject } from '../support/shop-project.ts';
 import { cutStore, startWatchedShop } from './watched-shop.ts';
 
 /** Names of the metrics page. */
@@ -32,6 +34,7 @@ eachServer((_flavour, server: SqlAddress) => {
       const { project, scrape, until, edit, daemon } = shop;
       const { source, store } = project;
       await store.connection.query('ALTER TABLE orders_copy ADD CONSTRAINT positive CHECK (cents >= 0)');
+      await writeVerify(project);
       await source.connection.query('INSERT INTO orders VALUES (1, 1, 1, NULL), (2, 1, -2, NULL), (3, 1, 3, NULL)');
       for (const flow of ['mirror', 'totals', 'plain']) await until('kisflow_changes_total', { flow }, 3);
       await cutStore(shop, 'totals');
@@ -67,6 +70,10 @@ eachServer((_flavour, server: SqlAddress) => {
       expect(sums('kisflow_lease_held')).toEqual([1, 1, 1]);
       expect([read('kisflow_store_up'), read('kisflow_source_up', { source: 'main' })]).toEqual([1, 1]);
       expect(read('kisflow_reloads_total', { result: 'refused' })).toBe(1);
+      expect(sums('kisflow_verify_differences')).toEqual([undefined, undefined, 6]);
+      expect(sums('kisflow_verify_every_seconds')).toEqual([undefined, undefined, 3600]);
+      expect(read('kisflow_verify_last_success_timestamp_seconds', { flow: 'plain' })).toBe(Date.UTC(2026, 0, 2, 3, 4, 5) / 1000);
+      expect(read('kisflow_verify_scheduled_timestamp_seconds', { flow: 'plain' })).toBe(Date.UTC(2037, 0, 1) / 1000);
 
       await source.connection.query('TRUNCATE TABLE orders');
       for (const flow of ['mirror', 'totals']) await until('kisflow_flow_state', { flow, state: 'failed' }, 1);
@@ -85,6 +92,21 @@ eachServer((_flavour, server: SqlAddress) => {
     },
   );
 });
+
+/** What an earlier daemon has found of a flow that is to be verified in many years again. */
+async function writeVerify({ store: { connection } }: ShopProject): Promise<void> {
+  const [{ insertId }] = await connection.query<ResultSetHeader>(
+    "INSERT INTO kis_run (flow, kind, state, options, created_at, updated_at, ended_at) VALUES ('plain', 'verify', 'done', '{}', '2026-01-02', '2026-01-02', '2026-01-02 03:04:05')",
+  );
+  await connection.query(
+    `INSERT INTO kis_verify (run, flow, position, held_ms, row_count, missing, extra, different, excused, compared_at)
+     VALUES (?, 'plain', 'b.1:4', 1, 9, 1, 2, 3, 4, '2026-01-02')`,
+    [insertId],
+  );
+  await connection.query(
+    "INSERT INTO kis_verify_schedule (flow, every_ms, options, since) VALUES ('plain', 3600000, '{}', '2037-01-01')",
+  );
+}
 
 it('where nobody asks for metrics or traces nothing is measured', async () => {
   const watching = await watchFlows(undefined, { env: {}, logger: silentLogger });

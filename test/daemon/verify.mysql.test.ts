@@ -126,6 +126,7 @@ eachServer((_flavour, server) => {
       await mendHalves(project);
       expect(await disagreements(project)).toEqual([]);
       expect(await databasesOf(project)).toEqual([project.store.name]);
+      await findBySchedule(project, daemon);
       await leaveInTheMiddle(project, daemon);
     },
   );
@@ -154,28 +155,117 @@ async function mendHalves(project: ShopProject): Promise<void> {
   expect(await runLine(project, ['rebuild', 'left'], 1)).toMatch(/REBUILD_IMPOSSIBLE.*kisflow verify left --repair/s);
 }
 
-/** A verify whose daemon is killed is begun anew by the next one, and leaves nothing behind when it is cancelled. */
-async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {
-  const isComparing = (): Promise<unknown> =>
+/** A schedule has a verify begun by the daemon that holds the flow, which tells what is wrong; while the flow is paused it waits. */
+async function findBySchedule(project: ShopProject, daemon: DaemonProcess): Promise<void> {
+  const scheduled = (): Promise<RowDataPacket[]> =>
+    storeRows(project, 'SELECT id, flow, state, open_kind FROM kis_run WHERE is_scheduled = 1 ORDER BY id');
+  const untilEnded = (count: number): Promise<RowDataPacket[]> =>
     waitFor(
       async () => {
-        const [run] = await storeRows(project, "SELECT state FROM kis_run WHERE kind = 'verify' ORDER BY id DESC LIMIT 1");
-        return (await databasesOf(project)).length === 2 && run?.['state'] === 'running' ? true : undefined;
+        const rows = await scheduled();
+        return rows.length === count && rows.every(({ open_kind: open }) => open === null) ? rows : undefined;
       },
-      { deadlineMs: 60_000, what: 'a verify under way' },
+      { deadlineMs: 60_000, pollMs: 100, what: `${count} scheduled runs` },
+    );
+  const every = (flow: string, options: object): Promise<unknown> =>
+    storeRows(
+      project,
+      'REPLACE INTO kis_verify_schedule (flow, every_ms, options, since) VALUES (?, 3600000, ?, UTC_TIMESTAMP(3))',
+      [flow, JSON.stringify(options)],
+    );
+  const want = (wanted: string): Promise<unknown> =>
+    storeRows(project, "UPDATE kis_flow SET wanted = ? WHERE flow = 'totals'", [wanted]);
+  await storeRows(project, 'DELETE FROM totals WHERE customer = 7');
+  await every('totals', {});
+  const [first] = await untilEnded(1);
+  expect(first).toMatchObject({ flow: 'totals', state: 'done' });
+  const line = await daemon.waitForLine(
+    new RegExp(`"level":40.*"run":"${String(first?.['id'])}".*rows of computed tables are not`),
+  );
+  expect(JSON.parse(line)).toMatchObject({
+    flow: 'totals',
+    tables: [{ table: `${project.store.name}.totals`, missing: 1, extra: 0, different: 0 }],
+    remedy: expect.stringContaining('kisflow verify totals --repair'),
+  });
+  // paused, it stays due
+  await want('pause');
+  await every('totals', { repair: true });
+  await every('mirror', {});
+  expect(await untilEnded(2)).toMatchObject([{}, { flow: 'mirror', state: 'done' }]);
+  await want('run');
+  expect(await untilEnded(3)).toMatchObject([{}, {}, { flow: 'totals', state: 'done' }]);
+  await agree(project);
+}
+
+/** Of transactions that are open in the databases of the project: whether there are any, and whether tables are compared in one. */
+async function openTransactions(project: ShopProject): Promise<{ readonly hasAny: boolean; readonly isComparing: boolean }> {
+  const rows = await storeRows(
+    project,
+    `SELECT p.db, TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS seconds FROM information_schema.innodb_trx t
+     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE LEFT(p.db, ?) IN (?)`,
+    [project.store.name.length, [project.store.name, project.source.name]],
+  );
+  const isComparing = rows.some(({ db, seconds }) => db === project.store.name && Number(seconds) > 0);
+  return { hasAny: rows.length > 0, isComparing };
+}
+
+/** With the times at which they were made. */
+async function shadowTables(project: ShopProject): Promise<string> {
+  const tables = await storeRows(
+    project,
+    "SELECT table_name AS name, create_time AS made FROM information_schema.tables WHERE LEFT(table_schema, ?) = ? AND table_type = 'BASE TABLE' ORDER BY 1",
+    [project.store.name.length + 5, `${project.store.name}_kis_`],
+  );
+  return JSON.stringify(tables);
+}
+
+/**
+ * A verify that is paused has nothing open, and goes on in its shadow; one whose daemon is killed is begun anew by the next one; one that is
+ * paused stays so with another daemon; and it leaves nothing behind when it is cancelled.
+ */
+async function leaveInTheMiddle(project: ShopProject, daemon: DaemonProcess): Promise<void> {
+  const wish = (wanted: string): Promise<unknown> =>
+    storeRows(project, "UPDATE kis_run SET wish = ? WHERE open_kind = 'verify'", [wanted]);
+  const until = (state: 'running' | 'paused'): Promise<unknown> =>
+    waitFor(
+      async () => {
+        const [run] = await storeRows(project, "SELECT state, wish FROM kis_run WHERE open_kind = 'verify'");
+        const { hasAny, isComparing } = await openTransactions(project);
+        return run?.['state'] === state && run['wish'] === null && (state === 'running' ? isComparing : !hasAny);
+      },
+      // the server shows what it has shown before to whoever asks more often than each 100 ms
+      { deadlineMs: 60_000, pollMs: 200, what: `a verify that is ${state}` },
     );
   const ended = verify(project, ['mirror'], { rowsPerSecond: 20 });
-  await isComparing();
+  await until('running');
+  await wish('pause');
+  await until('paused');
+  const made = await shadowTables(project);
+  expect(made).toMatch(/"orders_copy"/);
+  await wish('resume');
+  await until('running');
+  expect(await shadowTables(project)).toBe(made);
   daemon.kill('SIGKILL');
   await daemon.waitForExit();
-  const next = await spawnDaemon(['run', '--lease-ttl', '2'], { cwd: project.folder, env: project.env });
+  const run = ['run', '--lease-ttl', '2'];
+  const next = await spawnDaemon(run, { cwd: project.folder, env: project.env });
   await next.waitForLine(/"shadow".*flow runs/);
-  await storeRows(project, "UPDATE kis_run SET wish = 'cancel' WHERE open_kind = 'verify'");
+  await wish('pause');
+  await until('paused');
+  next.kill();
+  expect((await next.waitForExit()).code).toBe(0);
+  const last = await spawnDaemon(run, { cwd: project.folder, env: project.env });
+  await last.waitForLine(/verify is paused/);
+  await until('paused');
+  expect(last.stderr.filter((line) => /"shadow".*flow runs/.test(line))).toEqual([]);
+  await wish('resume');
+  await last.waitForLine(/"shadow".*flow runs/);
+  await wish('cancel');
   expect(await ended).toMatchObject([{ state: 'cancelled', missing: null }]);
   await waitFor(async () => ((await databasesOf(project)).length === 1 ? true : undefined), {
     deadlineMs: 20_000,
     what: 'no trace',
   });
-  next.kill();
-  expect((await next.waitForExit()).code).toBe(0);
+  last.kill();
+  expect((await last.waitForExit()).code).toBe(0);
 }

@@ -60,7 +60,10 @@ export async function printRun(options: {
   if (context.json) return context.print(JSON.stringify({ run: documentOfRun(run), ...found?.document }));
   const { rowsDone, rowsTotal, percent, msLeft } = figuresOf(run);
   const facts: [string, string][] = [
-    ['run', `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}`],
+    [
+      'run',
+      `${run.id}, a ${run.kind}${run.isStart ? ' with which the flow starts' : ''}${run.isScheduled ? ', by the schedule of the flow' : ''}`,
+    ],
     ['flow', run.flow],
     ['state', shownState(run)],
     ...askedOf(run),

@@ -16,6 +16,7 @@ export const runSchema = z.object({
   wish: z.enum(['pause', 'resume', 'cancel']).nullable().describe('What an operator wants, until its daemon has done it'),
   options: z.record(z.string(), z.unknown()).describe('What was asked'),
   isStart: z.boolean().describe('The first snapshot of a flow'),
+  isScheduled: z.boolean().describe('A verify that nobody asked for: made by the schedule of its flow'),
   rate: numberOrNull.describe('Source rows a second'),
   errorCode: textOrNull,
   errorText: textOrNull,

@@ -70,6 +70,28 @@ export const flowSchema = z.object({
     })
     .nullable(),
   runs: z.array(runSchema).describe('Those that have not ended'),
+  verify: z.object({
+    schedule: z
+      .object({
+        everyMs: z.number(),
+        repair: z.boolean(),
+        rowsPerSecond: numberOrNull,
+        since: text,
+        dueAt: timeOrNull.describe('When the next run is due; null: one is under way'),
+        dueInMs: numberOrNull.describe('Not above 0: it begins as soon as it may'),
+      })
+      .nullable()
+      .describe('null: it is verified only when somebody asks for it'),
+    last: z
+      .object({
+        run: text,
+        endedAt: text,
+        ageMs: z.number(),
+        differences: count.describe('Rows that were wrong; where it repaired, those that it could not mend'),
+      })
+      .nullable()
+      .describe('The last verify that was done; null: there was none'),
+  }),
 });
 
 export const flowListSchema = z.object({

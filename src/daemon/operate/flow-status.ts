@@ -11,6 +11,7 @@ import { countDeadRows, noDeadRows } from '../../repair/dead-row-list.ts';
 import { countDeadRowsUpTo } from '../../repair/dead-row-page.ts';
 import { readOpenRuns } from '../../repair/run-record.ts';
 import type { Run } from '../../repair/run.ts';
+import { neverVerified, readVerifyStatus, type VerifyStatus } from '../../repair/verify-schedule.ts';
 import { errnoOf } from '../../store/errors.ts';
 import type { StoreResult } from '../../store/contract.ts';
 import { isoOrNull } from '../../store/iso-time.ts';
@@ -52,6 +53,8 @@ export interface FlowStatus extends RecordedFigures {
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Snapshots and other runs of repair that have not ended. */
   readonly runs: readonly Run[];
+  /** How often it is verified by itself, and what the last verify found. */
+  readonly verify: VerifyStatus;
   readonly isConfigured: boolean;
   readonly isEnabled: boolean;
 }
@@ -87,6 +90,7 @@ export async function readFlowStatus(
   const figures = store === undefined ? undefined : await readFigures(store);
   const passed = store === undefined ? undefined : await countPassedStatements(store);
   const open = store === undefined ? [] : await readRunsIfAny(store);
+  const verified = store === undefined ? undefined : await readVerifyStatus(store);
   const records = new Map(rows.map((row) => [String(row['flow']), row]));
   const changes = store === undefined ? [] : await readFlowChanges(store);
   const known = [...configuration.flows.values()].map((written) => {
@@ -103,7 +107,8 @@ export async function readFlowStatus(
     const kinds = { deadRows: dead, waitingRows: waiting, parkedRows: parked, skippedRows: skipped };
     const measured = figures?.get(status.flow) ?? unknownFigures;
     const runs = open.filter(({ flow }) => flow === status.flow);
-    return { ...status, ...ofNow(measured, status), ...kinds, tableStatements: passed?.get(status.flow) ?? null, runs };
+    const more = { tableStatements: passed?.get(status.flow) ?? null, runs, verify: verified?.get(status.flow) ?? neverVerified };
+    return { ...status, ...ofNow(measured, status), ...kinds, ...more };
   });
 }
 
@@ -123,7 +128,7 @@ async function readRunsIfAny(store: Readable): Promise<readonly Run[]> {
 
 type RecordedStatus = Omit<
   FlowStatus,
-  keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements' | 'runs'
+  keyof RecordedFigures | 'deadRows' | 'waitingRows' | 'parkedRows' | 'skippedRows' | 'tableStatements' | 'runs' | 'verify'
 >;
 
 /** Of a flow that does not run, only what time alone changes still stands: how fresh it is, and when its binlog is purged. */
