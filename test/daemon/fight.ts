@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -39,7 +39,7 @@ export async function fightAndCompare(
   for (const daemon of daemons)
     expect(await daemon.waitForExit(60_000), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(hasSwitched(), 'both took the flows over, more than once').toBe(true);
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], place);
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 
@@ -28,7 +28,7 @@ export async function killUnderLoad(
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];
-  const first = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const first = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await first.waitForExit(60_000), first.stderr.join('\n')).toEqual({ code: 0, signal: null });
   const stop = new AbortController();
   const writer = await connectTo(server, project.source.name);
@@ -42,7 +42,7 @@ export async function killUnderLoad(
   stop.abort();
   const transactions = await writing;
   await options.beforeEnd?.();
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(transactions).toBeGreaterThan(options.kills);
 }

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateRedis } from '../support/servers.ts';
 import { createShopProject, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
@@ -61,7 +61,7 @@ eachServer((_flavour, server) => {
       });
       await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
       const env = { ...project.env, REDIS_URL: `redis://:${redis.password}@${proxy.host}:${proxy.port}` };
-      const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
+      const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
       const stop = new AbortController();
       const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
@@ -98,7 +98,7 @@ eachServer((_flavour, server) => {
       files: { 'functions/CountOrders.ts': countOrders },
     });
     await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
-    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
+    const daemon = await startCommand(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
     let next = 0;
     const insertOrders = async (): Promise<void> => {

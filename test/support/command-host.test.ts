@@ -37,5 +37,5 @@ it('a host that is killed is not used again, and two command lines at once have 
   first?.kill('SIGKILL'); // it has ended: its process is not its own any more
   const next = [await startCommand(['help']), await startCommand(['help'])];
   await waitFor(async () => (await Promise.all(next.map((one) => one.waitForExit()))).every(({ code }) => code === 0));
-  expect(next.map(({ pid }) => pid).toSorted()).toEqual(both.map(({ pid }) => pid).toSorted());
+  expect(new Set([...both, ...next].map(({ pid }) => pid)).size).toBe(2);
 });

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onFileEnd } from './cleanup.ts';
 
@@ -60,7 +61,8 @@ class CommandHost {
     this.#current = start;
     this.#marks = 0;
     const { cwd, env, args } = start;
-    this.child.stdin?.write(`${JSON.stringify({ cwd, env, args })}\n`);
+    const at = resolve(cwd); // of this process, not of the host that was elsewhere
+    this.child.stdin?.write(`${JSON.stringify({ cwd: at, env, args })}\n`);
   }
 
   #listen(stream: 'stdout' | 'stderr', input: Readable | null): void {

@@ -40,12 +40,13 @@ function keptArgs(): readonly string[] {
 
 /** Runs `node dist/main.js ARGS` (npm test has built it). Killed at the end when it still runs. */
 export function spawnDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<DaemonProcess> {
-  return start(args, options, (command) => spawnProcess(command, options.nodeArgs ?? keptArgs()));
+  return start(args, options, { run: (command) => spawnProcess(command, options.nodeArgs ?? keptArgs()), endsWithinMs: 0 });
 }
 
 /** The same in a process that may have run other command lines: a third of the cost, where what is shown is not the process. */
 export function startCommand(args: readonly string[], options: Pick<DaemonOptions, 'cwd' | 'env'> = {}): Promise<DaemonProcess> {
-  return start(args, options, (command) => runInHost({ main: MAIN, nodeArgs: keptArgs() }, command));
+  const run = (command: CommandStart): ChildProcess => runInHost({ main: MAIN, nodeArgs: keptArgs() }, command);
+  return start(args, options, { run, endsWithinMs: 1000 });
 }
 
 function spawnProcess({ args, cwd, env, onLine, onExit }: CommandStart, nodeArgs: readonly string[]): ChildProcess {
@@ -60,10 +61,16 @@ function spawnProcess({ args, cwd, env, onLine, onExit }: CommandStart, nodeArgs
   return child;
 }
 
+interface Starter {
+  readonly run: (command: CommandStart) => ChildProcess;
+  /** What still runs at the end may end by itself in this time, so that its process can be used again. */
+  readonly endsWithinMs: number;
+}
+
 async function start(
   args: readonly string[],
   { cwd: at, env = {} }: DaemonOptions,
-  run: (command: CommandStart) => ChildProcess,
+  { run, endsWithinMs }: Starter,
 ): Promise<DaemonProcess> {
   const cwd = at ?? (await createFolder());
   const lines: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
@@ -94,6 +101,10 @@ async function start(
     waitForExit: (deadlineMs = 20_000) => waitFor(() => exit, { deadlineMs, what: `the end of ${args.join(' ')}` }),
   };
   onEnd(async () => {
+    if (exit === undefined && endsWithinMs > 0) {
+      child.kill();
+      await daemon.waitForExit(endsWithinMs).catch(() => undefined); // it is killed then
+    }
     if (exit !== undefined) return;
     child.kill('SIGKILL');
     await daemon.waitForExit();
