@@ -141,7 +141,7 @@ eachServer((_flavour, server) => {
     // what a wrong rule has left: a row too few, two too many, of which the one was never in the binlog
     await store.connection.query("DELETE FROM prices WHERE id = '5'; INSERT INTO prices VALUES ('30', 1, 10), ('never', 1, 10)");
     await waitFor(async () => {
-      const rows = (from: TestDatabase, table: string) => rowsOf(from, `SELECT * FROM ${table} ORDER BY id`);
+      const rows = (database: TestDatabase, table: string) => rowsOf(database, `SELECT * FROM ${table} ORDER BY id`);
       expect(await rows(store, 'goods_copy')).toEqual(await rows(source, 'goods')); // the other flow, so that it stands still
       return true;
     });
