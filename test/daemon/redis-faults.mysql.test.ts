@@ -64,7 +64,7 @@ eachServer((_flavour, server) => {
       const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
       const stop = new AbortController();
-      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random, pauseMs: 10 });
       // until both were met, or nothing is shown: a busy machine takes longer
       const hasMet = (what: RegExp): boolean => daemon.stderr.some((line) => what.test(line));
       const hasMetBoth = (): boolean => hasMet(/CONNECTOR_FAILED/) && hasMet(/STORE_UNREACHABLE.*batch will be tried again/);
@@ -113,7 +113,7 @@ eachServer((_flavour, server) => {
     };
     const othersHaveAll = async (): Promise<void> => {
       for (const sql of ['SELECT COUNT(*) AS n FROM orders_copy', 'SELECT SUM(n) AS n FROM totals']) {
-        await waitFor(async () => (await rowsOf(sql)) === next, { deadlineMs: 8000, what: sql });
+        await waitFor(async () => (await rowsOf(sql)) === next, { deadlineMs: 30_000, what: sql });
       }
     };
     const counted = "SELECT rows_total AS n FROM kis_checkpoint WHERE flow = 'count'";
@@ -123,7 +123,7 @@ eachServer((_flavour, server) => {
     await othersHaveAll();
     expect(await rowsOf(counted)).toBeLessThan(next);
     await redis.resumeProcess();
-    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a slow Redis' });
+    await waitFor(isEqual, { deadlineMs: 40_000, what: 'equal counts behind a slow Redis' });
     // What Redis has counted is committed in the store a moment later.
     await waitFor(async () => (await rowsOf(counted)) === next, { what: 'the checkpoint behind what was counted' });
     await redis.kill();
@@ -135,10 +135,10 @@ eachServer((_flavour, server) => {
       async () => (await rowsOf("SELECT COUNT(*) AS n FROM kis_flow WHERE flow = 'count' AND state = 'retrying'")) === 1,
     );
     await redis.restart();
-    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a Redis that was gone' });
+    await waitFor(isEqual, { deadlineMs: 40_000, what: 'equal counts behind a Redis that was gone' });
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Asks whether Redis has counted the orders that there are. */
