@@ -29,7 +29,7 @@ async function underLoad(
   const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
   const stop = new AbortController();
-  const writing = writeOrders(await connectTo(options.source, project.source.name), { signal: stop.signal, random });
+  const writing = writeOrders(await connectTo(options.source, project.source.name), { signal: stop.signal, random, pauseMs: 10 });
   await disturb(project, daemon, random);
   stop.abort();
   await writing;

@@ -12,7 +12,7 @@ import { waitFor } from '../support/wait-for.ts';
  */
 export async function fightAndCompare(
   server: SqlAddress,
-  options: { readonly forMs: number; readonly seed: number },
+  options: { readonly forMs: number; readonly seed: number; readonly pauseMs?: number },
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const project = await createShopProject({ source: server, store: server });
@@ -22,7 +22,7 @@ export async function fightAndCompare(
   const runs = (daemon: DaemonProcess): number => daemon.stderr.filter((line) => line.includes('flow runs')).length;
   await waitFor(() => daemons.reduce((sum, daemon) => sum + runs(daemon), 0) >= 2, { deadlineMs: 60_000 });
   const stop = new AbortController();
-  const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+  const writing = writeOrders(await connectTo(server, project.source.name), { ...options, signal: stop.signal, random });
   const end = Date.now() + options.forMs;
   const hasSwitched = (): boolean => daemons.every((daemon) => runs(daemon) > 2);
   // longer on a busy machine, where taking over takes longer

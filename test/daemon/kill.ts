@@ -8,6 +8,8 @@ import { createShopProject, disagreements, randomFrom, writeOrders, type ShopPro
 export interface KillOptions {
   readonly kills: number;
   readonly seed: number;
+  /** Between two transactions; none when left out, which takes the whole machine. */
+  readonly pauseMs?: number;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function killAndCompare(server: SqlAddress, options: KillOptions): 
 export async function killUnderLoad(
   server: SqlAddress,
   project: ShopProject,
-  options: KillOptions & { readonly pauseMs?: number; readonly beforeEnd?: () => Promise<void> },
+  options: KillOptions & { readonly beforeEnd?: () => Promise<void> },
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];
