@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const memoryFolder = '/dev/shm';
 const bytesNeeded = 6 * 1024 ** 3;
@@ -20,6 +21,28 @@ function useMemoryFolder(): void {
 
 useMemoryFolder();
 
+/** Files of about a minute and more, the longest first. */
+const longest = [
+  'daemon/rebuild',
+  'daemon/store-faults',
+  'security/secrets',
+  'cli/demo',
+  'daemon/dead-rows',
+  'daemon/dead-keys',
+  'daemon/standby',
+];
+
+/** Begins with what takes longest: as the last one it would leave the other workers without work. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = longest.findIndex((name) => moduleId.endsWith(`/${name}.mysql.test.ts`));
+      return at < 0 ? longest.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 const withServer = ['test/**/*.mysql.test.ts', 'test/**/*.redis.test.ts'];
 const never = ['test/soak/**', 'dist/**', 'node_modules/**'];
 const common = {
@@ -32,8 +55,9 @@ const common = {
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    // Each file may run servers of its own: more at once than this starves them of the processor.
-    maxWorkers: 2,
+    // Each file may run servers of its own: many more at once starve them of the processor, fewer leave it idle while tests wait.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     teardownTimeout: 60_000,
     projects: [
       // Reading the code takes longer than most of these tests: a worker reads it once, and not for each file.

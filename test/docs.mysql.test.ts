@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { describe, expect, test } from 'vitest';
 import type { SqlFlavour, SqlServer } from '../src/embedded/server.ts';
-import { createFolder, spawnDaemon } from './support/daemon-process.ts';
+import { createFolder, startCommand } from './support/daemon-process.ts';
 import { codeBlocks, filesIn, readPage, sections } from './support/documents.ts';
 import { connectTo, eachServer, startPrivateServer } from './support/servers.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -52,7 +52,7 @@ async function setUp(flavour: SqlFlavour): Promise<{ server: SqlServer; cwd: str
 async function runLines(lines: readonly string[], at: { cwd: string; env: Record<string, string> }): Promise<string> {
   const said: string[] = [];
   for (const line of lines) {
-    const command = await spawnDaemon(line.split(/\s+/).slice(line.startsWith('npx ') ? 2 : 1), at);
+    const command = await startCommand(line.split(/\s+/).slice(line.startsWith('npx ') ? 2 : 1), at);
     const exit = await command.waitForExit(60_000);
     expect(exit.code, `${line}\n${command.stdout.join('\n')}\n${command.stderr.join('\n')}`).toBe(0);
     said.push(...command.stdout);
@@ -80,7 +80,7 @@ eachServer((flavour) => {
       { stu_id: 101, avg_score: 90 },
       { stu_id: 102, avg_score: 76.66666666666667 },
     ]);
-    const daemon = await spawnDaemon(['run'], at);
+    const daemon = await startCommand(['run'], at);
     await daemon.waitForLine(/flow runs/);
     const seen = await runLines(linesOf('README.md', '## See what it does'), at);
     expect(seen).toMatch(/CalStuAvgScore +running/);
@@ -114,7 +114,7 @@ eachServer((flavour) => {
     const { server, ...at } = await setUp(flavour);
     const admin = await connectTo(server);
     await runLines(['kisflow run --until-current'], at);
-    const daemon = await spawnDaemon(['run'], at);
+    const daemon = await startCommand(['run'], at);
     await daemon.waitForLine(/flow runs/);
     await admin.query('UPDATE kisflow.stu_avg_score SET avg_score = 1');
     const heading = '## Give a flow a new start';
@@ -136,7 +136,7 @@ eachServer((flavour) => {
     const admin = await connectTo(server);
     const heading = '## A changed function';
     await runLines(['kisflow run --until-current'], at);
-    const daemon = await spawnDaemon(['run'], at);
+    const daemon = await startCommand(['run'], at);
     await daemon.waitForLine(/flow runs/);
     await admin.query('UPDATE kisflow.stu_avg_score SET avg_score = 1');
     for (const statement of statementsOf('docs/operations.md', heading)) await admin.query(statement);
@@ -154,7 +154,7 @@ eachServer((flavour) => {
       join(cwd, 'functions/RoundScore.ts'),
       "export default { name: 'RoundScore', run(flow, rows) { for (const row of rows) flow.commitRow({ ...row, avg_score: Number(row.avg_score.toFixed(flow.param('digits'))) }); } };\n",
     );
-    const daemon = await spawnDaemon(['run'], { cwd, env });
+    const daemon = await startCommand(['run'], { cwd, env });
     await daemon.waitForLine(/flow runs/);
     const [add = '', ...more] = linesOf('docs/operations.md', '## Changing a running daemon');
     expect(more).toHaveLength(4);

@@ -52,7 +52,7 @@ async function stand({ store }: StoredFlows, position: Position, time = 0): Prom
 
 eachServer((flavour, shared) => {
   test('a sound setup that has never run gives no error and no warning; a connection with an older setting is one', async () => {
-    const server = await startPrivateServer(flavour);
+    const server = await startPrivateServer(flavour, flavour === 'mysql' ? { performance_schema: 'ON' } : {});
     const database = await createOrders(server);
     const files = project({ source: server.url, store: `${server.url}/store`, database });
     const sound = await examine({ files });

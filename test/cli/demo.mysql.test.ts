@@ -7,7 +7,7 @@ import { formatComparison } from '../../src/cli/demo/report.ts';
 import { SchoolChanges } from '../../src/cli/demo/school-changes.ts';
 import { firstCustomers, ShopChanges } from '../../src/cli/demo/shop-changes.ts';
 import { makeRandom } from '../../src/cli/demo/transaction.ts';
-import { createFolder, spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { createFolder, spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { eachServer, startPrivateServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -146,7 +146,7 @@ describe('the demo with --keep', () => {
       const url = `mysql://admin:kisflow@127.0.0.1:${port}`;
       const cwd = 'demo';
       for (const args of [['check'], ['status'], ['inspect'], ['inspect', 'stu_avg_score', '--key', '101']]) {
-        const command = await spawnDaemon(args, { cwd, env });
+        const command = await startCommand(args, { cwd, env });
         expect(await command.waitForExit(), `${args.join(' ')}\n${command.stderr.join('\n')}`).toEqual({ code: 0, signal: null });
         expect(command.stdout.join('\n')).toMatch(/CalStuAvgScore|90/);
       }

@@ -1,7 +1,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress, SqlFlavour } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -11,7 +11,7 @@ async function runOnce(
   project: ShopProject,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; said: string }> {
-  const daemon = await spawnDaemon(['run', '--until-current'], { cwd: project.folder, env: { ...project.env, ...env } });
+  const daemon = await startCommand(['run', '--until-current'], { cwd: project.folder, env: { ...project.env, ...env } });
   const { code } = await daemon.waitForExit(60_000);
   return { code, said: [...daemon.stdout, ...daemon.stderr].join('\n') };
 }
@@ -31,7 +31,7 @@ async function readyProject(server: SqlAddress): Promise<ShopProject> {
 }
 
 async function startRunning(project: ShopProject): Promise<DaemonProcess> {
-  const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
   return daemon;
 }
@@ -141,7 +141,7 @@ eachServer((flavour: SqlFlavour, server) => {
       await project.store.connection.query(user + revoke);
       const env = { STORE_URL: `mysql://w:p@${store.host}:${store.port}/${project.store.name}` };
       await project.store.connection.query('SET GLOBAL read_only = ON');
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, ...env } });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: { ...project.env, ...env } });
       await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 100, NULL)');
       await daemon.waitForLine(/STORE_READ_ONLY/);
       await project.store.connection.query('SET GLOBAL read_only = OFF');
@@ -159,7 +159,7 @@ eachServer((flavour: SqlFlavour, server) => {
       expect(line).toContain('mirror');
       await waitFor(async () => (await storeCount(project, 'totals')) === 1);
       await project.store.connection.query('RENAME TABLE hidden TO orders_copy');
-      const resume = await spawnDaemon(['resume', 'mirror'], { cwd: project.folder, env: project.env });
+      const resume = await startCommand(['resume', 'mirror'], { cwd: project.folder, env: project.env });
       expect((await resume.waitForExit()).code, resume.stderr.join('\n')).toBe(0);
       await waitFor(async () => (await disagreements(project)).length === 0);
     });

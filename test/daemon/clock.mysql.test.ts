@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -14,7 +14,7 @@ async function statusOf(project: ShopProject): Promise<readonly { readonly lastC
 eachServer((_flavour, server) => {
   it('L5 L12 commit times that jump into the past and the future decide nothing, and no figure becomes negative', async () => {
     const project = await createShopProject({ source: server, store: server });
-    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
     const before = Date.now();
     const connection = await connectTo(server, project.source.name);

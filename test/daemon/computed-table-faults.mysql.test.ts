@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { tellRecovery } from '../support/fault/fault.ts';
 import { eachServer } from '../support/servers.ts';
 import { startLoad } from '../support/shop-load.ts';
@@ -102,7 +102,7 @@ async function suffer(scene: Scene, name: string): Promise<void> {
 eachServer((flavour, server) => {
   it('L1 L3 a computed table that is altered, renamed or dropped in mid-stream stops its flow alone, which goes on when it is mended', async () => {
     const project = await openProject(server);
-    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2, { deadlineMs: 30_000 });
     const first = startLoad(server, project.source.name, { random });
     await waitFor(() => first.transactions > 20);

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { exampleFolder } from '../examples/example.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, startCommand } from '../support/daemon-process.ts';
 import { createDatabase, eachServer, startPrivateRedis } from '../support/servers.ts';
 import { createShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -66,7 +66,7 @@ eachServer((_flavour, server) => {
         files: { 'functions/CountOrders.ts': countOrders },
       });
       await writeFile(join(project.folder, 'conf/redis.yml'), redisFlows(project.source.name));
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
       await daemon.waitForLine(/connector does not answer/);
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 4);
       const { connection } = project.source;
@@ -113,15 +113,18 @@ eachServer((_flavour, server) => {
       'connectors/json-lines.ts': await readFile(`${example}/connectors/json-lines.ts`, 'utf8'),
     });
     const env = { KISFLOW_SOURCE_URL: server.url, KISFLOW_STORE_URL: store.url, EXPORT_FOLDER: join(cwd, 'export') };
-    const daemon = await spawnDaemon(['run'], { cwd, env });
+    const daemon = await startCommand(['run'], { cwd, env });
     const url = /"url":"([^"]+)"/.exec(await daemon.waitForLine(/metrics are served/))?.[1] ?? '';
     const exported = async (): Promise<string> => {
       const files = await readdir(env.EXPORT_FOLDER).catch(() => []);
       return (await Promise.all(files.map((file) => readFile(join(env.EXPORT_FOLDER, file), 'utf8')))).join('');
     };
     await waitFor(async () => (await exported()) === '{"stu_id":101,"name":"Ada"}\n{"stu_id":102,"name":"Blaise"}\n');
-    const text = await (await fetch(url)).text();
-    expect(text).toContain('kisflow_data_total 2\n');
+    // what was exported is counted with its commit, a moment later
+    const text = await waitFor(async () => {
+      const page = await (await fetch(url)).text();
+      return page.includes('kisflow_data_total 2\n') && page;
+    });
     expect(text).toContain('flow_data_total{flow_name="ExportStudents"} 2\n');
     expect(text).toMatch(/^func_schedule_cnts\{func_name="ExportStudent",func_mode="Save"\} [12]$/m);
     daemon.kill();
@@ -134,7 +137,7 @@ eachServer((_flavour, server) => {
     const file = join(project.folder, 'conf/shop.yml');
     const serve = `kistype: global\nprometheus_enable: true\nprometheus_listen: true\nprometheus_serve: 127.0.0.1:${server.port}`;
     await writeFile(file, (await readFile(file, 'utf8')).replace('kistype: global', serve));
-    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
     expect(await daemon.waitForExit()).toEqual({ code: 1, signal: null });
     expect(daemon.stderr.join('\n')).toContain(`LISTEN_FAILED: 127.0.0.1:${server.port}`);
   });

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -128,7 +128,7 @@ eachServer((flavour, server) => {
     it('L5: is parked in the batch after the one in which its row is found dead, when both are under way', async () => {
       const project = await checkedMirror(server);
       const { connection } = project.source;
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2, waits);
       const holder = await connectTo(server, project.store.name);
       await holder.beginTransaction();

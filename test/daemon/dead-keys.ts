@@ -7,7 +7,7 @@ import { deadRows } from '../../src/cli/dead-rows.ts';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { runUntilCurrent, storeRows } from './run-project.ts';
@@ -135,7 +135,7 @@ export async function deadRowsLine(project: ShopProject, args: readonly string[]
 /** Runs the project's daemon until it is told to end. */
 export async function startPoisoned(project: ShopProject, ...more: readonly string[]): Promise<DaemonProcess> {
   const args = ['run', '--lease-ttl', '900', ...more];
-  const daemon = await spawnDaemon(args, { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(args, { cwd: project.folder, env: project.env });
   return daemon;
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { SqlServer } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { keepWriting, recoverFrom, type FaultRun } from '../support/fault/recovery.ts';
 import { promoteReplica, startReplicated, stopReplica, untilReplicated } from '../support/fault/replication.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
@@ -12,7 +12,7 @@ import { computed, refused, resumeFlows, runLine, storeRows } from './run-projec
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
 
 async function start(project: ShopProject): Promise<DaemonProcess> {
-  const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
   return daemon;
 }
@@ -69,7 +69,7 @@ eachServer((flavour, server) => {
     // the dead primary comes back, and has nothing of what the replica wrote since
     await primary.restart();
     const before = await computed(project);
-    const third = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, SOURCE_URL: primary.url } });
+    const third = await startCommand(['run'], { cwd: project.folder, env: { ...project.env, SOURCE_URL: primary.url } });
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
     // nor when it has written on by itself, and counts further than the position
     const old = await connectTo(primary, project.source.name);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { killDumps } from '../support/fault/source-server.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
@@ -26,10 +26,10 @@ async function underLoad(
 ): Promise<void> {
   const random = randomFrom(seed);
   const project = await createShopProject(options);
-  const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
   const stop = new AbortController();
-  const writing = writeOrders(await connectTo(options.source, project.source.name), { signal: stop.signal, random });
+  const writing = writeOrders(await connectTo(options.source, project.source.name), { signal: stop.signal, random, pauseMs: 10 });
   await disturb(project, daemon, random);
   stop.abort();
   await writing;
@@ -45,8 +45,7 @@ async function underLoad(
 eachServer((flavour, server: SqlAddress) => {
   it('L1 store connections killed in the middle of batches and commits: nothing is lost or doubled', async () => {
     await underLoad({ source: server, store: server }, async (project, _daemon, random) => {
-      let killed = 0;
-      for (let i = 0; i < 60; i += 1) {
+      for (let killed = 0; killed < 25;) {
         await delay(random() * 120);
         const [rows] = await project.store.connection.query<(RowDataPacket & { id: number })[]>(
           "SELECT id FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID() AND COMMAND <> 'Killed'",
@@ -58,7 +57,6 @@ eachServer((flavour, server: SqlAddress) => {
         // it may have ended by itself meanwhile
         await project.store.connection.query(`KILL ${victim.id}`).catch(() => {});
       }
-      expect(killed).toBeGreaterThan(20);
     });
   }, 120_000);
 
@@ -95,7 +93,7 @@ eachServer((flavour, server: SqlAddress) => {
       const store = await startPrivateServer(flavour);
       const random = randomFrom(seed);
       const project = await createShopProject({ source: server, store });
-      const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
       const stop = new AbortController();
       const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -12,7 +12,7 @@ import { waitFor } from '../support/wait-for.ts';
  */
 export async function fightAndCompare(
   server: SqlAddress,
-  options: { readonly forMs: number; readonly seed: number },
+  options: { readonly forMs: number; readonly seed: number; readonly pauseMs?: number },
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const project = await createShopProject({ source: server, store: server });
@@ -22,7 +22,7 @@ export async function fightAndCompare(
   const runs = (daemon: DaemonProcess): number => daemon.stderr.filter((line) => line.includes('flow runs')).length;
   await waitFor(() => daemons.reduce((sum, daemon) => sum + runs(daemon), 0) >= 2, { deadlineMs: 60_000 });
   const stop = new AbortController();
-  const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+  const writing = writeOrders(await connectTo(server, project.source.name), { ...options, signal: stop.signal, random });
   const end = Date.now() + options.forMs;
   const hasSwitched = (): boolean => daemons.every((daemon) => runs(daemon) > 2);
   // longer on a busy machine, where taking over takes longer
@@ -39,7 +39,7 @@ export async function fightAndCompare(
   for (const daemon of daemons)
     expect(await daemon.waitForExit(60_000), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(hasSwitched(), 'both took the flows over, more than once').toBe(true);
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], place);
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -53,7 +53,7 @@ eachServer((flavour, server) => {
   it('L4 a slow flow holds up nobody: the others go on at their own pace, and it catches up and joins them', async () => {
     const project = await createShopProject({ source: server, store: server, files: { 'functions/AddTotals.ts': slowly } });
     await edit(project, '{fname: AddTotals}]', '{fname: AddTotals}]\nbatch: {rows: 1000}');
-    const daemon = await spawnDaemon(['run', '--queue-bytes', '100000'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run', '--queue-bytes', '100000'], { cwd: project.folder, env: project.env });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
     await insertOrders(project, 30_000);
     await waitFor(async () => (await count(project, 'SELECT COUNT(*) AS n FROM orders_copy')) === 30_000, { deadlineMs: 20_000 });
@@ -69,7 +69,7 @@ eachServer((flavour, server) => {
 
   it('L4 L12 a flow that waits for its locked table delays nobody, and its reader is not taken for dead, however long it is held up', async () => {
     const project = await createShopProject({ source: server, store: server });
-    const daemon = await spawnDaemon(['run', '--queue-bytes', '100000'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run', '--queue-bytes', '100000'], { cwd: project.folder, env: project.env });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
     await insertOrders(project, 1000);
     await waitFor(async () => (await disagreements(project)).length === 0);
@@ -91,9 +91,9 @@ eachServer((flavour, server) => {
   it('L4 L7 a paused flow delays nobody and holds no memory; resumed, it goes on where it was', async () => {
     const project = await createShopProject({ source: server, store: server });
     const place = { cwd: project.folder, env: project.env };
-    const daemon = await spawnDaemon(['run'], place);
+    const daemon = await startCommand(['run'], place);
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
-    const pause = await spawnDaemon(['pause', 'totals'], place);
+    const pause = await startCommand(['pause', 'totals'], place);
     expect((await pause.waitForExit()).code, pause.stderr.join('\n')).toBe(0);
     await waitFor(
       async () => (await count(project, "SELECT COUNT(*) AS n FROM kis_flow WHERE flow = 'totals' AND state = 'paused'")) === 1,
@@ -101,7 +101,7 @@ eachServer((flavour, server) => {
     await insertOrders(project, 5000);
     await waitFor(async () => (await count(project, 'SELECT COUNT(*) AS n FROM orders_copy')) === 5000, { deadlineMs: 20_000 });
     expect(await count(project, 'SELECT COUNT(*) AS n FROM totals')).toBe(0);
-    const resume = await spawnDaemon(['resume', 'totals'], place);
+    const resume = await startCommand(['resume', 'totals'], place);
     expect((await resume.waitForExit()).code, resume.stderr.join('\n')).toBe(0);
     await waitFor(async () => (await disagreements(project)).length === 0, { deadlineMs: 20_000 });
     daemon.kill('SIGTERM');
@@ -143,7 +143,7 @@ eachServer((flavour, server) => {
       await edit(project, 'key: orders_copy', `key: ${project.source.name}.orders_copy`);
       await edit(project, `fname: SaveOrders\nfmode`, `fname: SaveOrders\nsource: {must: []}\nfmode`);
       await project.source.connection.query('DROP TABLE noise');
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
       await project.source.connection.query('INSERT INTO orders VALUES (1, 7, 100, NULL), (2, 7, 100, NULL)');
       await waitFor(async () => (await count(project, 'SELECT n FROM totals WHERE customer = 7')) === 2);
@@ -162,7 +162,7 @@ eachServer((flavour, server) => {
         `flow_name: totals\nsource: {name: main, tables: [${project.source.name}.orders]`,
         `flow_name: totals\nsource: {name: main, tables: [${project.store.name}.orders_copy]`,
       );
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
       await project.source.connection.query(
         'INSERT INTO orders VALUES (1, 7, 100, NULL), (2, 7, 50, NULL); UPDATE orders SET cents = 60 WHERE id = 2',
@@ -179,7 +179,7 @@ eachServer((flavour, server) => {
         const { folder, env } = project;
         await edit(project, `tables: [${project.source.name}.orders]`, `tables: [${project.store.name}.orders_copy]`);
         const storeUrl = String(env.STORE_URL).replace('127.0.0.1', host);
-        const daemon = await spawnDaemon(['run', '--until-current'], { cwd: folder, env: { ...env, STORE_URL: storeUrl } });
+        const daemon = await startCommand(['run', '--until-current'], { cwd: folder, env: { ...env, STORE_URL: storeUrl } });
         expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(78);
         expect(daemon.stderr.join('\n')).toContain('FLOW_CYCLE');
       },

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 
 export interface KillOptions {
   readonly kills: number;
   readonly seed: number;
+  /** Between two transactions; none when left out, which takes the whole machine. */
+  readonly pauseMs?: number;
 }
 
 /**
@@ -24,11 +26,11 @@ export async function killAndCompare(server: SqlAddress, options: KillOptions): 
 export async function killUnderLoad(
   server: SqlAddress,
   project: ShopProject,
-  options: KillOptions & { readonly pauseMs?: number; readonly beforeEnd?: () => Promise<void> },
+  options: KillOptions & { readonly beforeEnd?: () => Promise<void> },
 ): Promise<void> {
   const random = randomFrom(options.seed);
   const args = ['run', '--log-level', 'warn', '--lease-ttl', '600'];
-  const first = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const first = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await first.waitForExit(60_000), first.stderr.join('\n')).toEqual({ code: 0, signal: null });
   const stop = new AbortController();
   const writer = await connectTo(server, project.source.name);
@@ -42,7 +44,7 @@ export async function killUnderLoad(
   stop.abort();
   const transactions = await writing;
   await options.beforeEnd?.();
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(transactions).toBeGreaterThan(options.kills);
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { eachServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -77,7 +77,7 @@ async function joinedProject(server: SqlAddress, option: string): Promise<ShopPr
 }
 
 async function startRunning(project: ShopProject): Promise<DaemonProcess> {
-  const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
   return daemon;
 }
@@ -142,7 +142,7 @@ eachServer((_flavour, server) => {
         { id: 2, name: 'Ann' },
         { id: 3, name: 'Ann' },
       ]);
-      expect(await countFree(project)).toBeGreaterThan(15);
+      expect(await countFree(project)).toBeGreaterThan(5); // a transaction that stays open leaves none
       const list = await runLine(project, ['dead-rows', 'list', '--flow', 'named']);
       expect(list).toMatch(/^ *\d+ +waiting +named +LoadCustomer +LOAD_ROW_MISSING .*\{"id":1\} +insert /m);
       expect(list).toMatch(/^ *\d+ +parked +named +- +ROW_PARKED .*\{"id":1\} +update /m);
@@ -219,7 +219,7 @@ eachServer((_flavour, server) => {
       expect(await runUntilCurrent(project, 1)).toMatch(/LOAD_ROW_MISSING/);
       expect(await named(project)).toEqual([{ id: 2, name: 'Ann' }]);
       await project.source.connection.query("INSERT INTO customers VALUES (7, 'Cy')");
-      const other = await spawnDaemon(['run', '--until-current'], { cwd: project.folder, env: project.env });
+      const other = await startCommand(['run', '--until-current'], { cwd: project.folder, env: project.env });
       await other.waitForExit(60_000); // the other flow goes on; which of them is first is not said
       await runUntilCurrent(project);
       expect(await named(project)).toEqual([

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { eachServer } from '../support/servers.ts';
 import { createShopProject, insertOrder, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -53,7 +53,7 @@ eachServer((_flavour, server) => {
     const text = figures.replace("'*.orders'", `'${project.source.name}.orders', '${project.store.name}*.orders'`);
     await writeFile(file, text);
     await fillOrders(project, 1000);
-    const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
     await waitFor(() => isRight(project, 'cents'), { deadlineMs: 60_000, what: 'the figures' });
     await writeFile(file, (await readFile(file, 'utf8')).replace('max(cents)', 'max(id)'));
     await daemon.waitForLine(/"reloaded"/);

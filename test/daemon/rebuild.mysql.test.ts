@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { agree, createShopProject, disagreements, insertOrder, randomFrom, writeOrders } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -24,7 +24,7 @@ eachServer((_flavour, server) => {
   it('L1: a flow that increments is computed anew beside its tables while they change, and readers see old or new', async () => {
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
     await fillOrders(project, 20_000);
-    const daemon = await spawnDaemon(args, { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(args, { cwd: project.folder, env: project.env });
     await agree(project);
     await project.store.connection.query(
       'UPDATE totals SET cents = cents + 7; DELETE FROM orders_copy WHERE id % 100 = 3; INSERT INTO orders_copy VALUES (-1, 1, 1, NULL)',
@@ -144,7 +144,7 @@ eachServer((_flavour, server) => {
   it('a rebuild that is cancelled leaves no trace; a changed function is offered one, which computes every row by it', async () => {
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
     await fillOrders(project, 2000);
-    const daemon = await spawnDaemon([...args], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand([...args], { cwd: project.folder, env: project.env });
     await agree(project);
     const reader = await connectTo(server, project.store.name);
     await reader.query('START TRANSACTION');

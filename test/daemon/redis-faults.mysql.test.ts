@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer, startPrivateRedis } from '../support/servers.ts';
 import { createShopProject, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
@@ -61,10 +61,10 @@ eachServer((_flavour, server) => {
       });
       await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
       const env = { ...project.env, REDIS_URL: `redis://:${redis.password}@${proxy.host}:${proxy.port}` };
-      const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
+      const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env });
       await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
       const stop = new AbortController();
-      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
+      const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random, pauseMs: 10 });
       // until both were met, or nothing is shown: a busy machine takes longer
       const hasMet = (what: RegExp): boolean => daemon.stderr.some((line) => what.test(line));
       const hasMetBoth = (): boolean => hasMet(/CONNECTOR_FAILED/) && hasMet(/STORE_UNREACHABLE.*batch will be tried again/);
@@ -98,7 +98,7 @@ eachServer((_flavour, server) => {
       files: { 'functions/CountOrders.ts': countOrders },
     });
     await writeFile(join(project.folder, 'conf/redis.yml'), countFlow(project.source.name));
-    const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
+    const daemon = await startCommand(['run'], { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 3);
     let next = 0;
     const insertOrders = async (): Promise<void> => {
@@ -113,7 +113,7 @@ eachServer((_flavour, server) => {
     };
     const othersHaveAll = async (): Promise<void> => {
       for (const sql of ['SELECT COUNT(*) AS n FROM orders_copy', 'SELECT SUM(n) AS n FROM totals']) {
-        await waitFor(async () => (await rowsOf(sql)) === next, { deadlineMs: 8000, what: sql });
+        await waitFor(async () => (await rowsOf(sql)) === next, { deadlineMs: 30_000, what: sql });
       }
     };
     const counted = "SELECT rows_total AS n FROM kis_checkpoint WHERE flow = 'count'";
@@ -123,7 +123,7 @@ eachServer((_flavour, server) => {
     await othersHaveAll();
     expect(await rowsOf(counted)).toBeLessThan(next);
     await redis.resumeProcess();
-    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a slow Redis' });
+    await waitFor(isEqual, { deadlineMs: 40_000, what: 'equal counts behind a slow Redis' });
     // What Redis has counted is committed in the store a moment later.
     await waitFor(async () => (await rowsOf(counted)) === next, { what: 'the checkpoint behind what was counted' });
     await redis.kill();
@@ -135,10 +135,10 @@ eachServer((_flavour, server) => {
       async () => (await rowsOf("SELECT COUNT(*) AS n FROM kis_flow WHERE flow = 'count' AND state = 'retrying'")) === 1,
     );
     await redis.restart();
-    await waitFor(isEqual, { deadlineMs: 15_000, what: 'equal counts behind a Redis that was gone' });
+    await waitFor(isEqual, { deadlineMs: 40_000, what: 'equal counts behind a Redis that was gone' });
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Asks whether Redis has counted the orders that there are. */

@@ -7,7 +7,7 @@ import type { Connection } from 'mysql2/promise';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, startPrivateRedis } from '../support/servers.ts';
 import { createShopProject, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 
@@ -109,7 +109,7 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   await writeFile(join(project.folder, 'conf/redis.yml'), redisFlows(project.source.name));
   const place = { cwd: project.folder, env: { ...project.env, REDIS_URL: redis.url } };
   const spawnOne = (): Promise<DaemonProcess> => spawnDaemon(['run', '--lease-ttl', '600'], place);
-  const first = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
+  const first = await startCommand(['run', '--until-current', '--log-level', 'warn'], place);
   expect(await first.waitForExit(60_000), first.stderr.join('\n')).toEqual({ code: 0, signal: null });
   // one that is refused for certain: of those written at random one in two thousand is
   await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 7, NULL)');
@@ -132,7 +132,7 @@ export async function killAndCount(server: SqlAddress, options: { readonly kills
   await survivor?.waitForLine(running);
   survivor?.kill('SIGTERM');
   expect((await survivor?.waitForExit(30_000))?.code, survivor?.stderr.join('\n')).toBe(0);
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], place);
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], place);
   expect(await last.waitForExit(120_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   await expectEqualCounts(project, redis.url, `seed ${options.seed}`);
   const said = daemons.flatMap(({ stderr }) => stderr).join('\n');

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -72,7 +72,7 @@ export const reloadsOf = (daemon: DaemonProcess): number => linesWith(daemon, '"
 
 /** A daemon whose two flows run. */
 export async function startDaemon(project: ShopProject, args: readonly string[] = []): Promise<DaemonProcess> {
-  const daemon = await spawnDaemon(['run', ...args], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', ...args], { cwd: project.folder, env: project.env });
   await waitFor(() => linesWith(daemon, '"msg":"flow runs"') >= 2, { deadlineMs: 20_000, what: 'both flows to run' });
   return daemon;
 }
@@ -167,7 +167,7 @@ export async function fightReloads(server: SqlAddress, options: { readonly kills
   await writing;
   daemon.kill();
   expect((await daemon.waitForExit(30_000)).code, daemon.stderr.slice(-20).join('\n')).toBe(0);
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(60_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(await disagreements(project), `seed ${options.seed}`).toEqual([]);
 }

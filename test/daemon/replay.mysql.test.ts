@@ -7,7 +7,7 @@ import { createRun, readRun, setRunWish } from '../../src/repair/run-record.ts';
 import type { RunState } from '../../src/repair/run.ts';
 import { openStore } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { createFolder, spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { createFolder, spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
 import { randomFrom } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -125,7 +125,7 @@ eachServer((_flavour, server) => {
     const { source, store, folder, env } = project;
     await source.connection.query('INSERT INTO goods VALUES ?', [Array.from({ length: 100 }, (_, i) => [i + 1, 1])]);
     await source.connection.query("INSERT INTO words VALUES ('a', 1), ('b', 1), ('c', 1), ('d', 1)");
-    const daemon = await spawnDaemon(['run'], { cwd: folder, env });
+    const daemon = await startCommand(['run'], { cwd: folder, env });
     await waitFor(() => expectPrices(project, 10), { deadlineMs: 30_000, what: daemon.stderr.join('\n') });
     const checkpointOf = async (flow: string): Promise<RowDataPacket | undefined> =>
       (await rowsOf(store, `SELECT position, rows_total FROM kis_checkpoint WHERE flow = '${flow}'`))[0];
@@ -140,6 +140,11 @@ eachServer((_flavour, server) => {
     await daemon.waitForLine(/reloaded/);
     // what a wrong rule has left: a row too few, two too many, of which the one was never in the binlog
     await store.connection.query("DELETE FROM prices WHERE id = '5'; INSERT INTO prices VALUES ('30', 1, 10), ('never', 1, 10)");
+    await waitFor(async () => {
+      const rows = (database: TestDatabase, table: string) => rowsOf(database, `SELECT * FROM ${table} ORDER BY id`);
+      expect(await rows(store, 'goods_copy')).toEqual(await rows(source, 'goods')); // the other flow, so that it stands still
+      return true;
+    });
     const others = await checkpointOf('mirror');
     const said = await runLine(project, ['replay', 'prices', '--from', from]);
     expect(said).toMatch(/Replay \d+ of flow prices is done: 99 rows in /);
@@ -201,6 +206,9 @@ eachServer((_flavour, server) => {
       for (let n = 0; n < 20; n += 1) await write();
       await writer.commit();
     }
+    // slow enough for a kill to come before the end of the replay
+    const slow = price(10).replace('run(flow, rows) {', 'async run(flow, rows) { await new Promise((go) => setTimeout(go, 30));');
+    await writeFile(`${folder}/functions/Price.ts`, slow);
     const start = (): Promise<DaemonProcess> =>
       spawnDaemon(['run', '--lease-ttl', '600', '--log-level', 'warn'], { cwd: folder, env });
     let daemon = await start();

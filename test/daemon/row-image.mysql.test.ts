@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, startCommand } from '../support/daemon-process.ts';
 import { createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
 
 const columns = `id INT NOT NULL, part VARCHAR(10) CHARACTER SET latin1 NOT NULL DEFAULT 'p', cents DECIMAL(12,2) NULL, state ENUM('new','paid') NOT NULL DEFAULT 'new',
@@ -60,7 +60,7 @@ ${saveDocuments}${more}`,
       source,
       store,
       async run() {
-        const daemon = await spawnDaemon(['run', '--until-current', '--log-level', 'debug'], { cwd: folder, env });
+        const daemon = await startCommand(['run', '--until-current', '--log-level', 'debug'], { cwd: folder, env });
         const { code } = await daemon.waitForExit(8_000).catch((e) => {
           console.log([...daemon.stdout, ...daemon.stderr].join('\n').slice(0, 5000));
           throw e;

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { RowDataPacket } from 'mysql2/promise';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import type { ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -12,7 +12,7 @@ export async function runUntilCurrent(project: Pick<ShopProject, 'folder' | 'env
 
 /** Runs one command line in the project, and expects this exit code; gives all that it said. */
 export async function runLine(project: Pick<ShopProject, 'folder' | 'env'>, args: readonly string[], code = 0): Promise<string> {
-  const daemon = await spawnDaemon(args, { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(args, { cwd: project.folder, env: project.env });
   const exit = await daemon.waitForExit(60_000);
   const said = [...daemon.stdout, ...daemon.stderr].join('\n');
   expect(exit.code, said).toBe(code);
@@ -27,7 +27,7 @@ export async function storeRows(project: ShopProject, sql: string, params: reado
 
 /** Resumes both flows of the shop; whether they fail again at once is the caller's concern. */
 export async function resumeFlows({ folder, env }: ShopProject, flows: readonly string[] = ['mirror', 'totals']): Promise<void> {
-  const commands = flows.map((flow) => spawnDaemon(['resume', flow], { cwd: folder, env }));
+  const commands = flows.map((flow) => startCommand(['resume', flow], { cwd: folder, env }));
   for (const command of await Promise.all(commands)) await command.waitForExit(60_000);
 }
 

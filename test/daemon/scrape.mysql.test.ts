@@ -46,6 +46,7 @@ eachServer((_flavour, server: SqlAddress) => {
       await edit((conf) => conf.replace('flow_name: plain', 'flow_name: plain\nno_such_key: 1'));
       await until('kisflow_reload_refused', {}, 1);
       await until('kisflow_freshness_seconds', { flow: 'mirror' }, (seconds) => seconds < 30);
+      await until('kisflow_kept_rows', { flow: 'mirror' }, 2); // looked at from time to time
 
       let samples = await scrape();
       const read = (name: string, labels: Readonly<Record<string, string>> = {}): number | undefined =>

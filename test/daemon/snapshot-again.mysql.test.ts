@@ -5,7 +5,7 @@ import type { Run, RunState } from '../../src/repair/run.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { openStore } from '../../src/store/open.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, startCommand } from '../support/daemon-process.ts';
 import { connectTo, createDatabase, eachServer, type TestDatabase } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -69,7 +69,7 @@ eachServer((_flavour, server) => {
       'migrations/001.sql': tables.map((sql) => `${sql.replace(/TABLE (\w+)/, 'TABLE $1_copy')};`).join('\n'),
     });
     const env = { SOURCE_URL: server.url, STORE_URL: store.url };
-    const daemon = await spawnDaemon(['run'], { cwd: folder, env });
+    const daemon = await startCommand(['run'], { cwd: folder, env });
     const equal = async (): Promise<boolean> => {
       for (const table of ['words', 'bins', 'empty_one'])
         expect(await rowsOf(store, `${table}_copy`)).toEqual(await rowsOf(source, table));

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { agree, createShopProject, disagreements, randomFrom, writeOrders, type ShopProject } from '../support/shop-project.ts';
@@ -47,7 +47,7 @@ eachServer((_flavour, server) => {
   it('L1: a flow starts from its tables as they are, and every row is taken once', async () => {
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
     await fill(project, 20_000);
-    const daemon = await spawnDaemon(['run', '--until-current'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run', '--until-current'], { cwd: project.folder, env: project.env });
     expect((await daemon.waitForExit(60_000)).code, daemon.stderr.join('\n')).toBe(0);
     expect(await disagreements(project)).toEqual([]);
     const done = { state: 'done', table_state: 'done', rows_done: 20_000 };
@@ -82,7 +82,7 @@ eachServer((_flavour, server) => {
           expect.objectContaining({ state: 'running' }),
         );
     }
-    const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], place);
+    const daemon = await startCommand(['run', '--lease-ttl', '600'], place);
     await waitFor(
       async () => {
         const open = (await runsOf(project)).filter((run) => run.state !== 'done');
@@ -105,12 +105,12 @@ eachServer((_flavour, server) => {
     const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
     await fill(project, 100);
     const place = { cwd: project.folder, env: project.env };
-    const migrate = await spawnDaemon(['migrate'], place);
+    const migrate = await startCommand(['migrate'], place);
     expect((await migrate.waitForExit()).code, migrate.stderr.join('\n')).toBe(0);
     const { connection } = project.store;
     const locking = await connectTo(server, project.store.name);
     await locking.query('LOCK TABLES totals WRITE');
-    const daemon = await spawnDaemon(['run'], place);
+    const daemon = await startCommand(['run'], place);
     const isHeld = async (): Promise<boolean> => {
       const [rows] = await connection.query<RowDataPacket[]>(
         "SELECT 1 FROM information_schema.processlist WHERE db = ? AND info LIKE 'INSERT INTO totals%'",

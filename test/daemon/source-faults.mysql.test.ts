@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { recoverFrom, type FaultRun } from '../support/fault/recovery.ts';
 import { cutSource, damageSource, halfOpenSource } from '../support/fault/source-network.ts';
 import { killSource, killSourceDumps, restartSource } from '../support/fault/source-server.ts';
@@ -16,7 +16,7 @@ eachServer((flavour, server) => {
     const proxy = await startHalfOpenProxy(source);
     const sourceUrl = source.url.replace(`:${source.port}`, `:${proxy.port}`);
     const project = await createShopProject({ source, store: server, sourceUrl });
-    const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+    const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
     await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
     const random = randomFrom(seed);
     const run: FaultRun = { project, source: () => source, random, seed };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import type { SqlServer } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { differences, recoverFrom, type FaultRun } from '../support/fault/recovery.ts';
 import { accountFaults, createReader, endReaders, runAll } from '../support/fault/source-account.ts';
 import { purgeSource } from '../support/fault/source-server.ts';
@@ -16,7 +16,7 @@ import { itLong } from '../support/long.ts';
 const seed = Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000);
 
 async function start(project: ShopProject): Promise<DaemonProcess> {
-  const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length >= 1);
   return daemon;
 }
@@ -92,7 +92,7 @@ eachServer((flavour, server) => {
     await purgeSource({ source });
     await resumeFlows(project, ['totals']);
     await refused(project, 'SOURCE_PURGED', ['totals']);
-    const said = daemon.stderr.filter((line) => line.includes('flow stopped')).at(-1) ?? '';
+    const said = await daemon.waitForLine(/flow stopped/);
     expect(said).toMatch(/"flow":"totals".*has purged what follows \S+.*its first binlog file is \S+\.\d+/);
     expect(said).toContain(`"position":"`);
     await connection.query("INSERT INTO orders VALUES (3, 1, 1, 'on')");
@@ -104,7 +104,7 @@ eachServer((flavour, server) => {
     await connection.query("INSERT INTO orders VALUES (4, 1, 1, 'gone')");
     await purgeSource({ source });
     const before = await computed(project);
-    const next = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+    const next = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
     expect(await refused(project, 'SOURCE_PURGED')).toEqual(before);
     await stop(next, 1);
   }, 120_000);
@@ -120,14 +120,14 @@ eachServer((flavour, server) => {
     await waitFor(async () => (await storeRows(project, 'SELECT n FROM totals'))[0]?.['n'] === 4);
     await loseBinlog(source, end);
     const before = await refused(project, 'SOURCE_WRONG_SERVER');
-    const said = daemon.stderr.filter((line) => line.includes('flow stopped')).at(-1) ?? '';
+    const said = await daemon.waitForLine(/flow stopped/);
     expect(said).toContain('lost the end of its binlog in a crash');
     const connection = await connectTo(source, project.source.name);
     for (let id = 10; id < 30; id += 1) await connection.query(`INSERT INTO orders VALUES (${id}, 2, 2, 'new')`);
     await resumeFlows(project);
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
     await stop(daemon, 1);
-    const next = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+    const next = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
     await next.waitForLine(/flow stopped/);
     expect(await refused(project, 'SOURCE_WRONG_SERVER')).toEqual(before);
     const run: FaultRun = { project, source: () => source, random: randomFrom(seed), seed };

@@ -34,7 +34,7 @@ eachServer((_flavour, server: SqlAddress) => {
   });
 
   it('L6 two daemons that fight for the same flows write each effect once', async () => {
-    await fightAndCompare(server, { forMs: 3_000, seed: Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000) });
+    await fightAndCompare(server, { forMs: 3_000, pauseMs: 10, seed: Number(process.env.KISFLOW_SEED ?? Date.now() % 1_000_000) });
   }, 240_000);
 
   it('L6 a stopped daemon gives its flows to the standby at once, and a frozen one that wakes changes nothing', async () => {
@@ -43,7 +43,11 @@ eachServer((_flavour, server: SqlAddress) => {
     const frozen = await spawnDaemon(['run', '--lease-ttl', '1500'], options);
     await waitFor(() => frozen.stderr.filter((line) => line.includes('flow runs')).length === 2);
     const stop = new AbortController();
-    const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random: randomFrom(7) });
+    const writing = writeOrders(await connectTo(server, project.source.name), {
+      signal: stop.signal,
+      random: randomFrom(7),
+      pauseMs: 10,
+    });
     await delay(500);
     frozen.kill('SIGSTOP');
     const standby = await spawnDaemon(['run', '--lease-ttl', '1500'], options);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -145,7 +145,7 @@ eachServer((_flavour, server) => {
       async () => {
         const random = randomFrom(seed);
         const project = await countingProject(server);
-        const daemon = await spawnDaemon(['run', '--log-level', 'info'], { cwd: project.folder, env: project.env });
+        const daemon = await startCommand(['run', '--log-level', 'info'], { cwd: project.folder, env: project.env });
         await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2);
         const stop = new AbortController();
         const writing = writeRows(project, { server, signal: stop.signal, random });

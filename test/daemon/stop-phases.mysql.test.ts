@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { holdRows } from '../support/fault/store-locks.ts';
 import { startHalfOpenProxy } from '../support/half-open-proxy.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
@@ -35,7 +35,7 @@ async function startRunning(project: ShopProject, env: Readonly<Record<string, s
 }
 
 async function agree(project: ShopProject): Promise<void> {
-  const last = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
+  const last = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: project.folder, env: project.env });
   expect(await last.waitForExit(60_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
   expect(await disagreements(project)).toEqual([]);
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, disagreements, randomFrom, writeOrders } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -24,7 +24,7 @@ eachServer((_flavour, server) => {
     expect(await daemon.waitForExit(), daemon.stderr.join('\n')).toEqual({ code: 0, signal: null });
     stop.abort();
     await writing;
-    const last = await spawnDaemon(['run', '--until-current'], options);
+    const last = await startCommand(['run', '--until-current'], options);
     expect(await last.waitForExit(60_000), last.stderr.join('\n')).toEqual({ code: 0, signal: null });
     expect(await disagreements(project)).toEqual([]);
   });

@@ -3,7 +3,7 @@ import type { Connection } from 'mysql2/promise';
 import { expect } from 'vitest';
 import type { SqlAddress, SqlFlavour, SqlServer } from '../../src/embedded/server.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectionsTo, killConnections, setGlobal, tellRecovery, type EndFault } from '../support/fault/fault.ts';
 import {
   fillDisk,
@@ -52,7 +52,7 @@ async function openScene(flavour: SqlFlavour, source: SqlAddress): Promise<Scene
   await project.store.connection.query(
     `CREATE USER kis@'%' IDENTIFIED BY 'kis'; GRANT PROCESS ON *.* TO kis@'%'; GRANT ALL ON \`${name}\`.* TO kis@'%'`,
   );
-  const daemon = await spawnDaemon(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', '--lease-ttl', '2000'], { cwd: project.folder, env: project.env });
   await waitFor(() => daemon.stderr.filter((line) => line.includes('flow runs')).length === 2, { deadlineMs: 30_000 });
   return { flavour, source, store, disk, project, daemon, connect: () => connectTo(store, name) };
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 import { createShopProject, disagreements, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -73,7 +73,7 @@ eachServer((flavour, server) => {
 
     it('L3: a daemon that runs goes on past it as soon as the policy is changed', async () => {
       const project = await prepare(server, { mirror: '', totals: 'on_truncate: ignore' });
-      const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
       await change(
         project,
         'INSERT INTO orders VALUES (1, 1, 5, NULL)',
@@ -210,7 +210,7 @@ eachServer((flavour, server) => {
       { flow: 'mirror', outcome: 'applied', n: emptied },
       { flow: 'totals', outcome: 'ignored', n: emptied },
     ]);
-    expect(emptied).toBeGreaterThan(6);
+    expect(emptied).toBeGreaterThan(2);
   }, 180_000);
 
   describe('rows that go in other ways', { timeout: 120_000 }, () => {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { expect, it } from 'vitest';
 import { sleep } from '../../src/lib/abort.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { agree, createShopProject, disagreements, randomFrom, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -89,7 +89,7 @@ eachServer((_flavour, server) => {
       const project = await createShopProject({ source: server, store: server, start: 'snapshot', files });
       await writeFile(`${project.folder}/conf/halves.yml`, halves(project.source.name));
       await fillOrders(project, 2000);
-      const daemon = await spawnDaemon(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
+      const daemon = await startCommand(['run', '--lease-ttl', '600'], { cwd: project.folder, env: project.env });
       await agree(project);
       const stop = new AbortController();
       const writer = await connectTo(server, project.source.name);

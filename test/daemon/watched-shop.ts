@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { SqlAddress } from '../../src/embedded/server.ts';
-import { spawnDaemon, type DaemonProcess } from '../support/daemon-process.ts';
+import { startCommand, type DaemonProcess } from '../support/daemon-process.ts';
 import { parseScrape, valueOf, type Sample } from '../support/prometheus.ts';
 import { createShopProject, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -71,7 +71,7 @@ export async function startWatchedShop(server: SqlAddress): Promise<WatchedShop>
   const file = `${project.folder}/conf/shop.yml`;
   const edit = async (change: (conf: string) => string): Promise<void> => writeFile(file, change(await readFile(file, 'utf8')));
   await edit((conf) => conf.replace('---\nkistype: source', metrics) + plainFlow(project.source.name));
-  const daemon = await spawnDaemon(['run'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run'], { cwd: project.folder, env: project.env });
   const line = await daemon.waitForLine(/metrics are served/, 60_000);
   const url = /"url":"([^"]+)"/.exec(line)?.[1] ?? '';
   const scrape = async (): Promise<readonly Sample[]> => parseScrape(await (await fetch(url)).text());

@@ -12,7 +12,7 @@ const http = (freshWithin: number): string => `http: {listen: ":0", fresh_within
 eachServer((flavour, server: SqlAddress) => {
   it('L12 only the flow that stands still is named, a statement that takes long is not cut, and other tables do not make a flow old', async () => {
     const project = await createShopProject({ source: server, store: server, global: http(3) });
-    const { daemon, waitForReady, status } = await spawnWatched(project);
+    const { daemon, ready, waitForReady, status } = await spawnWatched(project);
     // a flow begins at the source's end, which it must have asked for
     await waitForReady(isReady, 'readiness at first');
     await insertOrder(project, 1);
@@ -32,17 +32,21 @@ eachServer((flavour, server: SqlAddress) => {
     await blocker.beginTransaction();
     await blocker.query('SELECT * FROM totals WHERE customer = 2 FOR UPDATE');
     await insertOrder(project, 2);
-    const { ready } = await waitForReady(
-      ({ status: code, flows }) => code === 503 && flows.some(({ reasons }) => reasons.some((why) => why.includes('a batch has'))),
-      'the flow that stands still',
+    // one of the two reasons comes before the other, and on a busy machine the other flow may be late for a moment
+    const stands = [expect.stringContaining('a batch has'), expect.stringMatching(/^behind by [\d.]+ s, more than 3 s$/)];
+    await waitFor(
+      async () => {
+        const { status: code, reasons, flows } = await ready();
+        expect({ code, reasons }).toEqual({ code: 503, reasons: [] });
+        expect(flows.filter((flow) => !flow.ready)).toMatchObject([{ flow: 'totals', reasons: expect.arrayContaining(stands) }]);
+        expect(await status()).toMatchObject([
+          { flow: 'mirror', lagMs: expect.any(Number), lagBytes: expect.any(Number), reader: 'connected', batchMs: null },
+          { flow: 'totals', batchMs: expect.any(Number), reader: 'connected' },
+        ]);
+        return true;
+      },
+      { deadlineMs: 60_000, pollMs: 100, what: 'the flow that stands still, and no other' },
     );
-    expect(ready.reasons).toEqual([]);
-    expect(ready.flows.filter((flow) => !flow.ready).map(({ flow }) => flow)).toEqual(['totals']);
-    expect(ready.flows[1]?.reasons).toContainEqual(expect.stringMatching(/^behind by [\d.]+ s, more than 3 s$/));
-    expect(await status()).toMatchObject([
-      { flow: 'mirror', lagMs: expect.any(Number), lagBytes: expect.any(Number), reader: 'connected', batchMs: null },
-      { flow: 'totals', batchMs: expect.any(Number), reader: 'connected' },
-    ]);
     await blocker.rollback();
     await agree(project);
     await waitForReady(isReady, 'readiness again');

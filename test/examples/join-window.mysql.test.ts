@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import type { SqlFlavour } from '../../src/embedded/server.ts';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { randomFrom } from '../support/shop-project.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 
@@ -31,7 +31,7 @@ async function openShop(flavour: SqlFlavour): Promise<Shop> {
 
 /** Runs the command, expects this exit code, and gives what it said. */
 async function kisflow(shop: Shop, args: readonly string[], code = 0): Promise<string> {
-  const command = await spawnDaemon([...args], shop);
+  const command = await startCommand([...args], shop);
   const exit = await command.waitForExit(120_000);
   const said = [...command.stdout, ...command.stderr].join('\n');
   expect(exit.code, said).toBe(code);

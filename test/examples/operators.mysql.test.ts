@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import type { SqlFlavour } from '../../src/embedded/server.ts';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, startCommand } from '../support/daemon-process.ts';
 import { randomFrom } from '../support/shop-project.ts';
 import { connectTo, eachServer, startPrivateServer } from '../support/servers.ts';
 
@@ -28,7 +28,7 @@ async function openShop(flavour: SqlFlavour): Promise<Shop> {
 }
 
 async function kisflow(shop: Shop, ...args: string[]): Promise<{ readonly code: number | null; readonly said: string }> {
-  const command = await spawnDaemon(args, shop);
+  const command = await startCommand(args, shop);
   const exit = await command.waitForExit(60_000);
   return { code: exit.code, said: [...command.stdout, ...command.stderr].join('\n') };
 }

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import type { SqlAddress } from '../../src/embedded/server.ts';
 import { findFreePort } from '../../src/embedded/free-port.ts';
 import { onEnd } from '../support/cleanup.ts';
-import { spawnDaemon } from '../support/daemon-process.ts';
+import { spawnDaemon, startCommand } from '../support/daemon-process.ts';
 import { connectTo, eachServer } from '../support/servers.ts';
 import { createShopProject, type ShopProject } from '../support/shop-project.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -113,7 +113,7 @@ async function plant(server: SqlAddress): Promise<Planted> {
 
 /** Runs a command line and keeps what it said. Its exit code is of no interest here, but it must end. */
 async function say({ project, env, said }: Planted, line: string, change: Record<string, string> = {}): Promise<string> {
-  const daemon = await spawnDaemon(line.split(' '), { cwd: project.folder, env: { ...env, ...change } });
+  const daemon = await startCommand(line.split(' '), { cwd: project.folder, env: { ...env, ...change } });
   await daemon.waitForExit(90_000);
   const text = [...daemon.stdout, ...daemon.stderr].join('\n');
   said.set(`${line} ${said.size}`, text);

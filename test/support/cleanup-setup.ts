@@ -9,7 +9,9 @@ afterAll(async () => {
   forFile.length = 0;
 }, 120_000);
 
+const atFileEnd = (cleanup: () => Promise<void>): void => void forFile.push(cleanup);
+
 registerCleanups((cleanup) => {
-  if (TestRunner.getCurrentTest() === undefined) forFile.push(cleanup);
+  if (TestRunner.getCurrentTest() === undefined) atFileEnd(cleanup);
   else onTestFinished(cleanup, 120_000);
-});
+}, atFileEnd);

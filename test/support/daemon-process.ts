@@ -1,19 +1,15 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onEnd } from './cleanup.ts';
+import { runInHost, type CommandStart, type Exit } from './command-host.ts';
 import { waitFor } from './wait-for.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const keptTransforms = fileURLToPath(new URL('./kept-transforms.cjs', import.meta.url));
-
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
 
 /** A `kisflow` of its own process: what it said, and how it ended. */
 export interface DaemonProcess {
@@ -43,19 +39,50 @@ function keptArgs(): readonly string[] {
 }
 
 /** Runs `node dist/main.js ARGS` (npm test has built it). Killed at the end when it still runs. */
-export async function spawnDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<DaemonProcess> {
-  const cwd = options.cwd ?? (await createFolder());
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? keptArgs()), MAIN, ...args], {
+export function spawnDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<DaemonProcess> {
+  return start(args, options, { run: (command) => spawnProcess(command, options.nodeArgs ?? keptArgs()), endsWithinMs: 0 });
+}
+
+/** The same in a process that may have run other command lines: a third of the cost, where what is shown is not the process. */
+export function startCommand(args: readonly string[], options: Pick<DaemonOptions, 'cwd' | 'env'> = {}): Promise<DaemonProcess> {
+  const run = (command: CommandStart): ChildProcess => runInHost({ main: MAIN, nodeArgs: keptArgs() }, command);
+  return start(args, options, { run, endsWithinMs: 1000 });
+}
+
+function spawnProcess({ args, cwd, env, onLine, onExit }: CommandStart, nodeArgs: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
     cwd,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const stdout: string[] = [];
-  const stderr: string[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
-  createInterface({ input: child.stderr }).on('line', (line) => stderr.push(line));
+  createInterface({ input: child.stdout }).on('line', (line) => onLine('stdout', line));
+  createInterface({ input: child.stderr }).on('line', (line) => onLine('stderr', line));
+  child.once('close', (code, signal) => onExit({ code, signal }));
+  return child;
+}
+
+interface Starter {
+  readonly run: (command: CommandStart) => ChildProcess;
+  /** What still runs at the end may end by itself in this time, so that its process can be used again. */
+  readonly endsWithinMs: number;
+}
+
+async function start(
+  args: readonly string[],
+  { cwd: at, env = {} }: DaemonOptions,
+  { run, endsWithinMs }: Starter,
+): Promise<DaemonProcess> {
+  const cwd = at ?? (await createFolder());
+  const lines: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
+  const { stdout, stderr } = lines;
   let exit: Exit | undefined;
-  child.once('close', (code, signal) => (exit = { code, signal }));
+  const child = run({
+    args,
+    cwd,
+    env,
+    onLine: (stream, line) => lines[stream].push(line),
+    onExit: (ended) => (exit = ended),
+  });
   const said = () => [...stdout, ...stderr].slice(-40).join('\n');
   const daemon: DaemonProcess = {
     pid: child.pid ?? -1,
@@ -69,10 +96,15 @@ export async function spawnDaemon(args: readonly string[], options: DaemonOption
       if (line === undefined) throw new Error(`ended with ${JSON.stringify(exit)} without ${pattern}; it said:\n${said()}`);
       return line;
     },
-    kill: (signal = 'SIGTERM') => void child.kill(signal),
+    // by then the process may be another command line's
+    kill: (signal = 'SIGTERM') => void (exit === undefined && child.kill(signal)),
     waitForExit: (deadlineMs = 20_000) => waitFor(() => exit, { deadlineMs, what: `the end of ${args.join(' ')}` }),
   };
   onEnd(async () => {
+    if (exit === undefined && endsWithinMs > 0) {
+      child.kill();
+      await daemon.waitForExit(endsWithinMs).catch(() => undefined); // it is killed then
+    }
     if (exit !== undefined) return;
     child.kill('SIGKILL');
     await daemon.waitForExit();

@@ -13,7 +13,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs = 10_000, pollMs = 20, what = 'the condition' }: WaitOptions = {},
+  { deadlineMs = 20_000, pollMs = 20, what = 'the condition' }: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined | void>> {
   const deadline = Date.now() + deadlineMs;
   let cause: unknown;

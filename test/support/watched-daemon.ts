@@ -1,4 +1,4 @@
-import { spawnDaemon, type DaemonProcess } from './daemon-process.ts';
+import { startCommand, type DaemonProcess } from './daemon-process.ts';
 import type { ShopProject } from './shop-project.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -35,7 +35,7 @@ export const isNotReady = ({ status }: Ready): boolean => status === 503;
 
 /** A daemon of the shop's project with `http.listen`. */
 export async function spawnWatched(project: ShopProject): Promise<WatchedDaemon> {
-  const daemon = await spawnDaemon(['run', '--lease-ttl', '4000'], { cwd: project.folder, env: project.env });
+  const daemon = await startCommand(['run', '--lease-ttl', '4000'], { cwd: project.folder, env: project.env });
   const line: unknown = JSON.parse(await daemon.waitForLine(/health is served/));
   const url = String(typeof line === 'object' && line !== null ? Reflect.get(line, 'url') : '');
   const ready = async (): Promise<Ready> => {
@@ -59,7 +59,7 @@ export async function spawnWatched(project: ShopProject): Promise<WatchedDaemon>
       return { ready: found, ms: performance.now() - since };
     },
     async status() {
-      const command = await spawnDaemon(['status', '--json'], { cwd: project.folder, env: project.env });
+      const command = await startCommand(['status', '--json'], { cwd: project.folder, env: project.env });
       await command.waitForExit(30_000);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it is, the test compares
       return (JSON.parse(command.stdout.join('\n')) as { flows: Record<string, unknown>[] }).flows;

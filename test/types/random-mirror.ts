@@ -1,7 +1,7 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { expect } from 'vitest';
 import type { SqlFlavour } from '../../src/embedded/server.ts';
-import { createFolder, spawnDaemon } from '../support/daemon-process.ts';
+import { createFolder, startCommand } from '../support/daemon-process.ts';
 import { createDatabase, startPrivateServer } from '../support/servers.ts';
 import { randomFrom } from '../support/shop-project.ts';
 import type { ColumnCase } from './column-case.ts';
@@ -69,7 +69,7 @@ export async function mirrorAtRandom(
     for (const set of settings) await source.connection.query(set.change);
     for (let n = 0; n < options.transactions / 2; n += 1) await changeAtRandom(source.connection, draw, tables);
     for (const set of settings) await source.connection.query(set.restore);
-    const daemon = await spawnDaemon(['run', '--until-current', '--log-level', 'warn'], { cwd: folder, env });
+    const daemon = await startCommand(['run', '--until-current', '--log-level', 'warn'], { cwd: folder, env });
     const exit = await daemon.waitForExit(DEADLINE_MS).catch(() => ({ code: 'none in time' }));
     const said = [about, ...daemon.stdout, ...daemon.stderr.slice(-20)].join('\n');
     expect(exit.code, said).toBe(0);
