@@ -1,11 +1,11 @@
-import { requestVerify, requireVerifiable } from '../daemon/operate/request-verify.ts';
-import { verifyAsked } from '../daemon/operate/run-asked.ts';
-import type { Command } from './command.ts';
+import { requestVerify } from '../daemon/operate/request-verify.ts';
+import { scheduleAsked, verifyAsked } from '../daemon/operate/run-asked.ts';
+import { UsageError, type Command } from './command.ts';
 import { withExistingStore } from './existing-store.ts';
 import { placeOf, readAsked } from './runs/asked.ts';
 import { showBegun } from './runs/begin.ts';
 import { printVerification } from './verify/report.ts';
-import { endSchedule, readEvery, scheduleVerify } from './verify/schedule.ts';
+import { scheduleVerify } from './verify/schedule.ts';
 
 /**
  * Has a flow computed anew beside its tables, and says in what they differ. Exit 0: they are right, or were mended; 1: they are not. With
@@ -21,18 +21,18 @@ export const verify: Command = {
     every: { type: 'string' },
   },
   run: async (context) => {
-    const every = readEvery(context.options);
-    const { repair, 'rows-per-second': text } = context.options;
+    const { repair, every, detach, 'rows-per-second': text } = context.options;
     const rate = Number(text);
-    const rowsPerSecond = text === undefined || Number.isNaN(rate) ? text : rate;
-    const asked = readAsked(verifyAsked, { repair, rowsPerSecond }, { rowsPerSecond: 'rows-per-second' });
-    const [flow = ''] = context.positionals;
+    const values = { repair, rowsPerSecond: text === undefined || Number.isNaN(rate) ? text : rate };
+    const names = { rowsPerSecond: 'rows-per-second' };
+    if (every !== undefined) {
+      if (detach === true) throw new UsageError('--every begins no run, so there is none to --detach from.');
+      const asked = readAsked(scheduleAsked, { ...values, every }, names);
+      return withExistingStore(context, (project) => scheduleVerify(context, project, asked));
+    }
+    const asked = readAsked(verifyAsked, values, names);
     return withExistingStore(context, async (project) => {
-      if (every === 'off') return endSchedule(context, project);
-      const place = placeOf(context, project);
-      if (every !== undefined)
-        return scheduleVerify(context, await requireVerifiable(place, flow, asked), { everyMs: every, options: asked });
-      const run = await requestVerify(place, flow, asked);
+      const run = await requestVerify(placeOf(context, project), context.positionals[0] ?? '', asked);
       return showBegun({ context, project, run, report: printVerification });
     });
   },

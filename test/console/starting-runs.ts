@@ -32,6 +32,23 @@ export async function startsRuns(api: ApiClient, project: ShopProject): Promise<
   const { body: mended } = await api.call('recomputeTableRow', { path: { table: 'orders_copy' }, body: { key: '5' } });
   expect(mended).toMatchObject({ isSame: true });
 
+  const path = { flow: 'mirror' };
+  const { body: set } = await api.call('scheduleVerify', { path, body: { every: '6h', rowsPerSecond: 500 } });
+  expect(set).toMatchObject({ flow: 'mirror', schedule: { everyMs: 21_600_000, repair: false, rowsPerSecond: 500 } });
+  expect((await api.call('getFlow', { path })).body).toMatchObject({ verify: { schedule: { everyMs: 21_600_000 } } });
+  const { body: ended } = await api.call('scheduleVerify', { path, body: { every: 'off' } });
+  expect(ended).toEqual({ flow: 'mirror', schedule: null });
+  const { body: refused } = await api.call('scheduleVerify', { path, body: { every: '6 h' }, status: 400 });
+  expect(refused).toMatchObject({ error: { message: expect.stringContaining('every: takes a time from 1m to 366d') } });
+  // the first one is due at once
+  await waitFor(
+    async () => {
+      const { body: list } = await api.call('listRuns', { query: { flow: 'mirror' } });
+      return !/"state":"(?:waiting|running)"/.test(JSON.stringify(list['runs']));
+    },
+    { deadlineMs: 60_000, pollMs: 200, what: 'no run under way' },
+  );
+
   expect(await endOf(api, 'startRebuild', {})).toMatchObject({ verification: null });
   expect(await idsOf(project)).toBe('1,2,3,4,5');
 }

@@ -1,15 +1,17 @@
 import type { z } from 'zod';
 import { requestRebuild } from '../../daemon/operate/request-rebuild.ts';
 import { requestReplay } from '../../daemon/operate/request-replay.ts';
+import { requestSchedule } from '../../daemon/operate/request-schedule.ts';
 import { requestSnapshot } from '../../daemon/operate/request-snapshot.ts';
 import { requestVerify } from '../../daemon/operate/request-verify.ts';
-import { rebuildAsked, replayAsked, snapshotAsked, verifyAsked } from '../../daemon/operate/run-asked.ts';
+import { rebuildAsked, replayAsked, scheduleAsked, snapshotAsked, verifyAsked } from '../../daemon/operate/run-asked.ts';
 import type { RunPlace } from '../../daemon/operate/run-place.ts';
 import type { Run } from '../../repair/run.ts';
 import type { Store } from '../../store/open.ts';
 import { defineOperation, sourceDeadlineMs, type ApiContext, type Operation } from './operation.ts';
 import { readDetails } from './run-details.ts';
 import { runDetailsSchema } from './run-schemas.ts';
+import { verifyScheduleSchema } from './schemas.ts';
 
 interface RequestSpec<Asked extends z.ZodObject> extends Pick<Operation, 'id' | 'summary' | 'deadlineMs'> {
   /** What it makes, as the path has it. */
@@ -41,6 +43,20 @@ function placeOf({ configuration, project, logger, signal }: ApiContext, store: 
   return { configuration, functions, store, logger, signal };
 }
 
+const schedule = defineOperation({
+  id: 'scheduleVerify',
+  method: 'POST',
+  path: '/api/v1/flows/{flow}/verify-schedule',
+  summary: 'Has the tables of a flow compared again and again, from now on, or no more; it begins no run itself',
+  body: scheduleAsked,
+  answerName: 'VerifySchedule',
+  answer: verifyScheduleSchema,
+  async run({ path: { flow = '' }, body }, context) {
+    const place = placeOf(context, await context.openStore());
+    return { flow, schedule: (await requestSchedule(place, flow, body)).schedule };
+  },
+});
+
 export const runRequestOperations: readonly Operation[] = [
   requestOperation({
     id: 'startSnapshot',
@@ -71,4 +87,5 @@ export const runRequestOperations: readonly Operation[] = [
     asked: verifyAsked,
     request: requestVerify,
   }),
+  schedule,
 ];

@@ -32,6 +32,20 @@ const keptCount = count.describe(`${deadRowsCountedMax}: so many or more`);
 
 const flowError = z.object({ code: text, message: text }).nullable();
 
+const scheduleSchema = z
+  .object({
+    everyMs: z.number(),
+    repair: z.boolean(),
+    rowsPerSecond: numberOrNull,
+    since: text,
+    dueAt: timeOrNull.describe('When the next run is due; null: one is under way'),
+    dueInMs: numberOrNull.describe('Not above 0: it begins as soon as it may'),
+  })
+  .nullable()
+  .describe('null: it is verified only when somebody asks for it');
+
+export const verifyScheduleSchema = z.object({ flow: text, schedule: scheduleSchema });
+
 export const flowSchema = z.object({
   flow: text,
   state: z.enum(shownStates),
@@ -71,17 +85,7 @@ export const flowSchema = z.object({
     .nullable(),
   runs: z.array(runSchema).describe('Those that have not ended'),
   verify: z.object({
-    schedule: z
-      .object({
-        everyMs: z.number(),
-        repair: z.boolean(),
-        rowsPerSecond: numberOrNull,
-        since: text,
-        dueAt: timeOrNull.describe('When the next run is due; null: one is under way'),
-        dueInMs: numberOrNull.describe('Not above 0: it begins as soon as it may'),
-      })
-      .nullable()
-      .describe('null: it is verified only when somebody asks for it'),
+    schedule: scheduleSchema,
     last: z
       .object({
         run: text,

@@ -3,6 +3,7 @@
  * what they are about, whichever way it was written.
  */
 import { z } from 'zod';
+import { duration } from '../../config/values.ts';
 import { parseTablePattern } from '../../router/table-pattern.ts';
 import { parseStart } from '../../row/position.ts';
 
@@ -55,10 +56,33 @@ export const verifyAsked = z.strictObject({
   rowsPerSecond: z.number(rate).min(1, rate).optional().describe('Compares no more rows in a second'),
 });
 
+const periods = { leastMs: 60_000, mostMs: 366 * 86_400_000 };
+
+/** `6h`, in milliseconds; undefined: it is no period at which a flow may be verified. */
+export function periodMs(text: string): number | undefined {
+  const ms = duration.safeParse(text).data;
+  return ms !== undefined && ms >= periods.leastMs && ms <= periods.mostMs ? ms : undefined;
+}
+
+export const scheduleAsked = verifyAsked
+  .extend({
+    every: z
+      .string()
+      .refine((text) => text === 'off' || periodMs(text) !== undefined, {
+        error: ({ input }) => `takes a time from 1m to 366d with s, m, h or d, such as 6h, or "off"; not "${shown(input)}"`,
+      })
+      .describe('How long after the end of one the next is due, such as 6h; "off" ends it'),
+  })
+  .refine(({ every, repair, rowsPerSecond }) => every !== 'off' || !(repair || rowsPerSecond !== undefined), {
+    path: ['every'],
+    error: 'off takes nothing else',
+  });
+
 export type SnapshotAsked = Readonly<z.output<typeof snapshotAsked>>;
 export type ReplayAsked = Readonly<z.output<typeof replayAsked>>;
 export type RebuildAsked = Readonly<z.output<typeof rebuildAsked>>;
 export type VerifyAsked = Readonly<z.output<typeof verifyAsked>>;
+export type ScheduleAsked = Readonly<z.output<typeof scheduleAsked>>;
 
 function shown(input: unknown): string {
   return String(input).slice(0, 100);
