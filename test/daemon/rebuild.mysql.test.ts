@@ -31,7 +31,7 @@ eachServer((_flavour, server) => {
     );
     const stop = new AbortController();
     const writer = await connectTo(server, project.source.name);
-    const writing = writeOrders(writer, { signal: stop.signal, random: randomFrom(7), pauseMs: 30, first: 20_000 });
+    const writing = writeOrders(writer, { signal: stop.signal, random: randomFrom(7), pauseMs: 80, first: 20_000 });
     const reading = readAlways(await connectTo(server, project.store.name), stop.signal);
     try {
       await askRebuild(project, ['mirror', 'totals']);
@@ -107,7 +107,7 @@ eachServer((_flavour, server) => {
     await askRebuild(project, ['mirror', 'totals']);
     const stop = new AbortController();
     const writer = await connectTo(server, project.source.name);
-    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 50, first: 5000 });
+    const writing = writeOrders(writer, { signal: stop.signal, random, pauseMs: 100, first: 5000 });
     let daemon = first;
     try {
       for (let i = 0; i < 4; i += 1) {

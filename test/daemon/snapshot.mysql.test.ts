@@ -82,7 +82,11 @@ eachServer((_flavour, server) => {
           expect.objectContaining({ state: 'running' }),
         );
     }
+    const before = await rowsRead(project);
     const daemon = await startCommand(['run', '--lease-ttl', '600'], place);
+    await waitFor(async () => (await rowsRead(project)) > before + 1000 || (await isRead(project)), { deadlineMs: 30_000 });
+    stop.abort(); // it has read on beside the writer, who outruns it on a busy machine
+    await writing;
     await waitFor(
       async () => {
         const open = (await runsOf(project)).filter((run) => run.state !== 'done');
@@ -91,8 +95,6 @@ eachServer((_flavour, server) => {
       },
       { deadlineMs: 60_000 },
     );
-    stop.abort();
-    await writing;
     await agree(project).catch((error: unknown) => {
       throw new Error(`seed ${seed}: ${String(error)}\n${daemon.stderr.join('\n')}`);
     });
