@@ -72,11 +72,12 @@ function tablesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: s
     .toSorted();
 }
 
-/** Of the tables that the flow computes those that another one writes, too, with its name. */
+/** Of the tables that the flow computes those that another one writes, too, with its name; also one that is disabled: its rows are still there. */
 export function sharedTables(configuration: Configuration, flow: FlowSpec, storeDatabase: string): ReadonlyMap<string, string> {
   const own = new Set(writesOf(configuration, flow, storeDatabase).map(({ table }) => table));
+  const flows = new Map([...configuration.flows].map(([name, spec]) => [name, { ...spec, status: 1 as const }]));
   const shared = new Map<string, string>();
-  for (const other of flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false })) {
+  for (const other of flowGraph({ ...configuration, flows }, { storeDatabase, isOnStoreServer: () => false })) {
     if (other.flow === flow.flow_name) continue;
     for (const { table } of other.writes) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
   }

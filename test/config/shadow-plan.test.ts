@@ -103,6 +103,11 @@ describe('which flows can be computed anew and compared', () => {
     });
   });
 
+  test('a flow that is disabled keeps its part of the table', async () => {
+    const disabled = { ...ofTwo, 'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', status: 0 }) };
+    expect(await compared(disabled)).toMatchObject({ shared: [['orders', 'b']] });
+  });
+
   test('an aggregate owns its fields, and no other column', async () => {
     const sums = mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'totals' })
       .replace('tables:', 'rows: change, tables:')
