@@ -72,14 +72,19 @@ function tablesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: s
     .toSorted();
 }
 
-/** Of the tables that the flow computes those that another one writes, too, with its name; also one that is disabled: its rows are still there. */
+/**
+ * Of the tables that the flow computes those of which another one owns other columns, with its name; also one that is disabled: what it has
+ * written is still there. Where one of them owns all columns, they are never run together (L10).
+ */
 export function sharedTables(configuration: Configuration, flow: FlowSpec, storeDatabase: string): ReadonlyMap<string, string> {
-  const own = new Set(writesOf(configuration, flow, storeDatabase).map(({ table }) => table));
+  const partsOf = (writes: readonly TableWrite[]): ReadonlySet<string> =>
+    new Set(writes.filter(({ columns }) => columns !== undefined).map(({ table }) => table));
+  const own = partsOf(writesOf(configuration, flow, storeDatabase));
   const flows = new Map([...configuration.flows].map(([name, spec]) => [name, { ...spec, status: 1 as const }]));
   const shared = new Map<string, string>();
   for (const other of flowGraph({ ...configuration, flows }, { storeDatabase, isOnStoreServer: () => false })) {
     if (other.flow === flow.flow_name) continue;
-    for (const { table } of other.writes) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
+    for (const table of partsOf(other.writes)) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
   }
   return shared;
 }

@@ -104,8 +104,13 @@ describe('which flows can be computed anew and compared', () => {
   });
 
   test('a flow that is disabled keeps its part of the table', async () => {
-    const disabled = { ...ofTwo, 'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', status: 0 }) };
+    const disabled = {
+      ...ofTwo,
+      'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params: 'columns: y', status: 0 }),
+    };
     expect(await compared(disabled)).toMatchObject({ shared: [['orders', 'b']] });
+    const whole = { ...ofTwo, 'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', status: 0 }) };
+    expect(await compared(whole)).toMatchObject({ shared: [] });
   });
 
   test('an aggregate owns its fields, and no other column', async () => {
