@@ -99,8 +99,11 @@ eachServer((flavour, server: SqlAddress) => {
       const writing = writeOrders(await connectTo(server, project.source.name), { signal: stop.signal, random });
       for (let i = 0; i < 3; i += 1) {
         await delay(700 + random() * 700);
+        const unrenewed = (): number => daemon.stderr.filter((line) => line.includes('leases not renewed')).length;
+        const before = unrenewed();
         await store.kill();
-        await daemon.waitForLine(/STORE_UNREACHABLE/);
+        // it is down for as long as it takes to be noticed by whoever renews the leases
+        await waitFor(() => unrenewed() > before, { deadlineMs: 20_000 });
         await store.restart();
       }
       stop.abort();
