@@ -72,15 +72,29 @@ function tablesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: s
     .toSorted();
 }
 
-/** Of the tables that the flow computes those that another one writes, too, with its name. */
+/**
+ * Of the tables that the flow computes those that another one writes, too, with its name. Also one that is disabled: what it has written stays its
+ * own; unless it would write the same columns, and so has left them to this one.
+ */
 export function sharedTables(configuration: Configuration, flow: FlowSpec, storeDatabase: string): ReadonlyMap<string, string> {
-  const own = new Set(writesOf(configuration, flow, storeDatabase).map(({ table }) => table));
+  const own = writesOf(configuration, flow, storeDatabase);
+  const enabled = [...configuration.flows].map(([name, other]) => [name, { ...other, status: 1 as const }] as const);
   const shared = new Map<string, string>();
-  for (const other of flowGraph(configuration, { storeDatabase, isOnStoreServer: () => false })) {
+  for (const other of flowGraph({ ...configuration, flows: new Map(enabled) }, { storeDatabase, isOnStoreServer: () => false })) {
     if (other.flow === flow.flow_name) continue;
-    for (const { table } of other.writes) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
+    const isDisabled = configuration.flows.get(other.flow)?.status === 0;
+    for (const write of other.writes) {
+      const common = own.filter(({ table }) => table === write.table);
+      if (common.length === 0 || (isDisabled && !common.every((one) => isApart(one, write)))) continue;
+      shared.set(write.table.slice(storeDatabase.length + 1), other.flow);
+    }
   }
   return shared;
+}
+
+/** Both say which columns they own, and share none. */
+function isApart({ columns: one }: TableWrite, { columns: other }: TableWrite): boolean {
+  return one !== undefined && other !== undefined && [...one].every((column) => !other.has(column));
 }
 
 /** Of each table that the flow computes, the columns that it owns besides those of its key, lower case; undefined: all of them. */

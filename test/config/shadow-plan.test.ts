@@ -103,6 +103,14 @@ describe('which flows can be computed anew and compared', () => {
     });
   });
 
+  test('a disabled flow keeps the columns that it owns of a table, but not those that another one writes in its place', async () => {
+    const disabled = (params: string) => mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params, status: 0 });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('columns: y') })).toMatchObject({ shared: [['orders', 'b']] });
+    await expect(plan({ ...ofTwo, 'b.yml': disabled('columns: y') })).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE' });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('columns: "x, y"') })).toMatchObject({ shared: [] });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('') })).toMatchObject({ shared: [] });
+  });
+
   test('an aggregate owns its fields, and no other column', async () => {
     const sums = mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'totals' })
       .replace('tables:', 'rows: change, tables:')
