@@ -143,7 +143,9 @@ function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
   const known = parts.known?.ofFlow.get(spec.flow_name);
   const tableFields = [...(known?.tables ?? [])].map(([name, table]) => [name, [...table.known], table.key]);
   const fields = [[...(known?.known ?? [])], tableFields];
-  return hashOf({ spec, tables, fields, steps });
+  // what a verify may delete, and a rebuild replace, depends on who else writes there
+  const shared = [...sharedTables(parts.configuration, spec, parts.storeDatabase)];
+  return hashOf({ spec, tables, fields, steps, shared: shared.length === 0 ? undefined : shared });
 }
 
 function hashOf(value: unknown): string {
