@@ -47,6 +47,7 @@ function whyShared({ flow_name: flow }: Pick<FlowSpec, 'flow_name'>, shared: Rea
 
 function whyNotInShadow(configuration: Configuration, flow: FlowSpec, storeDatabase: string): string | undefined {
   if (flow.source === undefined) return 'it has no source: a program feeds it, and its rows are not kept';
+  if (flow.status === 0) return 'it is disabled (status: 0), so no daemon runs it';
   const steps = stepsOf(configuration, flow);
   for (const step of steps) {
     const why = whyNotStep(step, storeDatabase);
@@ -73,20 +74,28 @@ function tablesOf(configuration: Configuration, flow: FlowSpec, storeDatabase: s
 }
 
 /**
- * Of the tables that the flow computes those of which another one owns other columns, with its name; also one that is disabled: what it has
- * written is still there. Where one of them owns all columns, they are never run together (L10).
+ * Of the tables that the flow computes those that another one writes, too, with its name. Also one that is disabled: what it has written stays its
+ * own; unless it would write the same columns, and so has left them to this one.
  */
 export function sharedTables(configuration: Configuration, flow: FlowSpec, storeDatabase: string): ReadonlyMap<string, string> {
-  const partsOf = (writes: readonly TableWrite[]): ReadonlySet<string> =>
-    new Set(writes.filter(({ columns }) => columns !== undefined).map(({ table }) => table));
-  const own = partsOf(writesOf(configuration, flow, storeDatabase));
-  const flows = new Map([...configuration.flows].map(([name, spec]) => [name, { ...spec, status: 1 as const }]));
+  const own = writesOf(configuration, flow, storeDatabase);
+  const enabled = [...configuration.flows].map(([name, other]) => [name, { ...other, status: 1 as const }] as const);
   const shared = new Map<string, string>();
-  for (const other of flowGraph({ ...configuration, flows }, { storeDatabase, isOnStoreServer: () => false })) {
+  for (const other of flowGraph({ ...configuration, flows: new Map(enabled) }, { storeDatabase, isOnStoreServer: () => false })) {
     if (other.flow === flow.flow_name) continue;
-    for (const table of partsOf(other.writes)) if (own.has(table)) shared.set(table.slice(storeDatabase.length + 1), other.flow);
+    const isDisabled = configuration.flows.get(other.flow)?.status === 0;
+    for (const write of other.writes) {
+      const common = own.filter(({ table }) => table === write.table);
+      if (common.length === 0 || (isDisabled && !common.every((one) => isApart(one, write)))) continue;
+      shared.set(write.table.slice(storeDatabase.length + 1), other.flow);
+    }
   }
   return shared;
+}
+
+/** Both say which columns they own, and share none. */
+function isApart({ columns: one }: TableWrite, { columns: other }: TableWrite): boolean {
+  return one !== undefined && other !== undefined && [...one].every((column) => !other.has(column));
 }
 
 /** Of each table that the flow computes, the columns that it owns besides those of its key, lower case; undefined: all of them. */

@@ -13,6 +13,7 @@ import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { isShadowDatabase } from '../row/shadow-database.ts';
 import { compilePatterns, compileSchemaPatterns, reservedTables, type TablePredicate } from '../router/router.ts';
+import { parseTablePattern } from '../router/table-pattern.ts';
 import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
@@ -95,6 +96,9 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
     wants,
     wantsSchema: wantedSchemas(source, parts),
+    namedTables: source.tables
+      .flatMap((text) => parseTablePattern(text) ?? [])
+      .flatMap(({ isExplicit, text }) => (isExplicit ? [text] : [])),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),
     tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,
@@ -139,7 +143,9 @@ function fingerprintOf(spec: FlowSpec, tables: unknown, parts: Parts): string {
   const known = parts.known?.ofFlow.get(spec.flow_name);
   const tableFields = [...(known?.tables ?? [])].map(([name, table]) => [name, [...table.known], table.key]);
   const fields = [[...(known?.known ?? [])], tableFields];
-  return hashOf({ spec, tables, fields, steps });
+  // what a verify may delete, and a rebuild replace, depends on who else writes there
+  const shared = [...sharedTables(parts.configuration, spec, parts.storeDatabase)];
+  return hashOf({ spec, tables, fields, steps, shared: shared.length === 0 ? undefined : shared });
 }
 
 function hashOf(value: unknown): string {

@@ -97,7 +97,10 @@ export class ComparedFlow {
   }
 
   #atOnePosition(work: (position: Position) => Promise<void>): Promise<number> {
-    const { shadow, signal, run } = this.#options;
+    const { shadow, signal, run, isCurrent } = this.#options;
+    if (!isCurrent()) {
+      throw new CodedError('VERIFY_NOT_STANDING', `Flow ${run.flow} is of another version now.`, { class: 'retry' });
+    }
     const feed = shadow.service.live?.feed;
     if (feed === undefined) {
       throw new CodedError('VERIFY_NOT_STANDING', `Flow ${run.flow} does not run in its shadow now.`, { class: 'retry' });
@@ -124,11 +127,8 @@ export class ComparedFlow {
 
   /** The snapshot is of a moment at which both stood: their checkpoints are in it as they were before. */
   async #beginAt(link: CompareLink): Promise<void> {
-    const { store, shadow, run, isCurrent } = this.#options;
+    const { store, shadow, run } = this.#options;
     const stores = [store, shadow.store];
-    if (!isCurrent()) {
-      throw new CodedError('VERIFY_NOT_STANDING', `Flow ${run.flow} is of another version now.`, { class: 'retry' });
-    }
     const before = await Promise.all(stores.map((one) => readCheckpoint(one, run.flow)));
     await link.begin();
     for (const [index, { database }] of stores.entries()) {

@@ -26,6 +26,8 @@ export interface DaemonFlow {
   readonly wants: (schema: string, table: string) => boolean;
   /** Whether tables of the schema may be wanted. */
   readonly wantsSchema: (schema: string) => boolean;
+  /** Those of its tables that it reads by their names, not by a pattern; as `schema.table`. */
+  readonly namedTables: readonly string[];
   /** The columns that it receives, besides primary keys'; undefined: all. */
   readonly columns: ReadonlySet<string> | undefined;
   /** Changes when the flow's tables or columns do: a position inside a transaction counts rows of these tables only. */

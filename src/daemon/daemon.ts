@@ -19,6 +19,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { makeDaemonView, type DaemonView } from './daemon-view.ts';
 import type { FlowReport } from './flow-report.ts';
 import { FlowService } from './flow-service.ts';
+import { cancelLeftRuns } from './left-runs.ts';
 import { PurgeMending } from './purge-mending.ts';
 import { Rebuilds, type RebuildsOptions } from './rebuilds.ts';
 import { Verifies } from './verifies.ts';
@@ -107,6 +108,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       heartbeat.run(watching.signal),
       ...(options.untilCurrent ? [] : [rebuilds.run(stop.signal), verifies.run(stop.signal)]),
+      ...(options.untilCurrent ? [] : [cancelLeftRuns({ ...options, leases, services: () => flows.running }, stop.signal)]),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);

@@ -13,6 +13,7 @@ import {
   type RebuildDetails,
   type RebuildEnd,
 } from '../repair/rebuild-record.ts';
+import { requireTablesRead } from '../repair/read-tables.ts';
 import { setRunState } from '../repair/run-record.ts';
 import { dropShadow, hashDefinitions, hasTable, requireRebuildable } from '../repair/shadow-tables.ts';
 import type { Lease } from '../store/lease.ts';
@@ -167,6 +168,8 @@ export class RebuildRun {
     }
     if (!(await copyProgress(store, { run, details }))) return;
     if (phase === 'reading') {
+      const named = this.#subject.namedTables;
+      if (run.options.from === undefined) await requireTablesRead(store, { flow: run.flow, database: details.database, named });
       await setPhase(store, run.id, { phase: 'catching-up', details });
       logger.info({ flow: run.flow, run: run.id }, 'rebuild has read its tables and catches up');
     } else if ((await this.#head.isNear(shadow.service, this.#options.signal)) && performance.now() >= this.#notBefore)

@@ -1,6 +1,7 @@
 import { sleep } from '../lib/abort.ts';
 import { CodedError, describeError } from '../lib/error.ts';
 import { copyProgress, type RebuildDetails } from '../repair/rebuild-record.ts';
+import { requireTablesRead } from '../repair/read-tables.ts';
 import { readRun, setRunState } from '../repair/run-record.ts';
 import type { Run } from '../repair/run.ts';
 import { dropShadow } from '../repair/shadow-tables.ts';
@@ -196,6 +197,7 @@ export class VerifyRun {
       const done = service.live?.feed.underWay.done;
       const { received } = shadow.service;
       const isRead = await copyProgress(store, { run, details });
+      if (isRead) await requireTablesRead(store, { flow: run.flow, database: details.database, named: this.#subject.namedTables });
       if (isRead && !service.isLoading && done !== undefined && received !== undefined && hasPassed(received, done)) return;
       await sleep(pollMs / 5, signal);
     }

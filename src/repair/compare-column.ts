@@ -25,7 +25,7 @@ export interface TableColumn {
   readonly isGenerated: boolean;
   /** The server makes its value where a row does not give it, or at each update: of the moment, or of chance. */
   readonly isFilledIn: boolean;
-  /** SQL of the constant that a row has that does not give it; undefined: there is none, or it is no constant. */
+  /** SQL, for the table itself, of the constant that a row has that does not give it; undefined: there is none, or it is no constant. */
   readonly fallback: string | undefined;
 }
 
@@ -55,7 +55,7 @@ export async function readColumns(
   );
   return rows.map((row) => {
     const extra = textOf(row, 'extra');
-    const isMade = /DEFAULT_GENERATED|on update/i.test(extra) || isExpression(textOf(row, 'fallback'), flavour);
+    const isMade = /DEFAULT_GENERATED|on update/i.test(extra) || isExpression(row, flavour);
     return {
       name: textOf(row, 'name'),
       definition: `${textOf(row, 'type')} ${textOf(row, 'collation')}`.trim(),
@@ -63,23 +63,22 @@ export async function readColumns(
       // MySQL says '' and MariaDB NULL for columns that are not generated
       isGenerated: textOf(row, 'expression') !== '' || /(?<!DEFAULT_)GENERATED|PERSISTENT/i.test(extra),
       isFilledIn: isMade,
-      fallback: isMade ? undefined : fallbackOf(row, flavour),
+      fallback: isMade ? undefined : fallbackOf(row),
     };
   });
 }
 
 /** MariaDB writes defaults as SQL: a text in quotes, a number, NULL, or what is computed for each row. */
-function isExpression(text: string, flavour: Flavour): boolean {
-  if (flavour === 'mysql') return /^current_timestamp/i.test(text);
+function isExpression(row: Readonly<Record<string, unknown>>, flavour: Flavour): boolean {
+  const text = textOf(row, 'fallback');
+  if (flavour === 'mysql') return /^(?:datetime|timestamp)$/i.test(textOf(row, 'word')) && /^current_timestamp/i.test(text);
   return text !== '' && !/^(?:'|[-+]?[\d.]|null$|[bx]')/i.test(text);
 }
 
-function fallbackOf(row: Readonly<Record<string, unknown>>, flavour: Flavour): string | undefined {
-  const text = textOf(row, 'fallback');
-  const isNone = textOf(row, 'has_none') === '1';
-  if (isNone) return textOf(row, 'nullable') === 'YES' ? 'NULL' : undefined;
-  if (flavour === 'mariadb' || /^[bx]'/i.test(text)) return text;
-  return quoteText(text);
+/** The server says the value itself: as information_schema has it, it is another one for binary texts, and a rounded one for floats. */
+function fallbackOf(row: Readonly<Record<string, unknown>>): string | undefined {
+  if (textOf(row, 'has_none') !== '1') return `DEFAULT(${quoteName(textOf(row, 'name'))})`;
+  return textOf(row, 'nullable') === 'YES' ? 'NULL' : undefined;
 }
 
 /**

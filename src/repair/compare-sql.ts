@@ -15,20 +15,20 @@ export function checksumSql(table: ComparedTable, range: KeyRange): string {
   const { described, columns } = table;
   const row = `CONCAT(${columns.map((column) => samenessSql(column)).join(", ',', ")}, ',')`;
   const sum = `BIT_XOR(CAST(CONV(LEFT(SHA2(${row}, 256), 16), 16, 10) AS UNSIGNED))`;
-  const conditions = [whereKey(described.key, range), isSetSql(table, '')].filter((text) => text !== '');
+  const conditions = [whereKey(described.key, range), isSetSql(table)].filter((text) => text !== '');
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   const select = (name: ComparedName): string =>
     `(SELECT COUNT(*) AS count, CAST(${sum} AS CHAR) AS sum FROM ${sqlOf(name)} FORCE INDEX (${quoteName(described.index)})${where})`;
   return `${select(table.stored)} UNION ALL ${select(table.recomputed)}`;
 }
 
-/** In a table of several flows: whether a row has anything of this one's. '' where every row is its own. */
-function isSetSql({ columns, described, isShared }: ComparedTable, owner: string): string {
+/** In a table of several flows: whether a row of it has anything of this one's. '' where every row is its own. */
+function isSetSql({ columns, described, isShared }: ComparedTable): string {
   if (!isShared) return '';
   const keys = new Set(described.key.map(({ name }) => name));
   const tests = columns
     .filter(({ name }) => !keys.has(name))
-    .map(({ name, fallback }) => (fallback === undefined ? 'TRUE' : `NOT (${qualified(name, owner)} <=> ${fallback})`));
+    .map(({ name, fallback }) => (fallback === undefined ? 'TRUE' : `NOT (${quoteName(name)} <=> ${fallback})`));
   return tests.length === 0 ? 'FALSE' : `(${tests.join(' OR ')})`;
 }
 
@@ -48,7 +48,6 @@ export function differencesSql(table: ComparedTable, { limit, hasValues, ...rang
   const isMissing = `s.${quoteName(first?.name ?? '')} IS NULL`;
   const isThere = `s.${quoteName(first?.name ?? '')} IS NOT NULL`;
   const differs = columns.map((column) => `${samenessSql(column, 's')} <> ${samenessSql(column, 'r')}`);
-  const isSet = isSetSql(table, 'r');
   const selected = [
     ...keysSql(table, 'r'),
     `${isMissing} AS is_missing`,
@@ -59,7 +58,7 @@ export function differencesSql(table: ComparedTable, { limit, hasValues, ...rang
   ];
   return (
     `SELECT ${selected.join(', ')} FROM (${part(recomputed, table, range)}) AS r LEFT JOIN ${sqlOf(stored)} AS s ON ${sameKey(table)} ` +
-    `WHERE (${isMissing}${isSet === '' ? '' : ` AND ${isSet}`}) OR (${isThere} AND (${differs.join(' OR ')})) ` +
+    `WHERE (${isMissing}${ifSet(table, 'r')}) OR (${isThere} AND (${differs.join(' OR ')})) ` +
     `ORDER BY ${orderByKey(described.key, 'r')} LIMIT ${limit}`
   );
 }
@@ -67,17 +66,28 @@ export function differencesSql(table: ComparedTable, { limit, hasValues, ...rang
 /** Stored rows of the range that should not be there, in key order: the key's columns as `k0`…. */
 export function extrasSql(table: ComparedTable, { limit, ...range }: KeyRange & { readonly limit: number }): string {
   const { described, stored, recomputed } = table;
-  const isSet = isSetSql(table, 's');
   return (
     `SELECT ${keysSql(table, 's').join(', ')} FROM (${part(stored, table, range)}) AS s LEFT JOIN ${sqlOf(recomputed)} AS r ON ${sameKey(table)} ` +
-    `WHERE r.${quoteName(described.key[0]?.name ?? '')} IS NULL${isSet === '' ? '' : ` AND ${isSet}`} ` +
+    `WHERE r.${quoteName(described.key[0]?.name ?? '')} IS NULL${ifSet(table, 's')} ` +
     `ORDER BY ${orderByKey(described.key, 's')} LIMIT ${limit}`
   );
 }
 
-function part(name: ComparedName, { described, columns }: ComparedTable, range: KeyRange): string {
+/** Whether a row has anything of the flow's is known of the table's own columns alone: those of a part have no defaults. */
+const isSetName = 'kis_is_set';
+
+function ifSet(table: ComparedTable, owner: 's' | 'r'): string {
+  return table.isShared ? ` AND ${owner}.${isSetName}` : '';
+}
+
+function part(name: ComparedName, table: ComparedTable, range: KeyRange): string {
+  const { described, columns, isShared } = table;
   const where = whereKey(described.key, range);
-  return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM ${sqlOf(name)}${where === '' ? '' : ` WHERE ${where}`}`;
+  const selected = [
+    ...columns.map((column) => quoteName(column.name)),
+    ...(isShared ? [`${isSetSql(table)} AS ${isSetName}`] : []),
+  ];
+  return `SELECT ${selected.join(', ')} FROM ${sqlOf(name)}${where === '' ? '' : ` WHERE ${where}`}`;
 }
 
 /** Equal as the key's index has it: its collation may hold two texts for one. */

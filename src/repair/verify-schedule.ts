@@ -69,8 +69,9 @@ export async function endVerifySchedule(store: Queryable, flow: string): Promise
   return affectedRows > 0;
 }
 
-/** Of a schedule `s` with its last run `r`; NULL while that has not ended. */
-const dueAt = 'IF(r.id IS NULL, s.since, r.ended_at + INTERVAL s.every_ms * 1000 MICROSECOND)';
+/** Of a schedule `s` with its last run `r`; NULL while that has not ended. What lies ahead of a clock that was set back is nothing to wait for. */
+const dueAt =
+  'IF(r.id IS NULL OR r.ended_at > UTC_TIMESTAMP(3), LEAST(s.since, UTC_TIMESTAMP(3)), r.ended_at + INTERVAL s.every_ms * 1000 MICROSECOND)';
 
 /** Makes the run that is due, and gives its id; undefined where none is, or the flow is paused or has a run of repair that has not ended. */
 export async function beginDueVerify(store: Pick<Store, 'transaction'>, flow: string): Promise<string | undefined> {
@@ -139,7 +140,7 @@ const lastRow = z.object({
   flow: z.string(),
   run: z.coerce.string(),
   ended_at: time,
-  age: ms,
+  age: ms.transform((age) => Math.max(0, age)),
   differences: count,
 });
 

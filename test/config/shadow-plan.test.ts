@@ -73,6 +73,11 @@ describe('which flows can be rebuilt', () => {
       { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'mode: update' }) },
       'mode: update',
     ],
+    [
+      'a flow that is disabled',
+      { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', status: 0 }) },
+      'it is disabled',
+    ],
     ['no source', { 'a.yml': mirror.replace(/^source: .*\n/m, '') }, 'has no source'],
   ] as const)('not with %s', async (_what, files, why) => {
     await expect(plan(files)).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE', message: expect.stringContaining(why) });
@@ -103,14 +108,12 @@ describe('which flows can be computed anew and compared', () => {
     });
   });
 
-  test('a flow that is disabled keeps its part of the table', async () => {
-    const disabled = {
-      ...ofTwo,
-      'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params: 'columns: y', status: 0 }),
-    };
-    expect(await compared(disabled)).toMatchObject({ shared: [['orders', 'b']] });
-    const whole = { ...ofTwo, 'b.yml': mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', status: 0 }) };
-    expect(await compared(whole)).toMatchObject({ shared: [] });
+  test('a disabled flow keeps the columns that it owns of a table, but not those that another one writes in its place', async () => {
+    const disabled = (params: string) => mirrorYaml({ flow: 'b', tables: 'shop.orders', key: 'orders', params, status: 0 });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('columns: y') })).toMatchObject({ shared: [['orders', 'b']] });
+    await expect(plan({ ...ofTwo, 'b.yml': disabled('columns: y') })).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE' });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('columns: "x, y"') })).toMatchObject({ shared: [] });
+    expect(await compared({ ...ofTwo, 'b.yml': disabled('') })).toMatchObject({ shared: [] });
   });
 
   test('an aggregate owns its fields, and no other column', async () => {

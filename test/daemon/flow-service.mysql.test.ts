@@ -47,6 +47,7 @@ eachServer((_flavour, server) => {
         snapshot: { tablesMax: 1, chunksMax: 1 },
         wants: () => true,
         wantsSchema: () => true,
+        namedTables: [],
         columns: undefined,
         tablesHash: 'hash',
         batch: { rows: 1000, bytes: 1_000_000 },

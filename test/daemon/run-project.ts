@@ -48,7 +48,7 @@ export async function refused(
 }
 
 /** What the flows of the shop have computed, and where they stand. */
-export async function computed(project: ShopProject): Promise<unknown> {
+export async function computed(project: ShopProject): Promise<readonly unknown[]> {
   return [
     await storeRows(project, 'SELECT * FROM orders_copy ORDER BY id'),
     await storeRows(project, 'SELECT * FROM totals ORDER BY customer'),

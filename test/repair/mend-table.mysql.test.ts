@@ -137,6 +137,43 @@ eachServer((flavour, server) => {
     ]);
   });
 
+  it('in a table of several flows what a column has by default is nothing of this one, whatever its type and its name', async () => {
+    const { connection } = pair;
+    const columns = [
+      ["BINARY(4) DEFAULT 'ab'", "'x'"],
+      ["VARBINARY(9) DEFAULT 'a\\'b'", "'x'"],
+      ["VARBINARY(9) DEFAULT x'00ff'", "'x'"],
+      ["BIT(9) DEFAULT b'101'", '1'],
+      ["VARCHAR(9) DEFAULT 'it''s \\\\ x'", "''"],
+      ["VARCHAR(20) DEFAULT 'current_timestamp'", "''"],
+      ["CHAR(9) CHARACTER SET latin1 DEFAULT 'ä'", 'NULL'],
+      ["ENUM('a','b') NOT NULL DEFAULT 'b'", "'a'"],
+      ["SET('a','b') NOT NULL DEFAULT 'a,b'", "'a'"],
+      ['DECIMAL(9,3) DEFAULT -1.5', '-1'],
+      ['FLOAT DEFAULT 0.1', '0.2'],
+      ['DOUBLE DEFAULT 1e300', '1'],
+      ["DATETIME(3) DEFAULT '2001-01-01 01:02:03.456'", "'2001-01-01 01:02:03'"],
+      ["TIME(2) DEFAULT '-01:02:03.45'", 'NULL'],
+      ["TIMESTAMP NULL DEFAULT '2001-01-01 00:00:00'", 'NULL'],
+      ['BIGINT UNSIGNED DEFAULT 18446744073709551615', '18446744073709551614'],
+      ['JSON', "'{}'"],
+      ['BLOB', "''"],
+    ] as const;
+    const names = columns.map((_, n) => `It's "${n}"`);
+    const quoted = names.map((name) => `\`${name}\``);
+    const defined = columns.map(([type], n) => `${quoted[n]} ${type}`);
+    await pair.both(`CREATE TABLE defaults (id INT PRIMARY KEY, ${defined.join(', ')}, other INT) CHARACTER SET utf8mb4`);
+    await connection.query(
+      `INSERT INTO defaults (id, other) VALUES (1, 1); INSERT INTO defaults VALUES (2, ${columns.map(([, value]) => value).join(', ')}, 1)`,
+    );
+    const wish = { columns: new Set(names.map((name) => name.toLowerCase())), isShared: true };
+    expect((await pair.compare('defaults', wish)).counts).toEqual({ ...nothing, extra: 1 });
+    expect(await mend('defaults', wish)).toMatchObject({ deleted: 1, left: 0 });
+    expect((await pair.compare('defaults', wish)).counts).toEqual(nothing);
+    const [one, two] = await rowsOf('SELECT * FROM defaults ORDER BY id');
+    expect({ ...two, id: 1 }).toEqual(one);
+  });
+
   it('in a table of several flows a row that the other one makes meanwhile is mended, and what that one writes stays', async () => {
     const { connection, inShadow } = pair;
     const wish = { columns: new Set(['mine', 'word']), isShared: true };

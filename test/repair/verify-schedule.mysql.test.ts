@@ -78,6 +78,21 @@ eachServer((_flavour, server) => {
     expect(await readRuns(store, { flow, limit: 9 })).toHaveLength(2);
   });
 
+  it('a clock that was set back keeps no flow from being verified', async () => {
+    const flow = await newFlow();
+    await every(flow);
+    await store.query('UPDATE kis_verify_schedule SET since = UTC_TIMESTAMP(3) + INTERVAL 100 DAY WHERE flow = ?', [flow]);
+    const first = await begin(flow);
+    await found(first, flow, 0, null);
+    await end(first, -100 * 24 * hourMs);
+    expect(await statusOf(flow)).toMatchObject({ last: { run: first, ageMs: 0 } });
+    expect(await dueIn(flow)).toBeLessThanOrEqual(0);
+    await end(await begin(flow), 0);
+    await store.query('UPDATE kis_run SET ended_at = UTC_TIMESTAMP(3) WHERE flow = ?', [flow]);
+    expect(await dueIn(flow)).toBeGreaterThan(hourMs - 60_000);
+    expect(await beginDueVerify(store, flow)).toBeUndefined();
+  });
+
   it('of many that believe to hold the flow one makes the run that is due', async () => {
     const flow = await newFlow();
     await every(flow);
