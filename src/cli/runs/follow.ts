@@ -80,7 +80,7 @@ export function outcomeOf(run: Run): string {
     return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' || run.kind === 'verify' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
   const code = run.errorCode ?? 'INTERNAL';
   const remedy = isErrorCode(code) ? `\n  ${errorCodes[code].remedy}` : '';
-  return `${head} has failed. ${what} had been read. ${code}: ${run.errorText ?? ''}${remedy}`;
+  return `${head} has failed. ${tables === 0 ? '' : `${what} had been read. `}${code}: ${run.errorText ?? ''}${remedy}`;
 }
 
 export function titleOf(kind: Run['kind']): string {
