@@ -12,6 +12,7 @@ import { Registry } from '../flow/registry.ts';
 import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { isShadowDatabase } from '../row/shadow-database.ts';
+import { tablesNamedIn } from '../router/table-pattern.ts';
 import { compilePatterns, compileSchemaPatterns, reservedTables, type TablePredicate } from '../router/router.ts';
 import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
@@ -92,7 +93,7 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     sourceName: source.name,
     shape: source.rows,
     start,
-    snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
+    snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks, named: tablesNamedIn(source.tables) },
     wants,
     wantsSchema: wantedSchemas(source, parts),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),

@@ -44,7 +44,7 @@ eachServer((_flavour, server) => {
         flow: buildFlow({ name: 'f', steps: [] }, new Registry()),
         shape: 'change',
         start: { kind: 'latest' },
-        snapshot: { tablesMax: 1, chunksMax: 1 },
+        snapshot: { tablesMax: 1, chunksMax: 1, named: [] },
         wants: () => true,
         wantsSchema: () => true,
         columns: undefined,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
@@ -129,6 +130,26 @@ eachServer((_flavour, server) => {
     await agree(project);
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
+    expect(await disagreements(project)).toEqual([]);
+  }, 60_000);
+
+  it('a table that a flow names and its account may not see is none that is empty: nothing begins until it may, and then with every row', async () => {
+    const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+    await fill(project, 100);
+    const user = `r${randomBytes(5).toString('hex')}`;
+    const admin = await connectTo(server);
+    onEnd(async () => void (await (await connectTo(server)).query(`DROP USER '${user}'@'%'`)));
+    await admin.query(`CREATE USER '${user}'@'%' IDENTIFIED BY 'Secret_1'`);
+    await admin.query(`GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${user}'@'%'`);
+    const env = { ...project.env, SOURCE_URL: `mysql://${user}:Secret_1@${server.host}:${server.port}` };
+    const blind = await startCommand(['run', '--until-current'], { cwd: project.folder, env });
+    expect((await blind.waitForExit(30_000)).code).toBe(1);
+    expect(blind.stderr.join('\n')).toMatch(
+      new RegExp(`SNAPSHOT_GRANT_MISSING.*GRANT SELECT ON .${project.source.name}.\\..orders.`),
+    );
+    await admin.query(`GRANT SELECT ON \`${project.source.name}\`.orders TO '${user}'@'%'`);
+    const seeing = await startCommand(['run', '--until-current'], { cwd: project.folder, env });
+    expect((await seeing.waitForExit(30_000)).code, seeing.stderr.join('\n')).toBe(0);
     expect(await disagreements(project)).toEqual([]);
   }, 60_000);
 });

@@ -186,7 +186,7 @@ eachServer((flavour, server) => {
     const wish = { schema: database.name, name: 't' };
     const grant = `GRANT SELECT ON \`${database.name}\`.\`t\``;
     expect(await rejection(nothing.describe(wish, never))).toMatchObject({
-      code: 'SNAPSHOT_NO_TABLE',
+      code: 'SNAPSHOT_GRANT_MISSING',
       message: expect.stringContaining(grant),
     });
     expect(await rejection(nothing.read({ table, rowsMax: 1 }, never))).toMatchObject({
