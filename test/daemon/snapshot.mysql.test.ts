@@ -152,4 +152,23 @@ eachServer((_flavour, server) => {
     expect((await seeing.waitForExit(30_000)).code, seeing.stderr.join('\n')).toBe(0);
     expect(await disagreements(project)).toEqual([]);
   }, 60_000);
+
+  it('a flow whose first snapshot cannot begin takes another start, once that is written', async () => {
+    const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+    await project.source.connection.query('ALTER TABLE orders MODIFY id INT NOT NULL, DROP PRIMARY KEY');
+    await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 5, NULL)');
+    const run = async (code: number): Promise<string> => {
+      const daemon = await startCommand(['run', '--until-current'], { cwd: project.folder, env: project.env });
+      expect((await daemon.waitForExit(30_000)).code, daemon.stderr.join('\n')).toBe(code);
+      return daemon.stderr.join('\n');
+    };
+    expect(await run(1)).toContain('SNAPSHOT_NO_KEY');
+    const file = `${project.folder}/conf/shop.yml`;
+    await writeFile(file, (await readFile(file, 'utf8')).replaceAll('start: snapshot', 'start: latest'));
+    await run(0);
+    await project.source.connection.query('INSERT INTO orders VALUES (2, 1, 6, NULL)');
+    await run(0);
+    const [rows] = await project.store.connection.query('SELECT id FROM orders_copy');
+    expect(rows).toEqual([{ id: 2 }]);
+  }, 60_000);
 });
