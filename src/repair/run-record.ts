@@ -36,7 +36,7 @@ export async function createRun(store: Queryable, run: NewRun): Promise<string> 
     if (errnoOf(error) !== duplicate) throw error;
     const { rows } = await store.query('SELECT id, state FROM kis_run WHERE flow = ? AND open_kind = ?', [flow, kind]);
     const other = rows[0] === undefined ? '' : `: run ${String(rows[0].id)}, which is ${String(rows[0].state)}`;
-    throw new CodedError('RUN_EXISTS', `Flow ${flow} has a ${kind} that has not ended${other}.`, { cause: error });
+    throw new CodedError('RUN_EXISTS', `Flow ${flow} has a ${kind} that has not ended${other}.`);
   });
   await setRunTables(store, id, tables);
   return id;
