@@ -2,7 +2,7 @@ import { visible } from '../lib/visible.ts';
 
 export interface ProgressLineOptions {
   readonly isTerminal: boolean;
-  /** How wide the terminal is; undefined where nobody knows. */
+  /** How wide the terminal is; undefined or 0 where nobody knows. */
   readonly columns: () => number | undefined;
   readonly write: (text: string) => void;
   /** Milliseconds that only go forward. */
@@ -29,7 +29,7 @@ export class ProgressLine {
     const line = visible(text);
     if (isTerminal) {
       // a line that wraps could not be rewritten
-      write(`\r\u001B[K${line.slice(0, (columns() ?? columnsDefault) - 1)}`);
+      write(`\r\u001B[K${line.slice(0, (columns() || columnsDefault) - 1)}`);
       this.#isOpen = true;
       return;
     }

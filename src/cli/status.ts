@@ -57,7 +57,7 @@ function formatStatus(flows: readonly FlowStatus[]): string {
     textOf(flow.freshMs, formatDuration),
     textOf(flow.lagMs, formatDuration),
     textOf(flow.lagBytes, formatBytes),
-    flow.purgeMs === 'never' ? 'never' : textOf(flow.purgeMs, formatDuration),
+    purgedIn(flow),
     textOf(flow.rate, formatCount),
     textOf(flow.rowsTotal, formatCount),
     flow.rowsTotal === null ? '-' : formatCount(flow.deadRows),
@@ -67,6 +67,12 @@ function formatStatus(flows: readonly FlowStatus[]): string {
   ]);
   const footer = isOne && daemons.length > 0 ? ['', `daemon: ${daemons.join('')}`] : [];
   return [formatTable([...columns, ...more], rows), ...footer, ...flows.flatMap(notesOn)].join('\n');
+}
+
+/** What was measured before the purge is no hope any more. */
+function purgedIn({ purgeMs, error }: FlowStatus): string {
+  if (error?.code === 'SOURCE_PURGED') return 'purged';
+  return purgeMs === 'never' ? 'never' : textOf(purgeMs, formatDuration);
 }
 
 function textOf(value: number | null, format: (value: number) => string): string {
@@ -109,7 +115,7 @@ function notesOn(flow: FlowStatus): string[] {
   if (flow.error !== null) {
     notes.push('', `${flow.flow}: ${flow.error.code}: ${flow.error.message}`);
     if (flow.state === 'rebuilding') notes.push('  Its tables are computed anew by themselves, and are as they were until then.');
-    else if (isErrorCode(flow.error.code)) notes.push(`  ${errorCodes[flow.error.code].remedy}`);
+    else if (isErrorCode(flow.error.code)) notes.push(`  ${remedyFor(flow.flow, errorCodes[flow.error.code].remedy)}`);
     if (flow.state === 'failed') notes.push(`  Then: kisflow resume ${flow.flow}`);
   }
   if (flow.isSilent) {
@@ -144,6 +150,11 @@ function notesOn(flow: FlowStatus): string[] {
   if (flow.tableStatements !== null) notes.push('', `${flow.flow}: ${describeStatements(flow.tableStatements)}`);
   if (!flow.isConfigured) notes.push('', `${flow.flow}: it is not in this configuration; the store keeps its checkpoint.`);
   return notes;
+}
+
+/** With the flow's own name in the commands. */
+function remedyFor(flow: string, remedy: string): string {
+  return remedy.replaceAll(/`kisflow [^`]*`/g, (command) => command.replaceAll(/\bFLOW\b/g, () => flow));
 }
 
 function documentOf(flow: FlowStatus): object {

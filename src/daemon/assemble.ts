@@ -13,7 +13,7 @@ import { CodedError } from '../lib/error.ts';
 import { parseStart } from '../row/position.ts';
 import { isShadowDatabase } from '../row/shadow-database.ts';
 import { compilePatterns, compileSchemaPatterns, reservedTables, type TablePredicate } from '../router/router.ts';
-import { parseTablePattern } from '../router/table-pattern.ts';
+import { tablesNamedIn } from '../router/table-pattern.ts';
 import type { DaemonFlow, ShadowFlow } from './daemon-flow.ts';
 import { connectorsOf, flowOptionsOf } from './flow-options.ts';
 import type { KnownFields } from './operators.ts';
@@ -93,12 +93,9 @@ function assembleFlow(spec: FlowSpec, parts: Parts): DaemonFlow {
     sourceName: source.name,
     shape: source.rows,
     start,
-    snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks },
+    snapshot: { tablesMax: source.snapshot.tables, chunksMax: source.snapshot.chunks, named: tablesNamedIn(source.tables) },
     wants,
     wantsSchema: wantedSchemas(source, parts),
-    namedTables: source.tables
-      .flatMap((text) => parseTablePattern(text) ?? [])
-      .flatMap(({ isExplicit, text }) => (isExplicit ? [text] : [])),
     columns: source.columns.length === 0 ? undefined : new Set(source.columns),
     tablesHash: hashOf(source.columns.length === 0 ? tables : { tables, columns: source.columns }),
     batch: spec.batch,

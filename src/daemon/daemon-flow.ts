@@ -3,6 +3,7 @@ import type { Flow, RunFlow } from '../flow/contract.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { StartPoint } from '../row/position.ts';
 import type { TableReader } from '../snapshot/contract.ts';
+import type { NamedTable } from '../snapshot/require-visible.ts';
 import type { Source } from '../source/contract.ts';
 import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
@@ -21,13 +22,11 @@ export interface DaemonFlow {
   readonly flow: Flow;
   readonly shape: RowShape;
   readonly start: StartPoint;
-  /** How many tables a snapshot reads at once, and how many chunks of each. */
-  readonly snapshot: { readonly tablesMax: number; readonly chunksMax: number };
+  /** How many tables a snapshot reads at once, how many chunks of each, and the tables that the flow names in full. */
+  readonly snapshot: { readonly tablesMax: number; readonly chunksMax: number; readonly named: readonly NamedTable[] };
   readonly wants: (schema: string, table: string) => boolean;
   /** Whether tables of the schema may be wanted. */
   readonly wantsSchema: (schema: string) => boolean;
-  /** Those of its tables that it reads by their names, not by a pattern; as `schema.table`. */
-  readonly namedTables: readonly string[];
   /** The columns that it receives, besides primary keys'; undefined: all. */
   readonly columns: ReadonlySet<string> | undefined;
   /** Changes when the flow's tables or columns do: a position inside a transaction counts rows of these tables only. */

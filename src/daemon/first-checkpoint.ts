@@ -1,14 +1,15 @@
 import { createCheckpoint, readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
 import { formatPosition } from '../row/position.ts';
-import { cancelOpenRuns, createRun } from '../repair/run-record.ts';
+import { cancelOpenRuns, createRun, readOpenRuns } from '../repair/run-record.ts';
 import type { LeasedRunOptions } from './leased-run-options.ts';
 
 /** The flow's checkpoint; a flow without one gets it at its start. */
 export async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpoint> {
   const { subject, records, session } = options;
   const flow = subject.flow.name;
-  const known = await readCheckpoint(session, flow);
+  const stored = await readCheckpoint(session, flow);
+  const known = stored !== undefined && (await isUnbegun(stored, options)) ? undefined : stored;
   await session.rollback();
   if (known === undefined) await beginFlow(options);
   else if (known.position.rows > 0) await requireSameTables(known, options);
@@ -21,6 +22,12 @@ export async function loadCheckpoint(options: LeasedRunOptions): Promise<Checkpo
   return checkpoint;
 }
 
+/** Whether its start was a snapshot of which nothing has been read, not even which tables there are, and is another by now. */
+async function isUnbegun({ flow, sequence }: Checkpoint, { subject, session }: LeasedRunOptions): Promise<boolean> {
+  if (sequence > 0 || subject.start.kind === 'snapshot') return false;
+  return (await readOpenRuns(session, flow)).some(({ isStart, tables }) => isStart && tables.length === 0);
+}
+
 /**
  * The first checkpoint, and with it the snapshot of a flow that starts with one, in one transaction: from here on the stream is the flow's,
  * and what lies before it has to be read.
@@ -31,6 +38,7 @@ async function beginFlow({ subject, source, session, lease, abort }: LeasedRunOp
   const position = await source.resolve(isSnapshot ? { kind: 'latest' } : subject.start, abort);
   // those of a life of the flow before this one
   await cancelOpenRuns(session, flow);
+  await session.query('DELETE FROM kis_checkpoint WHERE flow = ? AND sequence = 0', [flow]); // of a start that is not wanted any more
   await createCheckpoint(session, { flow, position, epoch: lease.epoch });
   if (isSnapshot) await createRun(session, { flow, kind: 'snapshot', isStart: true, options: {} });
   await session.commit();

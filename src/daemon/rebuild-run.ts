@@ -168,7 +168,7 @@ export class RebuildRun {
     }
     if (!(await copyProgress(store, { run, details }))) return;
     if (phase === 'reading') {
-      const named = this.#subject.namedTables;
+      const { named } = this.#subject.snapshot;
       if (run.options.from === undefined) await requireTablesRead(store, { flow: run.flow, database: details.database, named });
       await setPhase(store, run.id, { phase: 'catching-up', details });
       logger.info({ flow: run.flow, run: run.id }, 'rebuild has read its tables and catches up');

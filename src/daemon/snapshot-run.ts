@@ -6,6 +6,7 @@ import { saveRunTable, setRunState, setRunTables } from '../repair/run-record.ts
 import { requireSameKey } from '../snapshot/chunk-pump.ts';
 import type { ChunkLimits } from '../snapshot/chunk-size.ts';
 import type { SnapshotTable, TableReader } from '../snapshot/contract.ts';
+import { requireVisible, type NamedTable } from '../snapshot/require-visible.ts';
 import { TableSnapshot, type DueChunk } from '../snapshot/table-snapshot.ts';
 import type { Store } from '../store/open.ts';
 import { countChanges, type Batch, type RoutedPart } from './batch.ts';
@@ -24,6 +25,8 @@ export interface SnapshotRunOptions {
   /** How many tables are read at once, and how many chunks of each. */
   readonly tablesMax: number;
   readonly chunksMax: number;
+  /** The tables that the flow names in full: to see that none of them is hidden. */
+  readonly named: readonly NamedTable[];
   readonly onArrived: () => void;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -121,11 +124,13 @@ export class SnapshotRun implements StageRun {
       (schema, name) => wants(schema, name) && (wanted.size === 0 || wanted.has(`${schema}.${name}`)),
       signal,
     );
-    const named = all.map(({ schema, name }) => `${schema}.${name}`);
-    const missing = run.options.tables.filter((table) => !named.includes(table));
+    const found = all.map(({ schema, name }) => `${schema}.${name}`);
+    const unseen = this.#options.named.filter(({ schema, name }) => !found.includes(`${schema}.${name}`));
+    if (wanted.size === 0) await requireVisible(reader, unseen, signal);
+    const missing = run.options.tables.filter((table) => !found.includes(table));
     if (missing.length > 0)
       throw new CodedError('SNAPSHOT_NO_TABLE', `The source has no table ${missing.join(', ')} of this flow.`);
-    const tables = await this.#describeAll(named);
+    const tables = await this.#describeAll(found);
     await setRunTables(store, run.id, tables);
     return tables;
   }

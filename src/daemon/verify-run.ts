@@ -197,7 +197,8 @@ export class VerifyRun {
       const done = service.live?.feed.underWay.done;
       const { received } = shadow.service;
       const isRead = await copyProgress(store, { run, details });
-      if (isRead) await requireTablesRead(store, { flow: run.flow, database: details.database, named: this.#subject.namedTables });
+      if (isRead)
+        await requireTablesRead(store, { flow: run.flow, database: details.database, named: this.#subject.snapshot.named });
       if (isRead && !service.isLoading && done !== undefined && received !== undefined && hasPassed(received, done)) return;
       await sleep(pollMs / 5, signal);
     }

@@ -7,7 +7,7 @@ export const runCodes = {
   SNAPSHOT_NO_KEY: {
     meaning: 'A table of the source has no key along which it can be read in chunks.',
     remedy:
-      'Give it a PRIMARY KEY, or a UNIQUE key whose columns are all NOT NULL and none of them an ENUM, SET, FLOAT, DOUBLE or BIT; the message says what is wrong with the keys that it has. Or start the flow at `latest`.',
+      'Give it a PRIMARY KEY, or a UNIQUE key whose columns are all NOT NULL and none of them an ENUM, SET, FLOAT, DOUBLE or BIT; the message says what is wrong with the keys that it has. Or write `start: latest` into the source of a flow that begins, and resume it.',
   },
   SNAPSHOT_GRANT_MISSING: {
     meaning: 'The source user may not read a table, or not all of its columns.',
@@ -50,6 +50,11 @@ export const runCodes = {
   RUN_ENDED: {
     meaning: 'The run has ended, or is about to, so it cannot be paused, resumed or cancelled.',
     remedy: '`kisflow runs show ID` shows what became of it; start a new one where that is not what you want.',
+  },
+  RUN_IS_START: {
+    meaning: 'The run is the snapshot with which a flow starts. The flow stands on it, so it cannot be cancelled.',
+    remedy:
+      'Pause it, or the flow. As long as nothing was read, `start: latest` in the source of the flow begins without it; later, the flow is given a new start.',
   },
   REBUILD_IMPOSSIBLE: {
     meaning: 'The flow cannot be rebuilt beside its tables; the message says why. Nothing was made.',

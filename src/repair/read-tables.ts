@@ -1,13 +1,14 @@
 import type { Queryable } from '../checkpoint/checkpoint.ts';
 import { CodedError } from '../lib/error.ts';
+import type { NamedTable } from '../snapshot/require-visible.ts';
 import { quoteName } from '../store/name.ts';
 
 export interface ReadInShadow {
   readonly flow: string;
   /** Where it was computed anew, from a snapshot. */
   readonly database: string;
-  /** The tables that the flow names, as `schema.table`. */
-  readonly named: readonly string[];
+  /** The tables that the flow names. */
+  readonly named: readonly NamedTable[];
 }
 
 /**
@@ -21,7 +22,7 @@ export async function requireTablesRead(store: Queryable, { flow, database, name
     [flow],
   );
   const found = new Set(rows.map(({ name }) => String(name)));
-  const missing = named.filter((table) => !found.has(table));
+  const missing = named.map(({ schema, name }) => `${schema}.${name}`).filter((table) => !found.has(table));
   if (missing.length === 0 && found.size > 0) return;
   const what = missing.length === 0 ? 'table of flow' : `${missing.join(', ')} for flow`;
   throw new CodedError(

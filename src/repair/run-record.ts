@@ -36,7 +36,7 @@ export async function createRun(store: Queryable, run: NewRun): Promise<string> 
     if (errnoOf(error) !== duplicate) throw error;
     const { rows } = await store.query('SELECT id, state FROM kis_run WHERE flow = ? AND open_kind = ?', [flow, kind]);
     const other = rows[0] === undefined ? '' : `: run ${String(rows[0].id)}, which is ${String(rows[0].state)}`;
-    throw new CodedError('RUN_EXISTS', `Flow ${flow} has a ${kind} that has not ended${other}.`, { cause: error });
+    throw new CodedError('RUN_EXISTS', `Flow ${flow} has a ${kind} that has not ended${other}.`);
   });
   await setRunTables(store, id, tables);
   return id;
@@ -116,9 +116,10 @@ export async function setRunRate(store: Queryable, id: string, rate: number): Pr
 
 /**
  * Writes what an operator wants; the run as it is then. One that no daemon has taken up is cancelled at once. What it is already, or was
- * about to be, changes nothing. Throws RUN_ENDED, also for one that is being cancelled; RUN_UNKNOWN.
+ * about to be, changes nothing. Throws RUN_ENDED, also for one that is being cancelled; RUN_IS_START; RUN_UNKNOWN.
  */
 export async function setRunWish(store: Queryable, id: string, wish: RunWish): Promise<Run> {
+  if (wish === 'cancel') await requireCancellable(store, id);
   const isCancelled = wish === 'cancel' && (await cancelWaiting(store, id));
   if (!isCancelled) {
     // one statement, so that it is judged by the state in which it is written
@@ -138,11 +139,16 @@ export async function setRunWish(store: Queryable, id: string, wish: RunWish): P
   throw new CodedError('RUN_ENDED', `Run ${id} ${isRefused ? 'is being cancelled' : `has ended: it is ${run.state}`}.`);
 }
 
-/** A start is left to the daemon: it stands on it. */
+async function requireCancellable(store: Queryable, id: string): Promise<void> {
+  const { flow, state, isStart } = await readRun(store, id);
+  if (!isStart || !isOpen(state)) return;
+  throw new CodedError('RUN_IS_START', `Run ${id} is the snapshot with which flow ${flow} starts: it cannot be cancelled.`);
+}
+
 async function cancelWaiting(store: Queryable, id: string): Promise<boolean> {
   const { affectedRows } = await store.query(
     `UPDATE kis_run SET state = 'cancelled', wish = NULL, ended_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3)
-     WHERE id = ? AND state = 'waiting' AND is_start = 0`,
+     WHERE id = ? AND state = 'waiting'`,
     [id],
   );
   return affectedRows > 0;

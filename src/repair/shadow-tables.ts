@@ -136,17 +136,15 @@ export const rebuildRights = {
   main: ['CREATE', 'INSERT', 'ALTER', 'DROP'],
 } as const;
 
-/** Runs it; a right that the account has not got becomes REBUILD_IMPOSSIBLE with the statements that give it. */
+/** Runs it; a right that the account has not got becomes REBUILD_IMPOSSIBLE with what prints the statements that give it. */
 export async function namingGrants<T>(place: Pick<ShadowPlace, 'flow' | 'main' | 'shadow'>, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'STORE_ACCESS_DENIED') throw error;
-    const { flow, main, shadow } = place;
-    const escaped = (name: string): string => quoteName(name.replaceAll(/[_%]/g, String.raw`\$&`));
     throw new CodedError(
       'REBUILD_IMPOSSIBLE',
-      `Flow ${flow} cannot be computed anew beside the store: its account lacks a right (${error.message}). Give it GRANT ${rebuildRights.shadow.join(', ')} ON ${escaped(shadow)}.* and GRANT ${rebuildRights.main.join(', ')} ON ${escaped(main)}.*; kisflow check --grants prints both`,
+      `Flow ${place.flow} cannot be computed anew beside the store: its account lacks a right (${error.message}); kisflow check --grants prints the statements that give it what rebuild and verify need`,
       { cause: error },
     );
   }

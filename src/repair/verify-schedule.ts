@@ -160,7 +160,7 @@ export async function readVerifyStatus(store: Queryable): Promise<ReadonlyMap<st
 async function readSchedules(store: Queryable): Promise<ReadonlyMap<string, VerifySchedule>> {
   const { rows } = await store.query(
     `SELECT d.*, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), d.due_at) AS due_in FROM
-       (SELECT s.flow, s.every_ms, s.options, s.since, ${dueAt} AS due_at FROM kis_verify_schedule s LEFT JOIN kis_run r ON r.id = s.last_run) d`,
+       (SELECT s.flow, s.every_ms, s.options, s.since, CAST(${dueAt} AS DATETIME(3)) AS due_at FROM kis_verify_schedule s LEFT JOIN kis_run r ON r.id = s.last_run) d`,
   );
   return new Map(
     rows.map((row) => {

@@ -26,6 +26,12 @@ export function parseTablePattern(text: string): TablePattern | undefined {
   return { text: trimmed, schema, table, isExplicit: !hasWildcard(trimmed) };
 }
 
+/** The tables that are named in full; texts that are no pattern are passed over. */
+export function tablesNamedIn(patterns: readonly string[]): readonly { readonly schema: string; readonly name: string }[] {
+  const parsed = patterns.flatMap((text) => parseTablePattern(text) ?? []);
+  return parsed.filter(({ isExplicit }) => isExplicit).map(({ schema, table }) => ({ schema, name: table }));
+}
+
 /**
  * Whether the pattern takes in the table `schema.table`. What is reserved (a computed table, one of kisflow's own) is not
  * asked here: see `createRouter`.

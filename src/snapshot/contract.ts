@@ -69,7 +69,7 @@ export type KeyedRows = Omit<Chunk, 'isLast'>;
 export interface TableReader {
   /** Base tables that are wanted, by `schema.name`; sorted. */
   listTables(wants: TableFilter, signal: AbortSignal): Promise<readonly { readonly schema: string; readonly name: string }[]>;
-  /** Throws SNAPSHOT_NO_KEY where a table has no key to read it by, SNAPSHOT_NO_TABLE where there is none. `columns`: those that are wanted besides the key's; absent: all. */
+  /** Throws SNAPSHOT_NO_KEY where a table has no key to read it by, SNAPSHOT_NO_TABLE where there is none, SNAPSHOT_GRANT_MISSING where the account may not see it. `columns`: those that are wanted besides the key's; absent: all. */
   describe(
     table: { readonly schema: string; readonly name: string; readonly columns?: ReadonlySet<string> | undefined },
     signal: AbortSignal,

@@ -4,7 +4,6 @@ import { quoteText, readTableDefinition } from '../source/table-definition.ts';
 import { quoteName } from '../store/name.ts';
 import { chooseKey, type ColumnOfKey, type IndexPart, type UniqueIndex } from './choose-key.ts';
 import type { SnapshotTable } from './contract.ts';
-import { grantOf } from './read-error.ts';
 import { selectForm, type SelectForm } from './text-value.ts';
 
 export interface TableWish {
@@ -31,7 +30,7 @@ function isDescribed(table: SnapshotTable): table is DescribedTable {
   return 'forms' in table && 'index' in table;
 }
 
-/** Asks the server what a table is. Throws SNAPSHOT_NO_TABLE, SNAPSHOT_NO_KEY. */
+/** Asks the server what a table is. Throws SNAPSHOT_NO_TABLE, SNAPSHOT_GRANT_MISSING, SNAPSHOT_NO_KEY. */
 export async function describeTable(query: Query, wish: TableWish): Promise<DescribedTable> {
   const { schema, name, columns: wanted } = wish;
   const id = `${schema}.${name}`;
@@ -40,10 +39,14 @@ export async function describeTable(query: Query, wish: TableWish): Promise<Desc
     `SELECT table_type AS type, table_rows AS guess, avg_row_length AS size FROM information_schema.tables ${where}`,
   );
   const definition = about === undefined ? undefined : await readTableDefinition(query, schema, name);
-  if (definition === undefined) throw noTable(wish, 'it is not there, or this account may not see it');
+  const selectNone = `SELECT 1 AS one FROM (SELECT * FROM ${quoteName(schema)}.${quoteName(name)} LIMIT 0) AS kis_none`;
+  if (definition === undefined) {
+    await query(selectNone); // the server tells a table that is hidden from one that is not there
+    throw noTable(wish, 'it is not there');
+  }
   if (!baseTypes.has(textOf(about, 'type'))) throw noTable(wish, `it is a ${textOf(about, 'type')}: name the tables behind it`);
   // all columns must be there to be read: of those that the account may not see, information_schema says nothing
-  await query(`SELECT 1 AS one FROM (SELECT * FROM ${quoteName(schema)}.${quoteName(name)} LIMIT 0) AS kis_none`);
+  await query(selectNone);
   const { versions } = definition;
   const hidden = versions?.isHidden === true ? [versions.start, versions.end] : [];
   const all = definition.columns.filter((column) => !hidden.includes(column.name));
@@ -66,7 +69,7 @@ export const baseTypes: ReadonlySet<string> = new Set(['BASE TABLE', 'SYSTEM VER
 
 function noTable(wish: TableWish, why: string): CodedError {
   const { schema, name } = wish;
-  return new CodedError('SNAPSHOT_NO_TABLE', `the table ${schema}.${name} cannot be read: ${why} (${grantOf(wish)})`, {
+  return new CodedError('SNAPSHOT_NO_TABLE', `the table ${schema}.${name} cannot be read: ${why}`, {
     details: { table: `${schema}.${name}` },
   });
 }

@@ -43,6 +43,8 @@ export function readError(error: unknown, { schema, name, where }: ReadOf, wish?
   const isOfAnother = where !== undefined && !text.includes(`${schema}.${name}'`);
   if (where !== undefined && ((missing.has(errno) && isOfAnother) || errno === 1054))
     return whereError(where, `is refused: ${text}`, error);
+  const isDeniedOther = errno !== 1044 && ![`'${name}'`, `\`${name}\``].some((quoted) => text.includes(quoted));
+  if (denied.has(errno) && where !== undefined && isDeniedOther) return whereError(where, `is refused: ${text}`, error);
   if (denied.has(errno)) return coded('SNAPSHOT_GRANT_MISSING', `${text}: ${grantOf({ schema, name })}`);
   if (missing.has(errno)) return coded('SNAPSHOT_NO_TABLE', text);
   if (changed.has(errno)) return coded('SNAPSHOT_TABLE_CHANGED', text, true);

@@ -28,9 +28,9 @@ it('a run is at 100 % when it is done, and not before', () => {
 
 it('progress is one line that is rewritten on a terminal, and elsewhere a line every ten seconds', () => {
   let now = 0;
-  const show = (isTerminal: boolean, times: readonly number[]): string => {
+  const show = (isTerminal: boolean, times: readonly number[], width = 6): string => {
     const written: string[] = [];
-    const line = new ProgressLine({ isTerminal, columns: () => 6, write: (text) => written.push(text), now: () => now });
+    const line = new ProgressLine({ isTerminal, columns: () => width, write: (text) => written.push(text), now: () => now });
     for (const time of times) {
       now = time;
       line.show(`at ${time} ms`);
@@ -39,5 +39,6 @@ it('progress is one line that is rewritten on a terminal, and elsewhere a line e
     return written.join('').replaceAll('\u001B[K', '<').replaceAll('\r', '>');
   };
   expect(show(true, [1, 2])).toBe('><at 1 ><at 2 ><');
+  expect(show(true, [1], 0), 'a terminal that does not know how wide it is').toBe('><at 1 ms><');
   expect(show(false, [0, 9999, 10_000, 10_001])).toBe('at 0 ms\nat 10000 ms\n');
 });

@@ -103,6 +103,15 @@ eachServer((_flavour, server) => {
     expect(out).toContain('kisflow resume mirror');
   });
 
+  test('of a flow whose binlog is gone no time is left, and what mends it is a command for this flow', async () => {
+    const { url, hold, records } = await createStoredFlows(server);
+    await hold('mirror');
+    await records.setState('mirror', 'failed', new CodedError('SOURCE_PURGED', 'x'));
+    const { out } = await runCommand(status, { files: project(url, ['mirror']) });
+    expect(out).toMatch(/^mirror +failed .* purged .* SOURCE_PURGED$/m);
+    expect(out).toContain('`kisflow rebuild mirror`');
+  });
+
   test('a failed flow that is disabled does not make the exit code 1', async () => {
     const { url, hold, records } = await createStoredFlows(server);
     await hold('mirror');

@@ -167,7 +167,7 @@ async function pagesDeadRows(api: ApiClient): Promise<void> {
   for (const query of [{ limit: '0' }, { limit: '201' }, { limit: '1e3' }, { limit: '' }, { state: 'alive' }, { after: '-1' }])
     await api.call('listDeadRows', { query, status: 400 });
   const { body } = await api.call('listDeadRows', { query: { flows: 'mirror' }, status: 400 });
-  expect(body).toMatchObject({ error: { code: 'REQUEST_INVALID', message: '"flows" is no parameter; did you mean "flow"?.' } });
+  expect(body).toMatchObject({ error: { code: 'REQUEST_INVALID', message: '"flows" is no parameter; did you mean "flow"?' } });
   const { body: row } = await api.call('getDeadRow', { path: { id: '1' } });
   expect(row).toMatchObject({ key: '{"id":2}', code: 'STORE_CONSTRAINT', change: { before: null, after: { id: 2, note: 'b' } } });
   for (const id of ['99', '1x', '1 OR 1', '']) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
@@ -130,5 +131,44 @@ eachServer((_flavour, server) => {
     daemon.kill('SIGTERM');
     expect((await daemon.waitForExit()).code, daemon.stderr.join('\n')).toBe(0);
     expect(await disagreements(project)).toEqual([]);
+  }, 60_000);
+
+  it('a table that a flow names and its account may not see is none that is empty: nothing begins until it may, and then with every row', async () => {
+    const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+    await fill(project, 100);
+    const user = `r${randomBytes(5).toString('hex')}`;
+    const admin = await connectTo(server);
+    onEnd(async () => void (await (await connectTo(server)).query(`DROP USER '${user}'@'%'`)));
+    await admin.query(`CREATE USER '${user}'@'%' IDENTIFIED BY 'Secret_1'`);
+    await admin.query(`GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '${user}'@'%'`);
+    const env = { ...project.env, SOURCE_URL: `mysql://${user}:Secret_1@${server.host}:${server.port}` };
+    const blind = await startCommand(['run', '--until-current'], { cwd: project.folder, env });
+    expect((await blind.waitForExit(30_000)).code).toBe(1);
+    expect(blind.stderr.join('\n')).toMatch(
+      new RegExp(`SNAPSHOT_GRANT_MISSING.*GRANT SELECT ON .${project.source.name}.\\..orders.`),
+    );
+    await admin.query(`GRANT SELECT ON \`${project.source.name}\`.orders TO '${user}'@'%'`);
+    const seeing = await startCommand(['run', '--until-current'], { cwd: project.folder, env });
+    expect((await seeing.waitForExit(30_000)).code, seeing.stderr.join('\n')).toBe(0);
+    expect(await disagreements(project)).toEqual([]);
+  }, 60_000);
+
+  it('a flow whose first snapshot cannot begin takes another start, once that is written', async () => {
+    const project = await createShopProject({ source: server, store: server, start: 'snapshot' });
+    await project.source.connection.query('ALTER TABLE orders MODIFY id INT NOT NULL, DROP PRIMARY KEY');
+    await project.source.connection.query('INSERT INTO orders VALUES (1, 1, 5, NULL)');
+    const run = async (code: number): Promise<string> => {
+      const daemon = await startCommand(['run', '--until-current'], { cwd: project.folder, env: project.env });
+      expect((await daemon.waitForExit(30_000)).code, daemon.stderr.join('\n')).toBe(code);
+      return daemon.stderr.join('\n');
+    };
+    expect(await run(1)).toContain('SNAPSHOT_NO_KEY');
+    const file = `${project.folder}/conf/shop.yml`;
+    await writeFile(file, (await readFile(file, 'utf8')).replaceAll('start: snapshot', 'start: latest'));
+    await run(0);
+    await project.source.connection.query('INSERT INTO orders VALUES (2, 1, 6, NULL)');
+    await run(0);
+    const [rows] = await project.store.connection.query('SELECT id FROM orders_copy');
+    expect(rows).toEqual([{ id: 2 }]);
   }, 60_000);
 });

@@ -153,9 +153,12 @@ eachServer((_flavour, server) => {
       await expect(setRunWish(store, '9999999', 'pause')).rejects.toMatchObject({ code: 'RUN_UNKNOWN' });
     });
 
-    it('of a start that waits is left to its daemon', async () => {
+    it('of a start is anything but its end: the flow stands on it', async () => {
       const id = await make(newFlow(), true);
-      expect(await setRunWish(store, id, 'cancel')).toMatchObject({ state: 'waiting', wish: 'cancel' });
+      await expect(setRunWish(store, id, 'cancel')).rejects.toMatchObject({ code: 'RUN_IS_START' });
+      expect(await setRunWish(store, id, 'pause')).toMatchObject({ state: 'waiting', wish: 'pause' });
+      await setRunState(store, id, 'done');
+      await expect(setRunWish(store, id, 'cancel')).rejects.toMatchObject({ code: 'RUN_ENDED' });
     });
 
     it('a wish is gone when it is done, and a later one is not', async () => {

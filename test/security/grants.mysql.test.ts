@@ -162,7 +162,7 @@ eachServer((flavour, server) => {
     await runLine(project, ['inspect', 'orders_copy', '--key', '1']);
     await runLine(project, ['dead-rows', 'list']);
     // a rebuild and a verify want more, are refused without, and that too is printed
-    expect(await runLine(project, ['rebuild', 'mirror'], 1)).toContain('REBUILD_IMPOSSIBLE');
+    expect(await runLine(project, ['rebuild', 'mirror'], 1)).toMatch(/REBUILD_IMPOSSIBLE.*kisflow check --grants/);
     for (const sql of after.flatMap(({ rebuilds }) => rebuilds?.statements ?? [])) await project.admin.query(sql);
     expect((await askGrants(project)).at(-1)).toMatchObject({ lacks: [], excess: [], rebuilds: { isHeld: true } });
     await runLine(project, ['rebuild', 'mirror']);

@@ -186,12 +186,17 @@ eachServer((flavour, server) => {
     const wish = { schema: database.name, name: 't' };
     const grant = `GRANT SELECT ON \`${database.name}\`.\`t\``;
     expect(await rejection(nothing.describe(wish, never))).toMatchObject({
-      code: 'SNAPSHOT_NO_TABLE',
+      code: 'SNAPSHOT_GRANT_MISSING',
       message: expect.stringContaining(grant),
     });
     expect(await rejection(nothing.read({ table, rowsMax: 1 }, never))).toMatchObject({
       code: 'SNAPSHOT_GRANT_MISSING',
       message: expect.stringContaining(grant),
+    });
+    const own = openTableReader((await createAccount(server, `GRANT SELECT ON \`${database.name}\`.t TO`)).url);
+    expect(await rejection(own.read({ table, rowsMax: 1, where: 'id IN (SELECT 1 FROM mysql.user)' }, never))).toMatchObject({
+      code: 'SNAPSHOT_WHERE',
+      message: expect.stringContaining('denied'),
     });
     const part = openTableReader((await createAccount(server, `GRANT SELECT (id) ON \`${database.name}\`.t TO`)).url);
     expect(await rejection(part.describe(wish, never))).toMatchObject({

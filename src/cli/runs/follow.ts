@@ -73,14 +73,15 @@ export function outcomeOf(run: Run): string {
   const ms = run.startedAt === null || run.endedAt === null ? 0 : Date.parse(run.endedAt) - Date.parse(run.startedAt);
   const of = run.kind === 'replay' ? '' : ` of ${formatCount(tables)} ${tables === 1 ? 'table' : 'tables'}`;
   const what = `${formatCount(rowsDone)} rows${of}`;
-  const rate = ms > 0 && run.state === 'done' ? `, ${formatCount((1000 * rowsDone) / ms)} rows/s` : '';
+  // of few rows it says nothing
+  const rate = ms > 0 && rowsDone >= 100 && run.state === 'done' ? `, ${formatCount((1000 * rowsDone) / ms)} rows/s` : '';
   const head = `${titleOf(run.kind)} ${run.id} of flow ${run.flow}`;
   if (run.state === 'done') return `${head} is done: ${what} in ${formatDuration(ms)}${rate}.`;
   if (run.state === 'cancelled')
     return `${head} was cancelled. ${what} had been read; ${run.kind === 'rebuild' || run.kind === 'verify' ? 'the tables of the flow are as they were' : 'what they computed stays'}.`;
   const code = run.errorCode ?? 'INTERNAL';
   const remedy = isErrorCode(code) ? `\n  ${errorCodes[code].remedy}` : '';
-  return `${head} has failed. ${what} had been read. ${code}: ${run.errorText ?? ''}${remedy}`;
+  return `${head} has failed. ${tables === 0 ? '' : `${what} had been read. `}${code}: ${run.errorText ?? ''}${remedy}`;
 }
 
 export function titleOf(kind: Run['kind']): string {

@@ -28,6 +28,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   REQUEST_METHOD: 405,
   ROW_NOT_DEAD: 409,
   RUN_ENDED: 409,
+  RUN_IS_START: 409,
   RUN_EXISTS: 409,
   FLOW_INCREMENTS: 409,
   REBUILD_IMPOSSIBLE: 409,

@@ -122,5 +122,5 @@ function parse(schema: z.ZodObject, value: unknown, what: 'parameter' | 'key'): 
     const list = known.length === 0 ? `there are no ${what}s here` : `the ${what}s here are ${known.join(', ')}`;
     return issue.keys.map((key) => `"${key.slice(0, 100)}" is no ${what}; ${didYouMean(key, known, list)}`);
   });
-  throw new CodedError('REQUEST_INVALID', `${wrong.slice(0, 20).join('. ')}.`);
+  throw new CodedError('REQUEST_INVALID', `${wrong.slice(0, 20).join('. ')}.`.replaceAll('?.', '?'));
 }
