@@ -42,17 +42,25 @@ async function cancelOf({ store, leases, logger }: LeftRunsOptions, flow: string
   try {
     const lease = await leases.acquire(flow, session.threadId);
     if (lease === undefined) return;
+    let ended: readonly string[] = [];
     try {
-      for (const run of await readOpenRuns(store, flow)) {
-        if (run.wish !== 'cancel' || run.isStart || !(await end(store, run))) continue;
-        logger.info({ flow, run: run.id }, 'run of a flow that nobody runs was cancelled');
-      }
+      ended = await endAll(store, flow);
     } finally {
       await leases.release(lease);
     }
+    if (ended.length > 0) logger.info({ flow, runs: ended }, 'runs of a flow that nobody runs were cancelled');
   } finally {
     await session.close();
   }
+}
+
+/** Gives those that have ended. */
+async function endAll(store: Store, flow: string): Promise<readonly string[]> {
+  const ended: string[] = [];
+  for (const run of await readOpenRuns(store, flow)) {
+    if (run.wish === 'cancel' && !run.isStart && (await end(store, run))) ended.push(run.id);
+  }
+  return ended;
 }
 
 /** What it has made goes first. False: tables are being swapped, and only the flow itself can settle that. */

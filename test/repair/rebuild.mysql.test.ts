@@ -172,7 +172,7 @@ eachServer((_flavour, server) => {
     const escaped = mine.shadow.replaceAll('_', String.raw`\_`);
     await expect(makeShadow(limited, mine, signal)).rejects.toMatchObject({
       code: 'REBUILD_IMPOSSIBLE',
-      message: expect.stringContaining(`ON \`${escaped}\`.*`),
+      message: expect.stringContaining('kisflow check --grants'),
     });
     await store.query(
       `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, CREATE VIEW ON \`${escaped}\`.* TO '${account.name}'@'%'`,
