@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { brokenSegment, randomFrom, segments } from './breaking.ts';
 import { isRefusal, outcomeOf } from './recorded.ts';
@@ -32,6 +33,8 @@ export async function fuzz(limits: { readonly ms: number; readonly rounds: numbe
     });
     if (error !== undefined && !isRefusal(error)) throw new Error(`${what}: refused as nothing may be`, { cause: error });
     count.rounds += 1;
+    // as a connection does between its packets: what is behind freed handles is only let go then
+    if (count.rounds % 200 === 0) await nextTurn();
     count[error === undefined ? 'read' : 'refused'] += 1;
   }
   const grown = process.resourceUsage().maxRSS * 1024 - memory;
