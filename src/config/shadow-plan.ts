@@ -47,6 +47,7 @@ function whyShared({ flow_name: flow }: Pick<FlowSpec, 'flow_name'>, shared: Rea
 
 function whyNotInShadow(configuration: Configuration, flow: FlowSpec, storeDatabase: string): string | undefined {
   if (flow.source === undefined) return 'it has no source: a program feeds it, and its rows are not kept';
+  if (flow.status === 0) return 'it is disabled (status: 0), so no daemon runs it';
   const steps = stepsOf(configuration, flow);
   for (const step of steps) {
     const why = whyNotStep(step, storeDatabase);

@@ -19,6 +19,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { makeDaemonView, type DaemonView } from './daemon-view.ts';
 import type { FlowReport } from './flow-report.ts';
 import { FlowService } from './flow-service.ts';
+import { cancelLeftRuns } from './left-runs.ts';
 import { PurgeMending } from './purge-mending.ts';
 import { Rebuilds, type RebuildsOptions } from './rebuilds.ts';
 import { Verifies } from './verifies.ts';
@@ -106,7 +107,7 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
       showPresence(leases.presence, watching.signal),
       renewLeases(options, { leases, records, flows, signal: watching.signal }),
       heartbeat.run(watching.signal),
-      ...(options.untilCurrent ? [] : [rebuilds.run(stop.signal), verifies.run(stop.signal)]),
+      options.untilCurrent ? undefined : repair(options, { rebuilds, verifies, leases, flows }, stop.signal),
       options.untilCurrent ? finishWhenCurrent(flows, { sources: options.sources, signal: watching.signal }) : undefined,
       options.follow?.({ holder, apply, signal: stop.signal }),
     ]);
@@ -122,6 +123,19 @@ export async function runDaemon(options: DaemonOptions): Promise<readonly FlowRe
   }
   await watches;
   return flows.services.map((service) => service.report);
+}
+
+interface Repair {
+  readonly rebuilds: Rebuilds;
+  readonly verifies: Verifies;
+  readonly leases: LeaseKeeper;
+  readonly flows: Supervisor;
+}
+
+/** What is done of runs beside the flows. */
+function repair(options: DaemonOptions, { rebuilds, verifies, leases, flows }: Repair, signal: AbortSignal): Promise<unknown> {
+  const left = { ...options, leases, services: () => flows.running };
+  return Promise.all([rebuilds.run(signal), verifies.run(signal), cancelLeftRuns(left, signal)]);
 }
 
 /** Where every flow is to end, nobody computes tables anew. */

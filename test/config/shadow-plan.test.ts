@@ -73,6 +73,11 @@ describe('which flows can be rebuilt', () => {
       { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', params: 'mode: update' }) },
       'mode: update',
     ],
+    [
+      'a flow that is disabled',
+      { 'a.yml': mirrorYaml({ flow: 'a', tables: 'shop.orders', key: 'orders', status: 0 }) },
+      'it is disabled',
+    ],
     ['no source', { 'a.yml': mirror.replace(/^source: .*\n/m, '') }, 'has no source'],
   ] as const)('not with %s', async (_what, files, why) => {
     await expect(plan(files)).rejects.toMatchObject({ code: 'REBUILD_IMPOSSIBLE', message: expect.stringContaining(why) });

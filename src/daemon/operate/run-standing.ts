@@ -11,7 +11,8 @@ export async function whyRunStands(
   if (!isOpen(run.state)) return undefined;
   if (run.state === 'paused' && run.wish === null) return `\`kisflow runs resume ${run.id}\` lets it go on`;
   const flow = (await readFlowStatus(configuration, store, { deadRowsMax: 1 })).find((one) => one.flow === run.flow);
-  if (flow === undefined || !flow.isEnabled) return `flow ${run.flow} is not run`;
+  // any daemon cancels it
+  if (flow === undefined || !flow.isEnabled) return run.wish === 'cancel' ? undefined : `flow ${run.flow} is not run`;
   // a rebuild goes on beside a flow that stands
   if (run.kind !== 'rebuild' && flow.state === 'rebuilding') return `flow ${run.flow} is rebuilt first`;
   if (run.kind !== 'rebuild' && (flow.state === 'paused' || flow.state === 'failed')) {
