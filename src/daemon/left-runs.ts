@@ -4,7 +4,7 @@ import type { Run } from '../repair/run.ts';
 import { dropShadow } from '../repair/shadow-tables.ts';
 import type { Logger } from '../lib/logger.ts';
 import { shadowDatabaseOf, verifyDatabaseOf } from '../row/shadow-database.ts';
-import type { LeaseKeeper } from '../store/lease.ts';
+import type { Lease, LeaseKeeper } from '../store/lease.ts';
 import type { Store } from '../store/open.ts';
 import type { FlowService } from './flow-service.ts';
 import { lookEachSecond } from './look-each-second.ts';
@@ -39,17 +39,13 @@ export async function cancelLeftRuns(options: LeftRunsOptions, signal: AbortSign
 async function cancelOf({ store, leases, logger }: LeftRunsOptions, flow: string): Promise<void> {
   if (await leases.isHeldByOther(flow)) return;
   const session = await store.openSession();
+  let lease: Lease | undefined;
   try {
-    const lease = await leases.acquire(flow, session.threadId);
-    if (lease === undefined) return;
-    let ended: readonly string[] = [];
-    try {
-      ended = await endAll(store, flow);
-    } finally {
-      await leases.release(lease);
-    }
+    lease = await leases.acquire(flow, session.threadId);
+    const ended = lease === undefined ? [] : await endAll(store, flow);
     if (ended.length > 0) logger.info({ flow, runs: ended }, 'runs of a flow that nobody runs were cancelled');
   } finally {
+    if (lease !== undefined) await leases.release(lease);
     await session.close();
   }
 }

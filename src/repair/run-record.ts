@@ -192,11 +192,16 @@ export async function saveRunTable(transaction: Queryable, step: RunStep): Promi
   if (affectedRows === 0) throw new CodedError('RUN_UNKNOWN', `There is no run ${run} that reads ${sourceTable}.`);
 }
 
-/** The flow begins anew: what was to be done of it before is of no use. */
+/** The flow begins anew: what was to be done of it before is of no use. What has made a database ends once that is dropped. */
 export async function cancelOpenRuns(session: Queryable, flow: string): Promise<void> {
+  const mayHaveMade = "kind IN ('rebuild', 'verify') AND state <> 'waiting'";
+  await session.query(
+    `UPDATE kis_run SET wish = 'cancel', updated_at = UTC_TIMESTAMP(3) WHERE flow = ? AND state IN (?) AND ${mayHaveMade}`,
+    [flow, openStates],
+  );
   await session.query(
     `UPDATE kis_run SET state = 'cancelled', wish = NULL, rate = NULL, ended_at = UTC_TIMESTAMP(3), updated_at = UTC_TIMESTAMP(3)
-     WHERE flow = ? AND state IN (?)`,
+     WHERE flow = ? AND state IN (?) AND NOT (${mayHaveMade})`,
     [flow, openStates],
   );
 }

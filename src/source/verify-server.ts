@@ -93,14 +93,38 @@ async function verifyMariadb(query: Query, identity: ServerIdentity, position: P
     throw wrongServer(position, `at that place it has GTID ${there ?? '(none)'}`);
 }
 
-/** What the dump would refuse as too old, said with the place: the binlog must not begin behind the position in any domain. */
+/**
+ * What the dump would refuse as too old, said with the place: the binlog must not begin behind the position in any domain. A server whose binlog
+ * has never had the position's own GTIDs is another one, which only counts higher.
+ */
 async function verifyMariadbBeginning(query: Query, files: readonly BinlogFile[], position: Position): Promise<void> {
   const [first] = files;
   const before = first === undefined ? undefined : await mariadbGtidAt(query, first.name, 4);
   const ours = domains(position.gtid);
   for (const [domain, { sequence }] of domains(before ?? '')) {
-    if ((ours.get(domain)?.sequence ?? -1n) < sequence) throw purged(position, files, `it has purged up to ${before}`);
+    const own = ours.get(domain);
+    if ((own?.sequence ?? -1n) >= sequence) continue;
+    const [row] = await query('SELECT @@GLOBAL.gtid_binlog_state AS had');
+    const had = textOf(row, 'had');
+    if (own !== undefined && !hasHad(had, domain, own))
+      throw wrongServer(
+        position,
+        `its binlog has never had ${domain}-${own.server}-${own.sequence}: its GTID state is ${compact(had)}`,
+      );
+    throw purged(position, files, `it has purged up to ${before}`);
   }
+}
+
+/** A state has the last GTID of each domain and server. */
+function hasHad(
+  state: string,
+  domain: string,
+  { server, sequence }: { readonly server: string; readonly sequence: bigint },
+): boolean {
+  return compact(state)
+    .split(',')
+    .map((entry) => entry.split('-'))
+    .some((entry) => entry[0] === domain && entry[1] === server && BigInt(entry[2] ?? '0') >= sequence);
 }
 
 /**

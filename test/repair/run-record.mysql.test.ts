@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { FlowRecords } from '../../src/daemon/flow-record.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import {
+  cancelOpenRuns,
   createRun,
   readOpenRuns,
   readRun,
@@ -116,6 +117,24 @@ eachServer((_flavour, server) => {
     });
     await expect(save({ sourceTable: 'shop.other' })).rejects.toMatchObject({ code: 'RUN_UNKNOWN' });
     await session.close();
+  });
+
+  it('a flow that begins anew ends its runs, and those that may have made a database once that is dropped', async () => {
+    const made: string[] = [];
+    for (const kind of ['snapshot', 'replay', 'rebuild', 'verify'] as const) {
+      made.push(await createRun(store, { flow: 'anew', kind, options: {}, isStart: kind === 'snapshot' }));
+      await setRunState(store, made.at(-1) ?? '', kind === 'verify' ? 'paused' : 'running');
+    }
+    made.push(await createRun(store, { flow: 'anew too', kind: 'verify', options: {}, isStart: false }));
+    for (const flow of ['anew', 'anew too']) await cancelOpenRuns(store, flow);
+    const runs = await Promise.all(made.map((id) => readRun(store, id)));
+    expect(runs.map(({ kind, state, wish }) => [kind, state, wish])).toEqual([
+      ['snapshot', 'cancelled', null],
+      ['replay', 'cancelled', null],
+      ['rebuild', 'running', 'cancel'],
+      ['verify', 'paused', 'cancel'],
+      ['verify', 'cancelled', null],
+    ]);
   });
 
   describe('what an operator wants of a run', () => {

@@ -47,6 +47,19 @@ eachServer((flavour) => {
       expect(await codeOf(b.own.url, from)).toBe('SOURCE_WRONG_SERVER');
     });
 
+    it('L3: another server that has written more, and has purged it, is refused as another one', async () => {
+      const a = await start();
+      await write(a.connection, 1, 10);
+      const from = await openSource(a.own.url).head(never);
+      const b = await start();
+      await b.connection.query(flavour === 'mysql' ? 'DO 0' : 'SET GLOBAL server_id = 4712');
+      const connection = await connectTo(b.own);
+      await write(connection, 1, 40);
+      await connection.query('FLUSH BINARY LOGS');
+      await purgeTo(connection, openSource(b.own.url), (await openSource(b.own.url).head(never)).file);
+      expect(await codeOf(b.own.url, from)).toBe('SOURCE_WRONG_SERVER');
+    });
+
     it('L3: a server whose binlog was reset is refused', async () => {
       const { own, connection } = await start();
       await write(connection, 1, 10);
