@@ -10,13 +10,15 @@ export class NearHead {
   /** An end of the binlog, and when it was seen. */
   #head: { readonly head: Position; readonly at: number } | undefined;
 
-  async isNear({ received, isLoading, source }: FlowService, signal: AbortSignal): Promise<boolean> {
-    if (received === undefined || isLoading) return false;
+  async isNear(service: FlowService, signal: AbortSignal): Promise<boolean> {
+    if (service.received === undefined || service.isLoading) return false;
     const before = this.#head;
-    if (before !== undefined && !hasPassed(received, before.head)) return false;
+    if (before !== undefined && !hasPassed(service.received, before.head)) return false;
     const at = performance.now();
-    this.#head = { head: await source.head(signal), at };
-    return before !== undefined && at - before.at <= nearMs;
+    const head = await service.source.head(signal);
+    this.#head = { head, at };
+    // at the head itself it is near however long it takes to look
+    return hasPassed(service.received, head) || (before !== undefined && at - before.at <= nearMs);
   }
 
   forget(): void {
