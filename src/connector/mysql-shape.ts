@@ -49,9 +49,13 @@ export function makeShape(table: TableDefinition, row: Row): Shape {
   const fields = Object.keys(row);
   const unknown = fields.filter((field) => row[field] !== undefined && !table.columns.has(field.toLowerCase()));
   if (unknown.length > 0) {
-    throw new CodedError('STORE_COLUMN_UNKNOWN', `The table ${table.id} has no column for the field ${unknown.join(', ')}`, {
-      details: { table: table.id, fields: unknown.join(', ') },
-    });
+    throw new CodedError(
+      'STORE_COLUMN_UNKNOWN',
+      `The table ${table.id} has no column for the field${unknown.length === 1 ? '' : 's'} ${unknown.join(', ')}`,
+      {
+        details: { table: table.id, fields: unknown.join(', ') },
+      },
+    );
   }
   const order = [...table.columns.values()];
   const slots = fields

@@ -114,7 +114,10 @@ eachServer((flavour, server) => {
       'a standby',
     );
     await wish(project, 'resume');
-    expect(await endOfRuns(project), standby.daemon.stderr.join('\n')).toEqual([done('mirror')]);
+    const ended = await endOfRuns(project).catch((error: unknown) => {
+      throw new Error([...holder.daemon.stderr, 'STANDBY', ...standby.daemon.stderr].join('\n'), { cause: error });
+    });
+    expect(ended, standby.daemon.stderr.join('\n')).toEqual([done('mirror')]);
     await untilStates(project, { mirror: 'running null' });
 
     // the other flow meets the purge when it is resumed; and what its rebuild was about to read is purged too

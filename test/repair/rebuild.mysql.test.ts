@@ -164,7 +164,7 @@ eachServer((_flavour, server) => {
     await store.query('DROP TABLE noted');
   });
 
-  it('an account that may not make the shadow is told the rights that it lacks', async () => {
+  it('an account that may not make the shadow is told what prints the rights that it lacks', async () => {
     const account = await createAccount(server, `ALL ON \`${store.database}\`.*`);
     const limited = await openStore({ url: `${account.url}/${store.database}` });
     onEnd(() => limited.close());
