@@ -144,8 +144,8 @@ export class FlowService {
   /** Another look, begun at `askedAt`, at the leases that this daemon holds. */
   observeLeases(heldEpochs: ReadonlyMap<string, number>, askedAt: number): void {
     if (!this.#lease.isLost(heldEpochs, askedAt)) return;
-    if (this.#condition.state === 'rebuilding') this.#lease.forget();
-    this.#run?.fail(new CodedError('LEASE_LOST', `Flow ${this.name} was taken over by another daemon.`));
+    if (this.#run === undefined) this.#lease.forget();
+    else this.#run.fail(new CodedError('LEASE_LOST', `Flow ${this.name} was taken over by another daemon.`));
   }
 
   async #pause(): Promise<void> {
@@ -187,9 +187,7 @@ export class FlowService {
         await this.#noteEnd(failure);
       }
     }
-    // a standby says nothing about a flow that another daemon runs
-    if (this.#lease.isHeld && this.#condition.state !== 'failed' && this.#condition.state !== 'paused') await this.#noteStopped();
-    await this.#giveUpLease();
+    await this.#leave();
     this.#abort.abort(); // nothing waits for it any more
   }
 
@@ -214,7 +212,7 @@ export class FlowService {
     if (await this.#options.leases.isHeldByOther(this.name)) {
       if (this.#condition.state !== 'standby')
         this.#options.logger.info({ flow: this.name }, 'another daemon runs this flow, standing by');
-      this.#condition.assume('standby');
+      this.#standBy();
       return false;
     }
     return this.#lease.use(work);
@@ -269,9 +267,7 @@ export class FlowService {
     if (error.code === 'LEASE_LOST') {
       observer?.flowEnded(this.name, error);
       logger.warn({ flow: this.name }, 'another daemon took the flow over, standing by');
-      this.#lease.forget();
-      this.#condition.assume('standby');
-      return;
+      return this.#standBy();
     }
     const delayMs = error.class === 'retry' ? this.#failing.fail() : undefined;
     if (delayMs !== undefined) {
@@ -284,13 +280,17 @@ export class FlowService {
     }
   }
 
-  async #noteStopped(): Promise<void> {
-    if (this.#options.abort.aborted && !this.#isRetired) return;
-    await this.#condition.set('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
+  #standBy(): void {
+    this.#lease.forget();
+    this.#condition.assume('standby');
   }
 
-  async #giveUpLease(): Promise<void> {
+  async #leave(): Promise<void> {
     if (this.#options.abort.aborted && !this.#isRetired) return;
+    const { state } = this.#condition;
+    // a standby says nothing about a flow that another daemon runs
+    if (this.#lease.isHeld && state !== 'failed' && state !== 'paused')
+      await this.#condition.set('stopped').catch(this.#warn('the end of the flow was not noted in the store'));
     await this.#lease.giveUp().catch(this.#warn('lease not released, it will expire'));
   }
 

@@ -119,7 +119,7 @@ export class RebuildRun {
   /** A daemon that had stood still may drop it once, because no fence holds for that: then it is made anew. */
   async #isShadowGone(error: CodedError): Promise<boolean> {
     const { store, service, logger } = this.#options;
-    if (error.code !== 'STORE_TABLE_MISSING') return false;
+    if (error.code !== 'STORE_TABLE_MISSING' && error.code !== 'MIGRATION_FAILED') return false;
     if (await hasTable(store, shadowDatabaseOf(store.database, service.name), 'kis_checkpoint')) return false;
     logger.warn({ flow: service.name, error: error.message }, 'somebody has dropped the shadow: the rebuild begins anew');
     return true;
