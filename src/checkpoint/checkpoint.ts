@@ -67,13 +67,15 @@ export interface CheckpointStep {
  * before the commit, and it changes nothing unless epoch and sequence are the ones this batch continues (L6).
  */
 export async function stepCheckpoint(session: Queryable, step: CheckpointStep): Promise<void> {
+  const time = step.time === 0 ? null : new Date(step.time).toISOString().slice(0, -1).replace('T', ' ');
   const { affectedRows } = await session.query(
-    `UPDATE kis_checkpoint SET position = ?, sequence = ?, commit_time = COALESCE(?, commit_time), rows_total = rows_total + ?, updated_at = UTC_TIMESTAMP(3)
-     WHERE flow = ? AND epoch = ? AND sequence = ?`,
+    `UPDATE kis_checkpoint SET position = ?, sequence = ?, commit_time = COALESCE(?, commit_time), changed_time = COALESCE(?, changed_time),
+       rows_total = rows_total + ?, updated_at = UTC_TIMESTAMP(3) WHERE flow = ? AND epoch = ? AND sequence = ?`,
     [
       formatPosition(step.position),
       step.sequence + 1,
-      step.time === 0 ? null : new Date(step.time).toISOString().slice(0, -1).replace('T', ' '),
+      time,
+      step.rows === 0 ? null : time,
       step.rows,
       step.flow,
       step.epoch,

@@ -19,7 +19,7 @@ export async function takeOverRows(transaction: Queryable, { flow, epoch, shadow
   // the next number: what counts by the one before, of batches that never were, is of no use any more
   await transaction.query(
     `UPDATE kis_checkpoint m JOIN ${from}.kis_checkpoint s ON s.flow = m.flow
-     SET m.position = s.position, m.commit_time = s.commit_time, m.sequence = m.sequence + 1, m.updated_at = UTC_TIMESTAMP(3) WHERE m.flow = ?`,
+     SET m.position = s.position, m.commit_time = s.commit_time, m.changed_time = s.changed_time, m.sequence = m.sequence + 1, m.updated_at = UTC_TIMESTAMP(3) WHERE m.flow = ?`,
     [flow],
   );
   // what is known of the rows that were there before does not hold for the new ones

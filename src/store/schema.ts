@@ -1,3 +1,4 @@
+import { lastChangeMigration } from './change-columns.ts';
 import { rebuildMigration } from './rebuild-columns.ts';
 import { runTable, runTableTable } from './run-tables.ts';
 import { lineageMigration } from './schema-lineage.ts';
@@ -250,4 +251,5 @@ export const ownMigrations: readonly OwnMigration[] = [
   rebuildMigration,
   verifyMigration,
   verifyScheduleMigration,
+  lastChangeMigration,
 ];

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { readCheckpoint, stepCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { status } from '../../src/cli/status.ts';
 import { CodedError } from '../../src/lib/error.ts';
 import { keepDeadRows } from '../../src/repair/dead-row.ts';
@@ -130,6 +131,18 @@ eachServer((_flavour, server) => {
         { flow: 'old', state: 'running', rowsTotal: 1500, lastChange: '2026-01-31T12:00:00.000Z', isConfigured: false },
       ],
     });
+  });
+
+  test('the last change is the last that had rows for the flow, whatever passed since; of a store of an older version, whatever passed', async () => {
+    const { url, hold, store } = await createStoredFlows(server);
+    await hold('old');
+    const { epoch = 0, position, sequence = 0 } = (await readCheckpoint(store, 'old')) ?? {};
+    if (position === undefined) throw new Error('there is no checkpoint');
+    await stepCheckpoint(store, { flow: 'old', position, epoch, sequence, time: Date.UTC(2026, 1, 1), rows: 0 });
+    const lastChange = async (): Promise<unknown> => documentOf(await runCommand(status, { files: project(url, []), json: true }));
+    expect(await lastChange()).toMatchObject({ flows: [{ lastChange: '2026-01-31T12:00:00.000Z' }] });
+    await store.query('ALTER TABLE kis_checkpoint DROP COLUMN changed_time');
+    expect(await lastChange()).toMatchObject({ flows: [{ lastChange: '2026-02-01T00:00:00.000Z' }] });
   });
 
   test('a store in which nothing has run is left as it is, and every flow is never run', async () => {

@@ -69,9 +69,9 @@ export interface StatusOptions {
   readonly deadRowsMax?: number | undefined;
 }
 
-const statusQuery = `
+const statusQuery = (changedTime: string): string => `
 SELECT f.flow, f.wanted, f.state, f.error_code, f.error_text,
-  c.position, c.rows_total, c.commit_time, TIMESTAMPDIFF(MICROSECOND, c.commit_time, UTC_TIMESTAMP(3)) AS age,
+  c.position, c.rows_total, ${changedTime} AS changed_time, TIMESTAMPDIFF(MICROSECOND, ${changedTime}, UTC_TIMESTAMP(3)) AS age,
   l.holder, l.holder <> '' AND l.expires_at > UTC_TIMESTAMP(3) AS is_held,
   l.holder <> '' AND l.expires_at <= UTC_TIMESTAMP(3) AND IS_USED_LOCK(${lockNameOf("COALESCE(l.holder, '')")}) IS NOT NULL AS is_silent
 FROM kis_flow f LEFT JOIN kis_checkpoint c ON c.flow = f.flow LEFT JOIN kis_lease l ON l.flow = f.flow`;
@@ -85,7 +85,7 @@ export async function readFlowStatus(
   store: Readable | undefined,
   { deadRowsMax }: StatusOptions = {},
 ): Promise<readonly FlowStatus[]> {
-  const { rows } = store === undefined ? { rows: [] } : await store.query(statusQuery);
+  const rows = store === undefined ? [] : await readStates(store);
   const kept = store === undefined ? undefined : await countKept(store, deadRowsMax);
   const figures = store === undefined ? undefined : await readFigures(store);
   const passed = store === undefined ? undefined : await countPassedStatements(store);
@@ -110,6 +110,15 @@ export async function readFlowStatus(
     const more = { tableStatements: passed?.get(status.flow) ?? null, runs, verify: verified?.get(status.flow) ?? neverVerified };
     return { ...status, ...ofNow(measured, status), ...kinds, ...more };
   });
+}
+
+async function readStates(store: Readable): Promise<StoreResult['rows']> {
+  try {
+    return (await store.query(statusQuery('c.changed_time'))).rows;
+  } catch (error) {
+    if (errnoOf(error) !== 1054) throw error; // ER_BAD_FIELD_ERROR: an older version has made the store
+    return (await store.query(statusQuery('c.commit_time'))).rows;
+  }
 }
 
 function countKept(store: Readable, max: number | undefined): ReturnType<typeof countDeadRows> {
@@ -151,7 +160,7 @@ function statusOf(flow: string, spec: FlowSpec | undefined, row: Row | undefined
     isSilent,
     position: textOrNull(row?.['position']),
     rowsTotal: numberOrNull(row?.['rows_total']),
-    lastChange: isoOrNull(row?.['commit_time']),
+    lastChange: isoOrNull(row?.['changed_time']),
     lastChangeAgeMs: ageOrNull(row?.['age']),
     error: code === null ? null : { code, message: textOrNull(row?.['error_text']) ?? '' },
     isConfigured: spec !== undefined,
