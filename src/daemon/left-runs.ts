@@ -13,12 +13,14 @@ export interface LeftRunsOptions {
   readonly store: Store;
   readonly leases: Pick<LeaseKeeper, 'isHeldByOther' | 'acquire' | 'release'>;
   /** The flows of this daemon. */
-  readonly services: () => readonly Pick<FlowService, 'name'>[];
+  readonly services: () => readonly (Pick<FlowService, 'name' | 'isHolder'> & {
+    readonly report: Pick<FlowService['report'], 'state'>;
+  })[];
   readonly logger: Logger;
 }
 
 /**
- * Runs that are to be cancelled and whose flow no daemon runs any more, because it was disabled or taken away: nobody else would drop what is made
+ * Runs that are to be cancelled and whose flow no daemon runs any more, because it is paused, was disabled or taken away: nobody else would drop what is made
  * of them. Goes on until the signal aborts.
  */
 export async function cancelLeftRuns(options: LeftRunsOptions, signal: AbortSignal): Promise<void> {
@@ -27,7 +29,10 @@ export async function cancelLeftRuns(options: LeftRunsOptions, signal: AbortSign
     const { rows } = await store.query(
       "SELECT DISTINCT flow FROM kis_run WHERE open_kind IS NOT NULL AND wish = 'cancel' AND is_start = 0 ORDER BY flow",
     );
-    const own = new Set(services().map(({ name }) => name));
+    // one that was paused or had failed when this daemon began is held by nobody
+    const isLeft = ({ isHolder, report: { state } }: ReturnType<LeftRunsOptions['services']>[number]): boolean =>
+      !isHolder && (state === 'paused' || state === 'failed');
+    const own = new Set(services().flatMap((service) => (isLeft(service) ? [] : [service.name])));
     for (const flow of rows.map((row) => String(row.flow))) {
       if (!own.has(flow) && !signal.aborted) await cancelOf(options, flow);
     }

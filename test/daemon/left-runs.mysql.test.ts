@@ -42,6 +42,7 @@ eachServer((_flavour, server) => {
     await begin('gone', 'replay');
     await begin('swapping', 'rebuild', 'swapping');
     await begin('own', 'verify');
+    await begin('paused', 'verify');
     await begin('held', 'verify');
     const other = keeperOf('other');
     await other.presence.show();
@@ -51,14 +52,18 @@ eachServer((_flavour, server) => {
     // flows are looked at in the order of their names
     await begin('the last', 'replay');
 
+    const services = () => [
+      { name: 'own', isHolder: true, report: { state: 'paused' as const } },
+      { name: 'paused', isHolder: false, report: { state: 'paused' as const } },
+    ];
     const stop = new AbortController();
     const leases = keeperOf('daemon');
-    const looking = cancelLeftRuns({ store, leases, services: () => [{ name: 'own' }], logger: silentLogger }, stop.signal);
+    const looking = cancelLeftRuns({ store, leases, services, logger: silentLogger }, stop.signal);
     const openOf = async (): Promise<readonly string[]> => {
       const { rows } = await store.query('SELECT flow, kind FROM kis_run WHERE open_kind IS NOT NULL ORDER BY flow');
       return rows.map(({ flow, kind }) => `${String(flow)} ${String(kind)}`);
     };
-    await waitFor(async () => !(await openOf()).some((run) => /^(?:gone|the last)/.test(run)), { deadlineMs: 20_000 });
+    await waitFor(async () => !(await openOf()).some((run) => /^(?:gone|paused|the last)/.test(run)), { deadlineMs: 20_000 });
     stop.abort();
     await looking;
     expect(await openOf()).toEqual(['held verify', 'own verify', 'swapping rebuild']);
@@ -68,7 +73,7 @@ eachServer((_flavour, server) => {
     expect(rows.map((row) => String(row['name'])).toSorted()).toEqual(
       [shadowDatabaseOf(name, 'swapping'), verifyDatabaseOf(name, 'own'), verifyDatabaseOf(name, 'held')].toSorted(),
     );
-    const ended = await store.query("SELECT DISTINCT state FROM kis_run WHERE flow IN ('gone', 'the last')");
+    const ended = await store.query("SELECT DISTINCT state FROM kis_run WHERE flow IN ('gone', 'paused', 'the last')");
     expect(ended.rows).toEqual([{ state: 'cancelled' }]);
     expect(await leases.isHeldByOther('gone')).toBe(false);
   });
