@@ -50,6 +50,8 @@ const common = {
   pool: 'forks',
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  // Of .ci/run, which names what passed only then.
+  retry: Number(process.env['KISFLOW_TEST_RETRIES'] ?? 0),
 } as const;
 
 export default defineConfig({
