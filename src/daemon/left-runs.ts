@@ -27,7 +27,8 @@ export async function cancelLeftRuns(options: LeftRunsOptions, signal: AbortSign
   const { store, services, logger } = options;
   const look = async (): Promise<void> => {
     const { rows } = await store.query(
-      "SELECT DISTINCT flow FROM kis_run WHERE open_kind IS NOT NULL AND wish = 'cancel' AND is_start = 0 ORDER BY flow",
+      // what is being swapped waits for its flow: no lease is taken in vain
+      "SELECT DISTINCT flow FROM kis_run WHERE open_kind IS NOT NULL AND wish = 'cancel' AND is_start = 0 AND NOT (phase <=> 'swapping') ORDER BY flow",
     );
     // one that was paused or had failed when this daemon began is held by nobody
     const isLeft = ({ isHolder, report: { state } }: ReturnType<LeftRunsOptions['services']>[number]): boolean =>
